@@ -1,0 +1,61 @@
+// @ts-check
+// Compiles the addon into build/Release, or what changed of it since the last time.
+//   node scripts/build-native.mjs                     part of `npm run build`
+//   node scripts/build-native.mjs --unless-prebuilt   the package's install script
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+
+const installing = process.argv.includes('--unless-prebuilt')
+if (!(installing && (await isPrebuilt()))) {
+  const compiled = compile()
+  if (!compiled && installing) console.error(help())
+  process.exitCode = compiled ? 0 : 1
+}
+
+async function isPrebuilt() {
+  if (process.env['npm_config_build_from_source'] === 'true') return false
+  try {
+    const { default: load } = await import('node-gyp-build')
+    load('.')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function compile() {
+  // A new or a removed source changes the folder's time; binding.gyp lists the sources only when it is read.
+  const configure = installing || ['binding.gyp', 'native'].some((path) => modified(path) > modified('build/Makefile'))
+  const args = [...(configure ? ['configure'] : []), 'build', '--loglevel=warn', `--jobs=${availableParallelism()}`]
+  // Node's own headers beside the node binary save a download. Any version will do: Node-API is stable.
+  const prefix = dirname(dirname(process.execPath))
+  if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`)
+
+  // npm puts a node-gyp on PATH for every script.
+  const { stdout, status } = spawnSync('node-gyp', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  // make always has something to say; it is news only when it compiled or failed.
+  if (status !== 0 || /^ {2}(CXX|SOLINK)/m.test(stdout)) process.stdout.write(stdout)
+  return status === 0
+}
+
+/** @param {string} path */
+function modified(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+}
+
+function help() {
+  return `
+node-kvm: there is no prebuilt addon for ${process.platform}-${process.arch}, and compiling it failed.
+Compiling needs a C++20 compiler, make, Python 3 and the kernel headers:
+  Debian, Ubuntu  apt-get install g++ make python3
+  Fedora          dnf install gcc-c++ make python3 kernel-headers
+  Arch            pacman -S base-devel python
+  Alpine          apk add g++ make python3 linux-headers
+Then install node-kvm again. KVM exists on Linux only.
+`
+}
