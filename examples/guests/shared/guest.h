@@ -1,0 +1,15 @@
+// What a C guest has instead of a C library: a port to print through, and little else.
+#pragma once
+#include "ports.h"
+#include <stdint.h>
+
+static inline void out8(uint16_t port, uint8_t value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+
+static inline void print(const char *text) {
+  while (*text) out8(PORT_CONSOLE, *text++);
+}
+
+static inline void print_number(uint64_t number) {
+  if (number >= 10) print_number(number / 10);
+  out8(PORT_CONSOLE, '0' + number % 10);
+}
