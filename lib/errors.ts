@@ -1,0 +1,77 @@
+/**
+ * Every error that the library throws is a {@link KvmError} with a stable `code`.
+ *
+ * | code | when |
+ * | --- | --- |
+ * | `ERR_KVM_ADDON` | the native addon could not be loaded |
+ * | `ERR_KVM_NO_DEVICE` | `/dev/kvm` does not exist |
+ * | `ERR_KVM_NO_PERMISSION` | `/dev/kvm` may not be opened by this user |
+ * | `ERR_KVM_OPEN` | `/dev/kvm` could not be opened for another reason |
+ * | `ERR_KVM_API_VERSION` | the device speaks another version of the KVM API |
+ * | `ERR_KVM_UNSUPPORTED` | this host or architecture lacks what was asked for |
+ * | `ERR_KVM_IOCTL` | the kernel refused an ioctl; see `ioctl` and `errno` |
+ * | `ERR_KVM_INVALID_ARGUMENT` | an argument has the wrong type, range or length |
+ * | `ERR_KVM_CLOSED` | the handle, or what it belongs to, has been closed |
+ * | `ERR_KVM_OUTSIDE_MEMORY` | a guest physical address has no memory behind it |
+ * | `ERR_KVM_NOT_CONTIGUOUS` | a view would cross from one region into the next |
+ * | `ERR_KVM_MEMORY_OVERLAP` | a region would overlap another one of the same VM |
+ * | `ERR_KVM_MEMORY_LIMIT` | the VM has no free memory slot |
+ * | `ERR_KVM_MEMORY_IN_USE` | memory cannot be closed while a VM uses it |
+ * | `ERR_KVM_OUT_OF_MEMORY` | the host has no memory, or no huge pages, to give |
+ * | `ERR_KVM_VCPU_LIMIT` | the host allows no further vCPU, or none with that id |
+ * | `ERR_KVM_VCPU_EXISTS` | the VM has a vCPU with that id |
+ * | `ERR_KVM_MSR` | the kernel does not let one of the MSRs be read or written |
+ * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
+ */
+export type KvmErrorCode =
+  | 'ERR_KVM_ADDON'
+  | 'ERR_KVM_NO_DEVICE'
+  | 'ERR_KVM_NO_PERMISSION'
+  | 'ERR_KVM_OPEN'
+  | 'ERR_KVM_API_VERSION'
+  | 'ERR_KVM_UNSUPPORTED'
+  | 'ERR_KVM_IOCTL'
+  | 'ERR_KVM_INVALID_ARGUMENT'
+  | 'ERR_KVM_CLOSED'
+  | 'ERR_KVM_OUTSIDE_MEMORY'
+  | 'ERR_KVM_NOT_CONTIGUOUS'
+  | 'ERR_KVM_MEMORY_OVERLAP'
+  | 'ERR_KVM_MEMORY_LIMIT'
+  | 'ERR_KVM_MEMORY_IN_USE'
+  | 'ERR_KVM_OUT_OF_MEMORY'
+  | 'ERR_KVM_VCPU_LIMIT'
+  | 'ERR_KVM_VCPU_EXISTS'
+  | 'ERR_KVM_MSR'
+  | 'ERR_KVM_ACCESS_PENDING';
+
+/** What a {@link KvmError} can carry beside its code and message. */
+export interface KvmErrorDetails {
+  /** What the failed call was about: addresses, lengths, names. */
+  operands?: Record<string, unknown>;
+  /** The kernel's error number, positive, for errors that the kernel reported. */
+  errno?: number;
+  /** The ioctl that failed, by the kernel's name. */
+  ioctl?: string;
+  /** The error that led to this one. */
+  cause?: unknown;
+}
+
+/** The one error class of the library; see {@link KvmErrorCode} for what each `code` means. */
+export class KvmError extends Error {
+  override readonly name = 'KvmError';
+  readonly code: KvmErrorCode;
+  /** What the failed call was about: addresses, lengths, names. */
+  readonly operands: Readonly<Record<string, unknown>>;
+  /** The kernel's error number, positive; absent when the library itself refused. */
+  declare readonly errno?: number;
+  /** The ioctl that failed, by the kernel's name. */
+  declare readonly ioctl?: string;
+
+  constructor(code: KvmErrorCode, message: string, details: KvmErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.operands = details.operands ?? {};
+    if (details.errno !== undefined) this.errno = details.errno;
+    if (details.ioctl !== undefined) this.ioctl = details.ioctl;
+  }
+}

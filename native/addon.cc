@@ -1,0 +1,47 @@
+// The export list, and nothing else.
+#include <napi.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "addon_data.h"
+#include "constants.h"
+#include "ioctl_table.h"
+#include "kvm_fd.h"
+#include "layout.h"
+#include "memory.h"
+#include "vcpu.h"
+
+namespace node_kvm {
+namespace {
+
+// { KVM_GET_REGS: 12, … }: the row that each ioctl has in the table.
+Napi::Object IoctlRows(Napi::Env env) {
+  Napi::Object rows = Napi::Object::New(env);
+  std::uint32_t index = 0;
+  for (const IoctlRow& row : IoctlTable()) rows.Set(row.name, Napi::Number::New(env, index++));
+  return rows;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto data = std::make_unique<AddonData>();
+  data->kvm_fd = Napi::Persistent(KvmFd::Define(env));
+  env.SetInstanceData(data.release());  // the environment owns it, and deletes it when it ends
+  exports.Set("openKvm", Napi::Function::New<KvmFd::Open>(env, "openKvm"));
+  exports.Set("Memory", Memory::Define(env));
+  exports.Set("VcpuRun", VcpuRun::Define(env));
+  exports.Set("kick", Napi::Function::New<VcpuRun::KickToken>(env, "kick"));
+  exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
+  exports.Set("ioctls", IoctlRows(env));
+  exports.Set("layout", Layout(env));
+  exports.Set("constants", Constants(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace node_kvm
+
+// NODE_API_MODULE wants a name in the global namespace.
+static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) { return node_kvm::Init(env, exports); }
+NODE_API_MODULE(node_kvm, InitAddon)

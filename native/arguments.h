@@ -1,0 +1,58 @@
+// Checked readings of what JavaScript passes. A wrong type here is a bug in the TypeScript above: it throws.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace node_kvm {
+
+// Every integer below 2^53 is exact in a JavaScript number.
+inline constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+inline std::uint64_t ToUint64(const Napi::CallbackInfo& info, std::size_t index) {
+  const Napi::Value value = info[index];
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number <= kMaxSafeInteger && std::floor(number) == number)) {
+    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a whole number below 2^53");
+  }
+  return static_cast<std::uint64_t>(number);
+}
+
+inline std::uint32_t ToUint32(const Napi::CallbackInfo& info, std::size_t index) {
+  const std::uint64_t value = ToUint64(info, index);
+  if (value > UINT32_MAX) {
+    throw Napi::RangeError::New(info.Env(), "argument " + std::to_string(index) + " must fit in 32 bits");
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+// A Uint8Array over an ordinary ArrayBuffer. A SharedArrayBuffer is refused: another thread could change a count
+// between its check and its use.
+inline std::span<std::uint8_t> ToBytes(const Napi::CallbackInfo& info, std::size_t index) {
+  const Napi::Value value = info[index];
+  if (!value.IsTypedArray()) {
+    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a Uint8Array");
+  }
+  const auto array = value.As<Napi::TypedArray>();
+  if (array.TypedArrayType() != napi_uint8_array || !array.Get("buffer").IsArrayBuffer()) {
+    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a plain Uint8Array");
+  }
+  auto bytes = value.As<Napi::Uint8Array>();
+  return {bytes.Data(), bytes.ByteLength()};
+}
+
+// The native object behind a JavaScript handle of class T, told apart by its type tag.
+template <typename T>
+T& ToHandle(const Napi::CallbackInfo& info, std::size_t index) {
+  const Napi::Value value = info[index];
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&T::kTypeTag)) {
+    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " is a handle of another kind");
+  }
+  return *T::Unwrap(value.As<Napi::Object>());
+}
+
+}  // namespace node_kvm

@@ -1,0 +1,32 @@
+// A KVM file descriptor and what must outlive it: its parent, and for a VM the memory that the VM's slots use.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "memory.h"
+#include "unique_fd.h"
+
+namespace node_kvm {
+
+// Which kinds of descriptor an ioctl may be issued on; a bit each, so that a row can name several.
+enum FdKind : std::uint32_t {
+  kSystemFd = 1U << 0,
+  kVmFd = 1U << 1,
+  kVcpuFd = 1U << 2,
+};
+
+struct Descriptor {
+  Descriptor(UniqueFd descriptor, FdKind fd_kind, std::shared_ptr<Descriptor> parent_descriptor)
+      : parent(std::move(parent_descriptor)), kind(fd_kind), fd(std::move(descriptor)) {}
+
+  // Members go in reverse order: the descriptor is closed first, then its memory is let go, then its parent.
+  std::shared_ptr<Descriptor> parent;
+  std::map<std::uint32_t, MemorySlot> slots;  // of a VM; empty for the other kinds
+  FdKind kind;
+  UniqueFd fd;
+};
+
+}  // namespace node_kvm

@@ -1,0 +1,141 @@
+#include "kvm_fd.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "addon_data.h"
+#include "arguments.h"
+#include "ioctl_table.h"
+#include "system_error.h"
+#include "uapi/kvm.h"
+
+namespace node_kvm {
+namespace {
+
+Napi::Value Wrap(Napi::Env env, std::shared_ptr<Descriptor> descriptor) {
+  auto owned = Napi::External<std::shared_ptr<Descriptor>>::New(env, &descriptor);
+  return AddonData::Of(env).kvm_fd.New({owned});
+}
+
+Napi::Value Result(Napi::Env env, int result) { return Napi::Number::New(env, result < 0 ? -errno : result); }
+
+const IoctlRow& RowAt(const Napi::CallbackInfo& info) {
+  const std::uint32_t index = ToUint32(info, 0);
+  const auto table = IoctlTable();
+  if (index >= table.size()) throw Napi::RangeError::New(info.Env(), "no such ioctl row");
+  return table[index];
+}
+
+}  // namespace
+
+Napi::Function KvmFd::Define(Napi::Env env) {
+  return DefineClass(env, "KvmFd",
+                     {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
+                      InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
+                      InstanceMethod<&KvmFd::Close>("close")});
+}
+
+KvmFd::KvmFd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KvmFd>(info) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "descriptors are opened or created, not constructed");
+  // SAFETY: the only External that reaches this constructor is the one made in Wrap(), which outlives the call.
+  descriptor_ = *info[0].As<Napi::External<std::shared_ptr<Descriptor>>>().Data();
+  info.This().As<Napi::Object>().TypeTag(&kTypeTag);
+}
+
+Napi::Value KvmFd::Open(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>();
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) throw SystemError(info.Env(), "open", errno);
+  return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), kSystemFd, nullptr));
+}
+
+Descriptor& KvmFd::Require(Napi::Env env, std::uint32_t kinds) const {
+  if (!descriptor_) throw Napi::Error::New(env, "descriptor is closed");
+  if ((kinds & descriptor_->kind) == 0) throw Napi::TypeError::New(env, "not an ioctl of this kind of descriptor");
+  return *descriptor_;
+}
+
+int KvmFd::Issue(const Napi::CallbackInfo& info, const IoctlRow& row) const {
+  const Descriptor& descriptor = Require(info.Env(), row.fds);
+  if (row.shape == ArgShape::kNone) return ioctl(descriptor.fd.get(), row.request, 0);
+  if (row.shape == ArgShape::kValue) return ioctl(descriptor.fd.get(), row.request, ToUint32(info, 1));
+  const auto bytes = ToBytes(info, 1);
+  if (!FitsRow(row, bytes)) {
+    throw Napi::RangeError::New(info.Env(), std::string(row.name) + ": buffer of the wrong length");
+  }
+  return ioctl(descriptor.fd.get(), row.request, bytes.data());
+}
+
+// ioctl(row, argument?): the result, or -errno.
+Napi::Value KvmFd::Ioctl(const Napi::CallbackInfo& info) {
+  const IoctlRow& row = RowAt(info);
+  if (row.creates != 0) throw Napi::TypeError::New(info.Env(), std::string(row.name) + " creates a descriptor");
+  return Result(info.Env(), Issue(info, row));
+}
+
+// create(row, argument?): the new descriptor, or -errno.
+Napi::Value KvmFd::Create(const Napi::CallbackInfo& info) {
+  const IoctlRow& row = RowAt(info);
+  if (row.creates == 0) throw Napi::TypeError::New(info.Env(), std::string(row.name) + " creates no descriptor");
+  UniqueFd fd(Issue(info, row));
+  if (!fd.valid()) return Result(info.Env(), -1);
+  return Wrap(info.Env(),
+              std::make_shared<Descriptor>(std::move(fd), static_cast<FdKind>(row.creates), descriptor_));
+}
+
+// setMemory(slot, flags, guestAddress, size, memory?, offset?): KVM_SET_USER_MEMORY_REGION. Size 0 deletes the slot.
+Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  kvm_userspace_memory_region region{};
+  region.slot = ToUint32(info, 0);
+  region.flags = ToUint32(info, 1);
+  region.guest_phys_addr = ToUint64(info, 2);
+  region.memory_size = ToUint64(info, 3);
+  if (region.memory_size == 0) {
+    const int deleted = ioctl(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
+    if (deleted == 0) vm.slots.erase(region.slot);
+    return Result(info.Env(), deleted);
+  }
+  const auto& memory = ToHandle<Memory>(info, 4).state();
+  const std::uint64_t offset = ToUint64(info, 5);
+  if (!memory) throw Napi::Error::New(info.Env(), "memory is closed");
+  const std::size_t available = memory->mapping->size();
+  if (offset > available || region.memory_size > available - offset) {
+    throw Napi::RangeError::New(info.Env(), "slot outside the memory");
+  }
+  // SAFETY: the kernel wants the host address as a number; the slot kept below holds the mapping.
+  region.userspace_addr = reinterpret_cast<std::uintptr_t>(memory->mapping->data() + offset);
+  MemorySlot slot(memory, region.memory_size);
+  const int result = ioctl(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
+  if (result == 0) {
+    vm.slots.erase(region.slot);
+    vm.slots.emplace(region.slot, std::move(slot));
+  }
+  return Result(info.Env(), result);
+}
+
+// getDirtyLog(slot, bitmap): KVM_GET_DIRTY_LOG. The kernel writes one bit a page, in whole 64-bit words.
+Napi::Value KvmFd::GetDirtyLog(const Napi::CallbackInfo& info) {
+  const Descriptor& vm = Require(info.Env(), kVmFd);
+  kvm_dirty_log log{};
+  log.slot = ToUint32(info, 0);
+  const auto bitmap = ToBytes(info, 1);
+  const auto found = vm.slots.find(log.slot);
+  if (found == vm.slots.end()) throw Napi::RangeError::New(info.Env(), "no such slot");
+  const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t pages = found->second.size() / page_size;
+  if (bitmap.size() != (pages + 63) / 64 * 8) throw Napi::RangeError::New(info.Env(), "bitmap of the wrong length");
+  log.dirty_bitmap = bitmap.data();
+  return Result(info.Env(), ioctl(vm.fd.get(), KVM_GET_DIRTY_LOG, &log));
+}
+
+Napi::Value KvmFd::Close(const Napi::CallbackInfo& info) {
+  descriptor_.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace node_kvm

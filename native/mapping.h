@@ -1,0 +1,46 @@
+// A range of this process's address space with one owner, and the ArrayBuffers that show it to JavaScript.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace node_kvm {
+
+// An mmap'd range. Release() gives the pages (and the mapped file) back at once but keeps the addresses, filled with
+// private zero pages, until the last owner goes: an ArrayBuffer that slipped away can then read nothing but zeros.
+class Mapping {
+ public:
+  // Returns an empty pointer and leaves errno set when the kernel refuses.
+  static std::shared_ptr<Mapping> Map(std::size_t size, int protection, int flags, int fd);
+
+  Mapping(void* address, std::size_t size) : address_(address), size_(size) {}
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  void Release();
+
+  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(address_); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  void* address_;
+  std::size_t size_;
+  bool released_ = false;
+};
+
+// The ArrayBuffers made over one mapping. They keep the mapping's addresses alive, and are detached together.
+class Views {
+ public:
+  Napi::Value Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset, std::size_t length);
+  void DetachAll();
+
+ private:
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
+};
+
+}  // namespace node_kvm

@@ -1,0 +1,63 @@
+// Host memory that VMs use as guest memory (JavaScript's `Memory`), and the slots that use it.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "mapping.h"
+#include "unique_fd.h"
+
+namespace node_kvm {
+
+struct MemoryState {
+  MemoryState(UniqueFd descriptor, std::shared_ptr<Mapping> range)
+      : fd(std::move(descriptor)), mapping(std::move(range)) {}
+
+  UniqueFd fd;  // the memfd; invalid for anonymous memory
+  std::shared_ptr<Mapping> mapping;
+  std::atomic<int> slots = 0;  // how many slots of live VMs use it; while there is one, close() is refused
+};
+
+// One KVM memory slot. While it lives, its memory cannot go away.
+class MemorySlot {
+ public:
+  MemorySlot(std::shared_ptr<MemoryState> memory, std::size_t size) : memory_(std::move(memory)), size_(size) {
+    ++memory_->slots;
+  }
+  ~MemorySlot() {
+    if (memory_) --memory_->slots;
+  }
+  MemorySlot(MemorySlot&& other) noexcept = default;
+  MemorySlot(const MemorySlot&) = delete;
+  MemorySlot& operator=(MemorySlot&&) = delete;
+  MemorySlot& operator=(const MemorySlot&) = delete;
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::shared_ptr<MemoryState> memory_;
+  std::size_t size_;
+};
+
+class Memory : public Napi::ObjectWrap<Memory> {
+ public:
+  static constexpr napi_type_tag kTypeTag = {0x6e6f64656b766d01, 0x9d1f0c5a7b3e4621};
+  static Napi::Function Define(Napi::Env env);
+  explicit Memory(const Napi::CallbackInfo& info);
+
+  // The state, or an empty pointer after close().
+  [[nodiscard]] const std::shared_ptr<MemoryState>& state() const { return state_; }
+
+ private:
+  Napi::Value Buffer(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<MemoryState> state_;
+  Views views_;
+};
+
+}  // namespace node_kvm

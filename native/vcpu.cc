@@ -1,0 +1,181 @@
+#include "vcpu.h"
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "arguments.h"
+#include "kick.h"
+#include "kvm_fd.h"
+#include "system_error.h"
+#include "uapi/kvm.h"
+
+namespace node_kvm {
+namespace {
+
+// A guest that never exits comes out this often, so that a worker which is being terminated can end.
+constexpr std::uint64_t kTickNanoseconds = 100'000'000;
+
+// Every vCPU of the process by its token, for kicks from other threads.
+class Registry {
+ public:
+  static Registry& Get() {
+    static Registry registry;
+    return registry;
+  }
+
+  std::uint64_t NextToken() { return next_token_++; }
+
+  void Add(const std::shared_ptr<VcpuState>& vcpu) {
+    const std::lock_guard lock(mutex_);
+    vcpus_.emplace(vcpu->token(), vcpu);
+  }
+
+  void Remove(std::uint64_t token) {
+    const std::lock_guard lock(mutex_);
+    vcpus_.erase(token);
+  }
+
+  std::shared_ptr<VcpuState> Find(std::uint64_t token) {
+    const std::lock_guard lock(mutex_);
+    const auto found = vcpus_.find(token);
+    return found == vcpus_.end() ? nullptr : found->second.lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<std::uint64_t> next_token_ = 1;
+  std::unordered_map<std::uint64_t, std::weak_ptr<VcpuState>> vcpus_;
+};
+
+}  // namespace
+
+VcpuState::VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page)
+    : descriptor_(std::move(descriptor)), page_(std::move(page)), token_(Registry::Get().NextToken()) {}
+
+VcpuState::~VcpuState() {
+  Registry::Get().Remove(token_);
+  // The mapping holds the kernel's VM alive; the ArrayBuffer over it may live on until garbage collection.
+  page_->Release();
+}
+
+// SAFETY: KVM maps a kvm_run at the start of every vCPU's page; the kernel and JavaScript share it by design.
+kvm_run* VcpuState::run() const { return reinterpret_cast<kvm_run*>(page_->data()); }
+
+void VcpuState::SetImmediateExit(bool value) {
+  // SAFETY: kickers, the signal handler and the kernel access this byte concurrently.
+  __atomic_store_n(&run()->immediate_exit, value ? 1 : 0, __ATOMIC_SEQ_CST);
+}
+
+int VcpuState::Enter() { return ioctl(descriptor_->fd.get(), KVM_RUN, 0) == 0 ? 0 : -errno; }
+
+int VcpuState::Run(std::uint64_t deadline) {
+  // Before the timer is set: a signal that comes from here on marks the page, and KVM_RUN returns at once.
+  const KickScope scope(run());
+  const int timer_error = deadline != 0 && deadline < MonotonicNow() + kTickNanoseconds ? WakeThreadBy(deadline)
+                                                                                         : WakeThreadEvery(kTickNanoseconds);
+  if (timer_error != 0) return -timer_error;
+  static thread_local const pid_t this_thread = gettid();
+  thread_ = this_thread;
+  const int result = Enter();
+  thread_ = 0;
+  if (result != -EINTR && result != -EAGAIN) return result;
+
+  // EINTR: a kick, the timer, or a signal that is not ours. EAGAIN: a vCPU that waits for its start-up was woken.
+  SetImmediateExit(false);
+  if (kicked_.exchange(false)) return static_cast<int>(RunResult::kKick);
+  if (deadline != 0 && MonotonicNow() >= deadline) return static_cast<int>(RunResult::kDeadline);
+  return static_cast<int>(RunResult::kTick);
+}
+
+int VcpuState::Complete() {
+  SetImmediateExit(true);
+  const int result = Enter();
+  SetImmediateExit(kicked_);
+  if (result == 0) return 1;
+  return result == -EINTR ? 0 : result;
+}
+
+void VcpuState::Kick() {
+  kicked_ = true;
+  SetImmediateExit(true);
+  const pid_t thread = thread_;
+  if (thread != 0) SignalThread(thread);
+}
+
+bool VcpuState::KickByToken(std::uint64_t token) {
+  const auto vcpu = Registry::Get().Find(token);
+  if (vcpu) vcpu->Kick();
+  return vcpu != nullptr;
+}
+
+Napi::Function VcpuRun::Define(Napi::Env env) {
+  return DefineClass(env, "VcpuRun",
+                     {InstanceMethod<&VcpuRun::Run>("run"), InstanceMethod<&VcpuRun::Complete>("complete"),
+                      InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
+                      InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Close>("close")});
+}
+
+// new VcpuRun(fd): maps the kvm_run page of that vCPU.
+VcpuRun::VcpuRun(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VcpuRun>(info) {
+  const Napi::Env env = info.Env();
+  auto descriptor = ToHandle<KvmFd>(info, 0).descriptor();
+  if (!descriptor || descriptor->kind != kVcpuFd) throw Napi::TypeError::New(env, "not an open vCPU descriptor");
+  if (!InstallKickSignal()) throw SystemError(env, "sigaction", EBUSY);
+  // The kernel says how much of the descriptor can be mapped; a page past that would be SIGBUS.
+  const Descriptor& system = *descriptor->parent->parent;
+  const int size = ioctl(system.fd.get(), KVM_GET_VCPU_MMAP_SIZE, 0);
+  if (size < 0) throw SystemError(env, "KVM_GET_VCPU_MMAP_SIZE", errno);
+  auto page = Mapping::Map(static_cast<std::size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor->fd.get());
+  if (!page) throw SystemError(env, "mmap", errno);
+  state_ = std::make_shared<VcpuState>(std::move(descriptor), std::move(page));
+  Registry::Get().Add(state_);
+}
+
+VcpuState& VcpuRun::Require(Napi::Env env) const {
+  if (!state_) throw Napi::Error::New(env, "vCPU is closed");
+  return *state_;
+}
+
+// run(deadline): a RunResult or -errno. The deadline is in nanoseconds of CLOCK_MONOTONIC; 0 means none.
+Napi::Value VcpuRun::Run(const Napi::CallbackInfo& info) {
+  const std::uint64_t deadline = ToUint64(info, 0);
+  return Napi::Number::New(info.Env(), Require(info.Env()).Run(deadline));
+}
+
+Napi::Value VcpuRun::Complete(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Require(info.Env()).Complete());
+}
+
+Napi::Value VcpuRun::Kick(const Napi::CallbackInfo& info) {
+  Require(info.Env()).Kick();
+  return info.Env().Undefined();
+}
+
+// page(): the kvm_run page as an ArrayBuffer, detached by close().
+Napi::Value VcpuRun::Page(const Napi::CallbackInfo& info) {
+  const auto& page = Require(info.Env()).page();
+  return views_.Make(info.Env(), page, 0, page->size());
+}
+
+Napi::Value VcpuRun::Token(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(Require(info.Env()).token()));
+}
+
+Napi::Value VcpuRun::Close(const Napi::CallbackInfo& info) {
+  views_.DetachAll();
+  state_.reset();
+  return info.Env().Undefined();
+}
+
+// kick(token): whether a vCPU with that token was there.
+Napi::Value VcpuRun::KickToken(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), VcpuState::KickByToken(ToUint64(info, 0)));
+}
+
+}  // namespace node_kvm

@@ -1,0 +1,76 @@
+// A vCPU as JavaScript holds it (`VcpuRun`): the shared kvm_run page, KVM_RUN on the calling thread, and kicks.
+#pragma once
+
+#include <linux/kvm.h>
+#include <napi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "descriptor.h"
+#include "mapping.h"
+
+namespace node_kvm {
+
+// How run() ended, beside a negative errno.
+enum class RunResult : int {
+  kExit = 0,      // KVM_RUN returned: the exit is in the page
+  kDeadline = 1,  // the deadline has passed
+  kKick = 2,      // kick() was called
+  kTick = 3,      // nothing happened: JavaScript calls again, which is when V8 can end a worker
+};
+
+// What kicks from other threads share with the thread that runs the guest.
+class VcpuState {
+ public:
+  VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page);
+  ~VcpuState();
+  VcpuState(const VcpuState&) = delete;
+  VcpuState& operator=(const VcpuState&) = delete;
+
+  // Enters the guest until it exits or `deadline` (nanoseconds of MonotonicNow; 0: none) has passed.
+  // Returns a RunResult, or a negative errno.
+  int Run(std::uint64_t deadline);
+  // Completes the pending access without running the guest: 0, 1 when that led to another exit, or a negative errno.
+  int Complete();
+  // Makes the run under way, or else the next one, return kKick. From any thread.
+  void Kick();
+  // Kicks the vCPU with that token. False when there is none (any more).
+  static bool KickByToken(std::uint64_t token);
+
+  [[nodiscard]] const std::shared_ptr<Mapping>& page() const { return page_; }
+  [[nodiscard]] std::uint64_t token() const { return token_; }
+
+ private:
+  [[nodiscard]] kvm_run* run() const;
+  void SetImmediateExit(bool value);
+  int Enter();
+
+  std::shared_ptr<Descriptor> descriptor_;
+  std::shared_ptr<Mapping> page_;
+  std::uint64_t token_;
+  std::atomic<bool> kicked_ = false;
+  std::atomic<pid_t> thread_ = 0;  // the thread inside Run, 0 when none
+};
+
+class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  static Napi::Value KickToken(const Napi::CallbackInfo& info);
+  explicit VcpuRun(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value Run(const Napi::CallbackInfo& info);
+  Napi::Value Complete(const Napi::CallbackInfo& info);
+  Napi::Value Kick(const Napi::CallbackInfo& info);
+  Napi::Value Page(const Napi::CallbackInfo& info);
+  Napi::Value Token(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+  [[nodiscard]] VcpuState& Require(Napi::Env env) const;
+
+  std::shared_ptr<VcpuState> state_;
+  Views views_;
+};
+
+}  // namespace node_kvm
