@@ -3,10 +3,10 @@
 //   node scripts/build-native.mjs                     part of `npm run build`
 //   node scripts/build-native.mjs --unless-prebuilt   the package's install script
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nodedir } from './node-headers.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
@@ -32,9 +32,7 @@ function compile() {
   // A new or a removed source changes the folder's time; binding.gyp lists the sources only when it is read.
   const configure = installing || ['binding.gyp', 'native'].some((path) => modified(path) > modified('build/Makefile'))
   const args = [...(configure ? ['configure'] : []), 'build', '--loglevel=warn', `--jobs=${availableParallelism()}`]
-  // Node's own headers beside the node binary save a download. Any version will do: Node-API is stable.
-  const prefix = dirname(dirname(process.execPath))
-  if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`)
+  if (nodedir) args.push(`--nodedir=${nodedir}`)
 
   // npm puts a node-gyp on PATH for every script.
   const { stdout, status } = spawnSync('node-gyp', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })

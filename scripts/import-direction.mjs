@@ -1,0 +1,52 @@
+// @ts-check
+// The direction of imports, as docs/architecture.md draws it, for dependency-cruiser:
+//   leaves <- {memory, bus} <- {devices, virtio, pci, boot, snapshot} <- machine <- index <- {cli, examples, tests}
+//   leaves, memory <- kvm <- {machine, index}
+const leaves = '^lib/(?!index)[^/]+[.]ts$'
+const ground = ['^lib/memory/', '^lib/bus/']
+const parts = ['^lib/devices/', '^lib/virtio/', '^lib/pci/', '^lib/boot/', '^lib/snapshot/']
+
+/**
+ * What may be imported from lib by the files of a layer; everything else in lib is refused.
+ * @param {string} name @param {string | string[]} from @param {string[]} to
+ */
+const layer = (name, from, to) => ({
+  name,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^lib/', pathNot: to },
+})
+
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    layer('leaves-import-only-leaves', leaves, [leaves]),
+    layer('memory-and-bus-are-the-ground', ground, [leaves, ...ground]),
+    layer('kvm-stands-beside-memory', '^lib/kvm/', [leaves, '^lib/memory/', '^lib/kvm/']),
+    layer('parts-know-no-kvm', parts, [leaves, ...ground, ...parts]),
+    layer('machine-composes', '^lib/machine/', [leaves, ...ground, ...parts, '^lib/kvm/', '^lib/machine/']),
+    layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
+    layer('cli-uses-the-public-api', '^lib/cli/', ['^lib/index[.]ts$', '^lib/cli/']),
+    layer('examples-import-the-package', '^examples/', []),
+    {
+      name: 'one-loader-of-native-code',
+      comment: 'Only lib/kvm/binding.ts loads the addon.',
+      severity: 'error',
+      from: { path: '^(lib|examples)/', pathNot: '^lib/kvm/binding[.]ts$' },
+      to: { path: ['node_modules/node-gyp-build', '^(node:)?module$', '[.]node$'] },
+    },
+    {
+      name: 'binding-stays-in-kvm',
+      severity: 'error',
+      from: { pathNot: '^lib/kvm/' },
+      to: { path: '^lib/kvm/binding[.]ts$' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: ['node_modules', '^dist/'] },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+}
