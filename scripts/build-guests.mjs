@@ -29,7 +29,9 @@ function run(tool, args) {
     execFileSync(tool, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw new Error(`The guests are built with ${tool}, which is not on PATH. Debian: apt-get install gcc binutils`, { cause: error })
+      throw new Error(`The guests are built with ${tool}, which is not on PATH. Debian: apt-get install gcc binutils`, {
+        cause: error,
+      })
     throw new Error(`${tool} failed on ${args.at(-1)}`, { cause: error })
   }
 }
@@ -38,7 +40,8 @@ function run(tool, args) {
 const newest = (files) => Math.max(...files.map((file) => (existsSync(file) ? statSync(file).mtimeMs : 0)))
 
 /** @param {string} folder */
-const filesIn = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [join(folder, entry.name)] : []))
+const filesIn = (folder) =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [join(folder, entry.name)] : []))
 
 /** @param {string} source */
 function compile(source) {
@@ -58,7 +61,11 @@ function startLibrary() {
 function buildGuests() {
   mkdirSync(objects, { recursive: true })
   mkdirSync(images, { recursive: true })
-  const common = newest([...filesIn(shared), ...filesIn(sources).filter((file) => file.endsWith('.h')), fileURLToPath(import.meta.url)])
+  const common = newest([
+    ...filesIn(shared),
+    ...filesIn(sources).filter((file) => file.endsWith('.h')),
+    fileURLToPath(import.meta.url),
+  ])
   const programs = filesIn(sources).filter((file) => ['.c', '.S'].includes(extname(file)))
   /** @param {string} file */
   const nameOf = (file) => basename(file, extname(file))
@@ -70,7 +77,16 @@ function buildGuests() {
     if (newest([image]) > Math.max(common, newest(files))) continue
     const linked = join(objects, `${name}.elf`)
     library ??= startLibrary()
-    run('ld', ['-static', '--no-warn-rwx-segments', '-T', join(shared, 'guest.ld'), '-o', linked, ...files.map(compile), library])
+    run('ld', [
+      '-static',
+      '--no-warn-rwx-segments',
+      '-T',
+      join(shared, 'guest.ld'),
+      '-o',
+      linked,
+      ...files.map(compile),
+      library,
+    ])
     run('objcopy', ['-O', 'binary', linked, image])
     console.log(`built ${image.slice(root.length)}`)
   }
@@ -83,7 +99,9 @@ function writeManifest() {
     .map((file) => {
       const lesson = /^\/\/ Lesson (\d+), ([\w-]+): (.+)$/m.exec(readFileSync(file, 'utf8').split('\n', 1)[0] ?? '')
       if (lesson?.[2] !== basename(file, '.ts'))
-        throw new Error(`${file.slice(root.length)} must begin with "// Lesson NUMBER, ${basename(file, '.ts')}: TITLE"`)
+        throw new Error(
+          `${file.slice(root.length)} must begin with "// Lesson NUMBER, ${basename(file, '.ts')}: TITLE"`,
+        )
       return { number: Number(lesson[1]), name: lesson[2], title: lesson[3] }
     })
     .sort((a, b) => a.number - b.number)

@@ -2,23 +2,23 @@
 // The guest never sends the picture anywhere. The host sees it because KVM notes which pages were written.
 #include "shared/guest.h"
 
-#define PORT_LOOK 0x510 // a write here says: look now
+#define PORT_LOOK 0x510  // a write here says: look now
 #define CANVAS 0x400000ul
 #define PAGE 4096
 #define WIDTH 32
 #define HEIGHT 9
 
-static const char *const letters[] = {
-    "#...#  #...#  #...#", //
-    "#..#.  #...#  ##.##", //
-    "#.#..  #...#  #.#.#", //
-    "##...  #...#  #.#.#", //
-    "#.#..  #...#  #...#", //
-    "#..#.  .#.#.  #...#", //
+static const char* const letters[] = {
+    "#...#  #...#  #...#",  //
+    "#..#.  #...#  ##.##",  //
+    "#.#..  #...#  #.#.#",  //
+    "##...  #...#  #.#.#",  //
+    "#.#..  #...#  #...#",  //
+    "#..#.  .#.#.  #...#",  //
     "#...#  ..#..  #...#",
 };
 
-static volatile uint8_t *pixel(unsigned x, unsigned y) { return (uint8_t *)(CANVAS + (y * WIDTH + x) * PAGE); }
+static volatile uint8_t* pixel(unsigned x, unsigned y) { return (uint8_t*)(CANVAS + (y * WIDTH + x) * PAGE); }
 
 int main(void) {
   for (unsigned y = 0; y < 7; y++)

@@ -1,5 +1,5 @@
-// The smallest guest that says something. The CPU is in 16-bit real mode, as after every reset: no paging, no protection,
-// addresses are segment * 16 + offset.
+// The smallest guest that says something. The CPU is in 16-bit real mode, as after every reset: no paging, no
+// protection, addresses are segment * 16 + offset.
 //
 // `out` to a port that the kernel has no device for ends KVM_RUN with an exit, and the host sees the byte.
 #include "shared/ports.h"

@@ -1,7 +1,7 @@
 // Interrupts: an interrupt descriptor table (IDT), the two 8259 interrupt controllers (PICs), and a handler.
 //
-// The PICs and the local APIC are the kernel's (KVM_CREATE_IRQCHIP): the ports below cause no exit.
-// The guest asks a device for something by writing to its doorbell; the device, which is the host, answers by an interrupt.
+// The PICs and the local APIC are the kernel's (KVM_CREATE_IRQCHIP): the ports below cause no exit. The guest asks
+// a device for something by writing to its doorbell; the device, which is the host, answers by an interrupt.
 #include "shared/interrupt.h"
 
 #define PORT_DOORBELL 0x510
@@ -9,7 +9,7 @@
 
 static volatile unsigned received;
 
-__attribute__((interrupt)) static void handler(struct interrupt_frame *frame) {
+__attribute__((interrupt)) static void handler(struct interrupt_frame* frame) {
   (void)frame;
   received++;
   print("guest: interrupt ");

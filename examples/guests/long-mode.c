@@ -1,11 +1,12 @@
-// A C program as a 64-bit kernel, without a line of boot code: the host has built the page tables and put the vCPU into
-// long mode before the first instruction. What is left to say to the compiler is "freestanding": no C library, no floating point.
+// A C program as a 64-bit kernel, without a line of boot code: the host has built the page tables and put the vCPU
+// into long mode before the first instruction. What is left to say to the compiler is "freestanding": no C library,
+// no floating point.
 //
 // It finds primes with Eratosthenes' sieve, and computes a number that needs more than 32 bits.
 #include "shared/guest.h"
 
 #define LIMIT 50
-static uint8_t composite[LIMIT + 1]; // .bss: fresh guest memory is zero
+static uint8_t composite[LIMIT + 1];  // .bss: fresh guest memory is zero
 
 __attribute__((section(".start"), noreturn)) void _start(void) {
   print("primes:");

@@ -1,4 +1,5 @@
-// Talks to a device through memory: the host has mapped no memory at DICE, so that every access there is an MMIO exit.
+// Talks to a device through memory: the host has mapped no memory at DICE, so that every access there is an MMIO
+// exit.
 //
 // The device's registers:  +0 (32 bits, write)  the seed      +4 (8 bits, read)  throws the dice
 #include "shared/ports.h"

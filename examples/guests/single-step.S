@@ -1,5 +1,5 @@
-// Euclid's algorithm for the greatest common divisor: what remains of ax / bx takes the place of bx, until nothing remains.
-// No input and no output: the host watches the registers, one instruction after the other.
+// Euclid's algorithm for the greatest common divisor: what remains of ax / bx takes the place of bx, until nothing
+// remains. No input and no output: the host watches the registers, one instruction after the other.
 
 .section .start, "ax"
 .code16

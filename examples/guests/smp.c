@@ -1,22 +1,22 @@
-// Several CPUs. Only CPU 0 runs after reset; the others wait until somebody sends them INIT and then a "startup" interrupt (SIPI)
-// through the local APIC, which names the page where they begin, in real mode.
+// Several CPUs. Only CPU 0 runs after reset; the others wait until somebody sends them INIT and then a "startup"
+// interrupt (SIPI) through the local APIC, which names the page where they begin, in real mode.
 //
 // That page is this image's own: each CPU comes through start64.S and arrives in main() with the next number.
 #include "shared/guest.h"
 
-#define APIC 0xfee00000ul // every CPU sees its own local APIC here; it is the kernel's and causes no exit
+#define APIC 0xfee00000ul  // every CPU sees its own local APIC here; it is the kernel's and causes no exit
 #define APIC_ID 0x20
-#define APIC_ICR_LOW 0x300  // writing here sends
-#define APIC_ICR_HIGH 0x310 // to whom
+#define APIC_ICR_LOW 0x300   // writing here sends
+#define APIC_ICR_HIGH 0x310  // to whom
 #define ICR_INIT 0x4500
 #define ICR_STARTUP 0x4600
 #define START_PAGE (0x1000 >> 12)
 #define CPUS 4
 
-static inline uint32_t apic_read(unsigned offset) { return *(volatile uint32_t *)(APIC + offset); }
-static inline void apic_write(unsigned offset, uint32_t value) { *(volatile uint32_t *)(APIC + offset) = value; }
+static inline uint32_t apic_read(unsigned offset) { return *(volatile uint32_t*)(APIC + offset); }
+static inline void apic_write(unsigned offset, uint32_t value) { *(volatile uint32_t*)(APIC + offset) = value; }
 
-static volatile unsigned done; // how many CPUs have said hello
+static volatile unsigned done;  // how many CPUs have said hello
 static volatile uint64_t sum;
 
 static void hello(unsigned cpu) {
@@ -29,13 +29,13 @@ static void hello(unsigned cpu) {
 
 int main(unsigned cpu) {
   hello(cpu);
-  for (unsigned n = cpu + 1; n <= 1000; n += CPUS) // each CPU adds up its share of 1 to 1000
+  for (unsigned n = cpu + 1; n <= 1000; n += CPUS)  // each CPU adds up its share of 1 to 1000
     __atomic_fetch_add(&sum, n, __ATOMIC_SEQ_CST);
   __atomic_fetch_add(&done, 1, __ATOMIC_SEQ_CST);
   if (cpu != 0)
     for (;;) asm volatile("cli; hlt");
 
-  for (unsigned other = 1; other < CPUS; other++) { // one after the other, so that the lines do not mix
+  for (unsigned other = 1; other < CPUS; other++) {  // one after the other, so that the lines do not mix
     apic_write(APIC_ICR_HIGH, other << 24);
     apic_write(APIC_ICR_LOW, ICR_INIT);
     apic_write(APIC_ICR_HIGH, other << 24);

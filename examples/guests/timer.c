@@ -5,7 +5,7 @@
 
 #define PIT_CHANNEL_0 0x40
 #define PIT_COMMAND 0x43
-#define PIT_RATE_GENERATOR 0x34 // channel 0, low byte then high byte, mode 2: divide and start again
+#define PIT_RATE_GENERATOR 0x34  // channel 0, low byte then high byte, mode 2: divide and start again
 #define PIT_HZ 1193182
 #define TICKS_A_SECOND 100
 #define DIVISOR (PIT_HZ / TICKS_A_SECOND)
@@ -13,7 +13,7 @@
 
 static volatile unsigned ticks;
 
-__attribute__((interrupt)) static void tick(struct interrupt_frame *frame) {
+__attribute__((interrupt)) static void tick(struct interrupt_frame* frame) {
   (void)frame;
   ticks++;
   end_of_interrupt();

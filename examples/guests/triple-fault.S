@@ -1,5 +1,6 @@
-// A guest that dies. It writes through a pointer that leads nowhere, which is a page fault; but it never loaded an IDT, so there is
-// no handler. Not finding the handler is a double fault; there is no handler for that one either: a triple fault, and the CPU shuts down.
+// A guest that dies. It writes through a pointer that leads nowhere, which is a page fault; but it never loaded an
+// IDT, so there is no handler. Not finding the handler is a double fault; there is no handler for that one either:
+// a triple fault, and the CPU shuts down.
 #include "shared/ports.h"
 
 #define SECONDS_A_DAY 86400

@@ -1,4 +1,5 @@
-// The two ends of a system call: the program in ring 3 that makes it, and the entry in ring 0 that takes it (see user-mode.c).
+// The two ends of a system call: the program in ring 3 that makes it, and the entry in ring 0 that takes it (see
+// user-mode.c).
 #include "user-mode.h"
 
 // The program. The kernel copies it to a page that ring 3 may use, so it uses no absolute addresses of its own image.
@@ -17,8 +18,8 @@ program:
 text: .asciz "program: hello, by system call\n"
 program_end:
 
-// Where the gate leads. The CPU has switched to the stack that the TSS names, and has pushed ss, rsp, rflags, cs and rip there.
-// The C function may change the registers saved here, and the program expects them unchanged.
+// Where the gate leads. The CPU has switched to the stack that the TSS names, and has pushed ss, rsp, rflags, cs
+// and rip there. The C function may change the registers saved here, and the program expects them unchanged.
 .globl system_call_entry
 system_call_entry:
     push %rcx

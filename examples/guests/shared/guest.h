@@ -1,11 +1,12 @@
 // What a C guest has instead of a C library: a port to print through, and little else.
 #pragma once
-#include "ports.h"
 #include <stdint.h>
+
+#include "ports.h"
 
 static inline void out8(uint16_t port, uint8_t value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 
-static inline void print(const char *text) {
+static inline void print(const char* text) {
   while (*text) out8(PORT_CONSOLE, *text++);
 }
 

@@ -1,7 +1,8 @@
 // From real mode to a C main() in long mode: the shared beginning of the C guests.
 //
-// A vCPU starts in 16-bit real mode, as every x86 since 1978. Long mode wants four things first: page tables, CR4.PAE,
-// EFER.LME, and then paging and protection switched on together in CR0. Then one far jump loads a 64-bit code segment.
+// A vCPU starts in 16-bit real mode, as every x86 since 1978. Long mode wants four things first: page tables,
+// CR4.PAE, EFER.LME, and then paging and protection switched on together in CR0. Then one far jump loads a 64-bit
+// code segment.
 //
 // A second vCPU may come through here as well (see smp.c): each takes the next number and a stack of its own.
 #include "ports.h"

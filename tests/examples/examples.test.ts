@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { runExample } from './run-example.js'
+
+/** What each example prints, to the last character. */
+const expected: Record<string, string> = {
+  hello: 'Hello from real mode!\n',
+
+  add: `guest: 2 + 3 = 5
+host: the guest left al = 10 and rbx = 3, and ran 11 bytes of code
+`,
+
+  'protected-mode': `32 bits at 2 MiB: 0xcafef00d
+host: memory at 2 MiB holds 0xcafef00d
+`,
+
+  'long-mode': `primes: 2 3 5 7 11 13 17 19 23 29 31 37 41 43 47
+20! = 2432902008176640000
+`,
+
+  'mmio-device': '?\n',
+
+  interrupts: `guest: ringing the doorbell
+host: request 1, raising GSI 5
+guest: interrupt 1
+guest: ringing the doorbell
+host: request 2, raising GSI 5
+guest: interrupt 2
+guest: ringing the doorbell
+host: request 3, raising GSI 5
+guest: interrupt 3
+`,
+
+  timer: `tick 1
+tick 2
+tick 3
+tick 4
+tick 5
+host: that took at least 50 ms
+`,
+
+  smp: `CPU 0 is here, local APIC 0
+CPU 1 is here, local APIC 1
+CPU 2 is here, local APIC 2
+CPU 3 is here, local APIC 3
+the sum of 1 to 1000, on 4 CPUs, is 500500
+`,
+
+  'user-mode': `program: hello, by system call
+kernel: the program runs in ring 3
+kernel: general protection fault at program+24 in ring 3: program stopped
+host: the vCPU is in ring 0; its TSS is segment 0x28
+`,
+
+  'triple-fault': `guest: all is well
+host: the guest is dead: exit 20 was a shutdown
+host: 6 instructions after its last word it did this:
+  rip 0x110d: 488907   mov %rax, (%rdi)
+  with rax = 86400 and rdi = 0x4000000000
+`,
+
+  'dirty-log': `................................
+......#...#..#...#..#...#.......
+......#..#...#...#..##.##.......
+......#.#....#...#..#.#.#.......
+......##.....#...#..#.#.#.......
+......#.#....#...#..#...#.......
+......#..#....#.#...#...#.......
+......#...#....#....#...#.......
+................................
+? of 288 pages written
+
+##............................##
+..##........................##..
+....##....................##....
+......##................##......
+........##............##........
+..........##........##..........
+............##....##............
+..............####..............
+................................
+32 of 288 pages written
+
+`,
+
+  'single-step': `?`,
+
+  snapshot: `1a 2b 3c
+host: saved
+4d 5e 6f 7g
+host: restored
+4d 5e 6f 7g
+`,
+}
+
+test.each(Object.entries(expected))('%s prints what its lesson says', (name, output) => {
+  expect(runExample(name)).toBe(output)
+})
+
+interface Lesson {
+  name: string
+  title: string
+}
+const manifest = JSON.parse(
+  readFileSync(new URL('../../dist/examples/manifest.json', import.meta.url), 'utf8'),
+) as Lesson[]
+
+test('every example is tested', () => {
+  expect(manifest.map(({ name }) => name)).toEqual(Object.keys(expected))
+})
+
+test('the documentation lists every example, in order, with its title', () => {
+  const page = readFileSync(new URL('../../docs/examples.md', import.meta.url), 'utf8')
+  const listed = [...page.matchAll(/^\d+\. \[`([\w-]+)`\]\(\S+\): (.+)$/gm)].map(([, name, title]) => ({ name, title }))
+  expect(listed).toEqual(manifest)
+})
