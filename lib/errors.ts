@@ -42,36 +42,36 @@ export type KvmErrorCode =
   | 'ERR_KVM_VCPU_LIMIT'
   | 'ERR_KVM_VCPU_EXISTS'
   | 'ERR_KVM_MSR'
-  | 'ERR_KVM_ACCESS_PENDING';
+  | 'ERR_KVM_ACCESS_PENDING'
 
 /** What a {@link KvmError} can carry beside its code and message. */
 export interface KvmErrorDetails {
   /** What the failed call was about: addresses, lengths, names. */
-  operands?: Record<string, unknown>;
+  operands?: Record<string, unknown>
   /** The kernel's error number, positive, for errors that the kernel reported. */
-  errno?: number;
+  errno?: number
   /** The ioctl that failed, by the kernel's name. */
-  ioctl?: string;
+  ioctl?: string
   /** The error that led to this one. */
-  cause?: unknown;
+  cause?: unknown
 }
 
 /** The one error class of the library; see {@link KvmErrorCode} for what each `code` means. */
 export class KvmError extends Error {
-  override readonly name = 'KvmError';
-  readonly code: KvmErrorCode;
+  override readonly name = 'KvmError'
+  readonly code: KvmErrorCode
   /** What the failed call was about: addresses, lengths, names. */
-  readonly operands: Readonly<Record<string, unknown>>;
+  readonly operands: Readonly<Record<string, unknown>>
   /** The kernel's error number, positive; absent when the library itself refused. */
-  declare readonly errno?: number;
+  declare readonly errno?: number
   /** The ioctl that failed, by the kernel's name. */
-  declare readonly ioctl?: string;
+  declare readonly ioctl?: string
 
   constructor(code: KvmErrorCode, message: string, details: KvmErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
-    this.code = code;
-    this.operands = details.operands ?? {};
-    if (details.errno !== undefined) this.errno = details.errno;
-    if (details.ioctl !== undefined) this.ioctl = details.ioctl;
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.operands = details.operands ?? {}
+    if (details.errno !== undefined) this.errno = details.errno
+    if (details.ioctl !== undefined) this.ioctl = details.ioctl
   }
 }

@@ -1,65 +1,65 @@
-import { KvmError } from './errors.js';
-import { hex, show } from './format.js';
+import { KvmError } from './errors.js'
+import { hex, show } from './format.js'
 
 /** The error for an argument that is not what it must be. */
 export function invalidArgument(name: string, value: unknown, expected: string): KvmError {
   return new KvmError('ERR_KVM_INVALID_ARGUMENT', `${name} must be ${expected}, not ${show(value)}`, {
     operands: { argument: name, value },
-  });
+  })
 }
 
 /** A whole number from `min` to `max`, both included and both below 2^53. */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    const top = max > 0xffff ? hex(max) : String(max);
-    throw invalidArgument(name, value, `a whole number from ${min} to ${top}`);
+    const top = max > 0xffff ? hex(max) : String(max)
+    throw invalidArgument(name, value, `a whole number from ${min} to ${top}`)
   }
-  return value;
+  return value
 }
 
 /** A bigint that fits in 64 bits without a sign. */
 export function checkUint64(name: string, value: unknown): bigint {
   if (typeof value !== 'bigint' || value < 0n || value > 0xffff_ffff_ffff_ffffn) {
-    throw invalidArgument(name, value, 'a bigint from 0n to 2n**64n - 1n');
+    throw invalidArgument(name, value, 'a bigint from 0n to 2n**64n - 1n')
   }
-  return value;
+  return value
 }
 
 export function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw invalidArgument(name, value, 'true or false');
-  return value;
+  if (typeof value !== 'boolean') throw invalidArgument(name, value, 'true or false')
+  return value
 }
 
 export function checkOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
-  const choice = choices.find((candidate) => candidate === value);
+  const choice = choices.find((candidate) => candidate === value)
   if (choice === undefined) {
-    throw invalidArgument(name, value, `one of ${choices.map((candidate) => `'${candidate}'`).join(', ')}`);
+    throw invalidArgument(name, value, `one of ${choices.map((candidate) => `'${candidate}'`).join(', ')}`)
   }
-  return choice;
+  return choice
 }
 
 /** A Uint8Array (a Buffer is one), not detached, of `length` bytes when that is given. */
 export function checkBytes(name: string, value: unknown, length?: number): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw invalidArgument(name, value, 'a Uint8Array');
+  if (!(value instanceof Uint8Array)) throw invalidArgument(name, value, 'a Uint8Array')
   if (length !== undefined && value.length !== length) {
     throw new KvmError('ERR_KVM_INVALID_ARGUMENT', `${name} must have ${length} bytes, not ${value.length}`, {
       operands: { argument: name, length: value.length, expected: length },
-    });
+    })
   }
-  return value;
+  return value
 }
 
 /** An options object with no other keys than these: a misspelled option must not pass silently. */
 export function checkOptions(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidArgument(name, value, 'an object');
+    throw invalidArgument(name, value, 'an object')
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
       throw new KvmError('ERR_KVM_INVALID_ARGUMENT', `${name} has no option '${key}'; it has ${known.join(', ')}`, {
         operands: { argument: name, option: key },
-      });
+      })
     }
   }
-  return value as Record<string, unknown>;
+  return value as Record<string, unknown>
 }

@@ -5,10 +5,11 @@
 // (KVM API, "immediate_exit"). A KVM_RUN that is under way ends with EINTR by the signal itself.
 #pragma once
 
-#include <linux/kvm.h>
 #include <sys/types.h>
 
 #include <cstdint>
+
+#include "uapi/kvm.h"
 
 namespace node_kvm {
 

@@ -142,9 +142,11 @@ VcpuState& VcpuRun::Require(Napi::Env env) const {
   return *state_;
 }
 
-// run(deadline): a RunResult or -errno. The deadline is in nanoseconds of CLOCK_MONOTONIC; 0 means none.
+// run(deadline): a RunResult or -errno. The deadline is in microseconds of CLOCK_MONOTONIC; 0 means none.
+// Microseconds stay exact in a JavaScript number for centuries; one far ahead is the same as none.
 Napi::Value VcpuRun::Run(const Napi::CallbackInfo& info) {
-  const std::uint64_t deadline = ToUint64(info, 0);
+  const std::uint64_t microseconds = ToUint64(info, 0);
+  const std::uint64_t deadline = microseconds > UINT64_MAX / 2000 ? 0 : microseconds * 1000;
   return Napi::Number::New(info.Env(), Require(info.Env()).Run(deadline));
 }
 

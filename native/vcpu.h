@@ -1,7 +1,6 @@
 // A vCPU as JavaScript holds it (`VcpuRun`): the shared kvm_run page, KVM_RUN on the calling thread, and kicks.
 #pragma once
 
-#include <linux/kvm.h>
 #include <napi.h>
 
 #include <atomic>
@@ -10,6 +9,7 @@
 
 #include "descriptor.h"
 #include "mapping.h"
+#include "uapi/kvm.h"
 
 namespace node_kvm {
 

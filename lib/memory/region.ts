@@ -1,102 +1,102 @@
-import { KvmError } from '../errors.js';
-import { hex } from '../format.js';
-import { type Backed, MemoryAccessors, type Window } from './accessors.js';
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
+import { type Backed, MemoryAccessors, type Window } from './accessors.js'
 
 /** Host memory that can stand behind a region. */
 export interface RegionBacking {
   /** In bytes. */
-  readonly size: number;
+  readonly size: number
   /** An ArrayBuffer over part of it; the same bytes each time. */
-  buffer(offset: number, length: number): ArrayBuffer;
+  buffer(offset: number, length: number): ArrayBuffer
 }
 
 /** What a region is made of; validated by whoever makes it. */
 export interface RegionDescription {
   /** Guest physical address of the first byte. */
-  at: number;
+  at: number
   /** In bytes. */
-  size: number;
-  backing: RegionBacking;
+  size: number
+  backing: RegionBacking
   /** Where the region starts in its backing, in bytes. */
-  offset: number;
-  readonly: boolean;
-  logDirtyPages: boolean;
+  offset: number
+  readonly: boolean
+  logDirtyPages: boolean
 }
 
 // One ArrayBuffer holds at most 4 GiB in the oldest supported Node: a large region is seen through several.
-const WINDOW_SIZE = 2 ** 30;
+const WINDOW_SIZE = 2 ** 30
 
 /** A stretch of guest physical memory. Its accessors take guest physical addresses, as everything does. */
 export class MemoryRegion extends MemoryAccessors implements Backed {
   /** Guest physical address of the first byte. */
-  readonly at: number;
+  readonly at: number
   /** In bytes. */
-  readonly size: number;
+  readonly size: number
   /** Whether a guest's write leaves the guest with an MMIO exit instead of changing the memory. */
-  readonly readonly: boolean;
+  readonly readonly: boolean
   /** Whether the kernel keeps track of which pages the guest writes. */
-  readonly logDirtyPages: boolean;
-  readonly #backing: RegionBacking;
-  readonly #offset: number;
-  readonly #windows: Window[] = [];
-  #removed = false;
+  readonly logDirtyPages: boolean
+  readonly #backing: RegionBacking
+  readonly #offset: number
+  readonly #windows: Window[] = []
+  #removed = false
 
   /** @internal */
   constructor(description: RegionDescription) {
-    super();
-    this.at = description.at;
-    this.size = description.size;
-    this.readonly = description.readonly;
-    this.logDirtyPages = description.logDirtyPages;
-    this.#backing = description.backing;
-    this.#offset = description.offset;
+    super()
+    this.at = description.at
+    this.size = description.size
+    this.readonly = description.readonly
+    this.logDirtyPages = description.logDirtyPages
+    this.#backing = description.backing
+    this.#offset = description.offset
   }
 
   /** Whether the region has been taken out of its VM. */
   get removed(): boolean {
-    return this.#removed;
+    return this.#removed
   }
 
   /** @internal */
   remove(): void {
-    this.#removed = true;
-    this.#windows.length = 0;
+    this.#removed = true
+    this.#windows.length = 0
   }
 
   /** @internal */
   window(offset: number): Window {
-    const index = Math.floor(offset / WINDOW_SIZE);
-    return (this.#windows[index] ??= this.#open(index * WINDOW_SIZE));
+    const index = Math.floor(offset / WINDOW_SIZE)
+    return (this.#windows[index] ??= this.#open(index * WINDOW_SIZE))
   }
 
   /** @internal */
   windowStart(offset: number): number {
-    return offset - (offset % WINDOW_SIZE);
+    return offset - (offset % WINDOW_SIZE)
   }
 
   /** @internal */
   contiguous(offset: number, length: number): Uint8Array {
-    const start = this.windowStart(offset);
-    const { bytes } = this.window(offset);
-    if (offset + length <= start + bytes.length) return bytes.subarray(offset - start, offset - start + length);
-    return new Uint8Array(this.#backing.buffer(this.#offset + offset, length));
+    const start = this.windowStart(offset)
+    const { bytes } = this.window(offset)
+    if (offset + length <= start + bytes.length) return bytes.subarray(offset - start, offset - start + length)
+    return new Uint8Array(this.#backing.buffer(this.#offset + offset, length))
   }
 
   protected override find(address: number): this | undefined {
     if (this.#removed) {
       throw new KvmError('ERR_KVM_CLOSED', `the memory region at ${hex(this.at)} has been removed from its VM`, {
         operands: { at: this.at, size: this.size },
-      });
+      })
     }
-    return address >= this.at && address < this.at + this.size ? this : undefined;
+    return address >= this.at && address < this.at + this.size ? this : undefined
   }
 
   protected override nearest(): this {
-    return this;
+    return this
   }
 
   #open(start: number): Window {
-    const buffer = this.#backing.buffer(this.#offset + start, Math.min(WINDOW_SIZE, this.size - start));
-    return { bytes: new Uint8Array(buffer), data: new DataView(buffer) };
+    const buffer = this.#backing.buffer(this.#offset + start, Math.min(WINDOW_SIZE, this.size - start))
+    return { bytes: new Uint8Array(buffer), data: new DataView(buffer) }
   }
 }

@@ -1,0 +1,23 @@
+/**
+ * Build virtual machine monitors in TypeScript, on Linux's KVM.
+ *
+ * @packageDocumentation
+ */
+export { KvmError, type KvmErrorCode, type KvmErrorDetails } from './errors.js'
+export { MemoryAccessors } from './memory/accessors.js'
+export { GuestMemory } from './memory/guest-memory.js'
+export { MemoryRegion } from './memory/region.js'
+export { CAPABILITIES, type CapabilityName } from './kvm/capabilities.js'
+export type { KvmKind } from './kvm/cpu-virtualization.js'
+export type { CpuidEntry } from './kvm/cpuid.js'
+export { describeExit } from './kvm/describe-exit.js'
+export type { DirtyLog } from './kvm/dirty-log.js'
+export type * from './kvm/exits.js'
+export { type HostCheck, type HostReport, probeHost } from './kvm/host.js'
+export { HostMemory, type HostMemoryOptions } from './kvm/host-memory.js'
+export { kick, type KickToken } from './kvm/kick.js'
+export { Kvm } from './kvm/kvm.js'
+export type { Debugregs, Dtable, Fpu, Regs, Segment, Sregs, VcpuEvents } from './kvm/registers.js'
+export type { Patch } from './kvm/struct.js'
+export { type GuestDebug, type MpState, type RunOptions, Vcpu } from './kvm/vcpu.js'
+export { type AddMemoryOptions, type ClockData, Vm } from './kvm/vm.js'

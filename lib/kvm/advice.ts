@@ -1,0 +1,70 @@
+import type { KvmErrorCode } from '../errors.js'
+
+/** What a refusal of the kernel means, and what to do about it. */
+export interface Advice {
+  text: string
+  /** The error's code, where it has one of its own. */
+  code?: KvmErrorCode
+}
+
+// By ioctl and errno, as the KVM API documentation and the kernel's code give them.
+const ADVICE: Record<string, Record<string, Advice>> = {
+  KVM_CREATE_VM: {
+    ENOMEM: { text: 'the host has no memory left for another VM' },
+    EMFILE: { text: 'this process has no file descriptor left; close VMs, or raise the limit (ulimit -n)' },
+    EINVAL: { text: 'this host knows no VM of that type' },
+  },
+  KVM_CREATE_VCPU: {
+    EEXIST: { text: 'the VM has a vCPU with that id already', code: 'ERR_KVM_VCPU_EXISTS' },
+    EINVAL: {
+      text: 'the host allows no further vCPU, or no such id (KVM_CAP_MAX_VCPUS, KVM_CAP_MAX_VCPU_ID)',
+      code: 'ERR_KVM_VCPU_LIMIT',
+    },
+    EMFILE: { text: 'this process has no file descriptor left; close VMs, or raise the limit (ulimit -n)' },
+  },
+  KVM_CREATE_IRQCHIP: {
+    EEXIST: { text: 'the VM has an in-kernel interrupt controller already' },
+    EINVAL: { text: 'create it before the first vCPU' },
+  },
+  KVM_CREATE_PIT2: {
+    EEXIST: { text: 'the VM has an in-kernel timer already' },
+    ENOENT: { text: 'call createIrqchip() first' },
+    EINVAL: { text: 'call createIrqchip() first' },
+  },
+  KVM_IRQ_LINE: {
+    ENXIO: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() before createVcpu()' },
+    EINVAL: { text: 'the interrupt controller has no such GSI' },
+  },
+  KVM_GET_LAPIC: { EINVAL: { text: 'there is no in-kernel local APIC; call createIrqchip() before createVcpu()' } },
+  KVM_SET_LAPIC: { EINVAL: { text: 'there is no in-kernel local APIC; call createIrqchip() before createVcpu()' } },
+  KVM_SET_MP_STATE: { EINVAL: { text: 'that state needs createIrqchip() before createVcpu()' } },
+  KVM_SET_SREGS: {
+    EINVAL: { text: 'the control registers contradict each other (CR0, CR4 and EFER), or the APIC base' },
+  },
+  KVM_SET_CPUID2: {
+    EINVAL: { text: 'the entries contradict each other, or the vCPU has run already' },
+    E2BIG: { text: 'the kernel takes no list that long' },
+  },
+  KVM_SET_TSS_ADDR: { EINVAL: { text: 'the address and the two pages after it must lie below 4 GiB' } },
+  KVM_SET_IDENTITY_MAP_ADDR: { EINVAL: { text: 'set it before the first vCPU' } },
+  KVM_SET_USER_MEMORY_REGION: {
+    EEXIST: {
+      text: 'the region overlaps another one, or the three pages of setTssAddr() or the one of setIdentityMapAddr()',
+      code: 'ERR_KVM_MEMORY_OVERLAP',
+    },
+    EINVAL: { text: 'the address, the size or a flag is not supported by this host' },
+    ENOMEM: { text: 'the host has no memory left for the tables of that region', code: 'ERR_KVM_OUT_OF_MEMORY' },
+  },
+  KVM_GET_DIRTY_LOG: { ENOENT: { text: 'the region was added without logDirtyPages' } },
+  KVM_RUN: {
+    EFAULT: { text: 'the guest touched memory that this process can no longer give it' },
+    ENOEXEC: { text: 'the vCPU has not been initialised (arm64: KVM_ARM_VCPU_INIT)' },
+    EPERM: { text: 'another process created this VM; only that one may run it' },
+    EIO: { text: 'another process created this VM, or the VM is beyond use' },
+  },
+}
+
+/** What to tell the user about a refused ioctl; undefined when there is nothing to add. */
+export function adviceFor(ioctl: string, errno: string): Advice | undefined {
+  return ADVICE[ioctl]?.[errno]
+}

@@ -1,0 +1,103 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+import { KvmError } from '../errors.js'
+
+/** A KVM descriptor; see native/kvm_fd.cc. Kernel errors come back as negative numbers. */
+export interface NativeFd {
+  ioctl(row: number, argument?: number | Uint8Array): number
+  create(row: number, argument?: number | Uint8Array): NativeFd | number
+  setMemory(
+    slot: number,
+    flags: number,
+    guestAddress: number,
+    size: number,
+    memory?: NativeMemory,
+    offset?: number,
+  ): number
+  getDirtyLog(slot: number, bitmap: Uint8Array): number
+  close(): void
+}
+
+/** Host memory; see native/memory.cc. */
+export interface NativeMemory {
+  buffer(offset: number, length: number): ArrayBuffer
+  /** False while a VM uses the memory. */
+  close(): boolean
+}
+
+/** A vCPU's kvm_run page and KVM_RUN; see native/vcpu.cc. */
+export interface NativeVcpuRun {
+  /** A {@link RunResult}, or -errno. The deadline is in microseconds of CLOCK_MONOTONIC, 0 for none. */
+  run(deadline: number): number
+  /** 0, 1 when completing led to another exit, or -errno. */
+  complete(): number
+  kick(): void
+  page(): ArrayBuffer
+  token(): number
+  close(): void
+}
+
+/** native/vcpu.h, `enum class RunResult`. */
+export const RunResult = { exit: 0, deadline: 1, kick: 2, tick: 3 } as const
+
+/** One field of a kernel struct; see native/layout.h. */
+export interface NativeField {
+  name: string
+  offset: number
+  type: string
+  width: number
+  count: number
+}
+
+/** One kernel struct; see native/layout.h. */
+export interface NativeLayout {
+  size: number
+  fields: NativeField[]
+}
+
+/** What native/addon.cc exports. */
+export interface Binding {
+  openKvm(path: string): NativeFd
+  Memory: new (size: number, backing: number, hugePageShift: number) => NativeMemory
+  VcpuRun: new (fd: NativeFd) => NativeVcpuRun
+  kick(token: number): boolean
+  /** Bytes in a page of the host. */
+  pageSize: number
+  ioctls: Record<string, number | undefined>
+  layout: Record<string, NativeLayout | undefined>
+  constants: Record<string, number | undefined>
+}
+
+// lib/kvm and dist/kvm lie equally deep below the package's root.
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
+
+function load(): Binding {
+  const require = createRequire(import.meta.url)
+  try {
+    // Developers' builds (sanitizers) lie elsewhere.
+    const override = process.env['NODE_KVM_ADDON']
+    if (override !== undefined && override !== '') return require(override) as Binding
+    return (require('node-gyp-build') as (root: string) => Binding)(packageRoot)
+  } catch (cause) {
+    throw new KvmError(
+      'ERR_KVM_ADDON',
+      `the native addon could not be loaded on ${process.platform}-${process.arch} with Node ${process.version}. ` +
+        'node-kvm runs on Linux, x64 and arm64. Reinstall it (npm rebuild node-kvm); ' +
+        'to compile it, that needs g++, make and python3.',
+      { operands: { packageRoot }, cause },
+    )
+  }
+}
+
+/** The addon. This is the only file that loads native code. */
+export const binding = load()
+
+/** A number of the kernel's headers by its name. */
+export function constant(name: string): number {
+  const value = binding.constants[name]
+  if (value === undefined) {
+    throw new KvmError('ERR_KVM_UNSUPPORTED', `${name} does not exist on ${process.arch}`, { operands: { name } })
+  }
+  return value
+}

@@ -1,0 +1,33 @@
+import { invalidArgument } from '../validate.js'
+import type { Fd } from './fd.js'
+import { listBytes, readList } from './list.js'
+import { Struct } from './struct.js'
+
+/** One CPUID leaf, struct kvm_cpuid_entry2 (KVM API, KVM_GET_SUPPORTED_CPUID). x86_64. */
+export interface CpuidEntry {
+  /** The leaf: EAX on entry. */
+  function: number
+  /** The subleaf: ECX on entry, where `flags` has bit 0 (KVM_CPUID_FLAG_SIGNIFCANT_INDEX). */
+  index: number
+  flags: number
+  eax: number
+  ebx: number
+  ecx: number
+  edx: number
+}
+
+const entryStruct = new Struct<CpuidEntry>('kvm_cpuid_entry2')
+const shape = { header: 8, entrySize: entryStruct.size }
+
+// More than any host has had so far; a longer list costs one more call.
+const USUAL_ENTRIES = 128
+
+export function readCpuid(fd: Fd, ioctl: string): CpuidEntry[] {
+  const { data, count } = readList(fd, ioctl, shape, USUAL_ENTRIES)
+  return Array.from({ length: count }, (_, index) => entryStruct.decode(data, shape.header + index * shape.entrySize))
+}
+
+export function writeCpuid(fd: Fd, entries: readonly CpuidEntry[]): void {
+  if (!Array.isArray(entries)) throw invalidArgument('entries', entries, 'an array of CPUID entries')
+  fd.ioctl('KVM_SET_CPUID2', listBytes(shape, entryStruct, entries), { entries: entries.length })
+}

@@ -1,0 +1,99 @@
+import { constants as osConstants } from 'node:os'
+
+import { KvmError, type KvmErrorCode } from '../errors.js'
+import { adviceFor } from './advice.js'
+import { binding, type NativeFd } from './binding.js'
+import type { Patch, Struct } from './struct.js'
+
+/** What an ioctl was about: goes into the error's operands, and into its message through {@link adviceFor}. */
+export type Operands = Record<string, unknown>
+
+const errnoNames = new Map(Object.entries(osConstants.errno).map(([name, number]) => [number, name]))
+
+/** `EINVAL` for 22. */
+export function errnoName(errno: number): string {
+  return errnoNames.get(errno) ?? `errno ${errno}`
+}
+
+/** The error for an ioctl that the kernel refused. */
+export function ioctlError(ioctl: string, errno: number, operands: Operands = {}, code?: KvmErrorCode): KvmError {
+  const name = errnoName(errno)
+  const advice = adviceFor(ioctl, name)
+  const message = `${ioctl} failed with ${name}${advice === undefined ? '' : `: ${advice.text}`}`
+  return new KvmError(code ?? advice?.code ?? 'ERR_KVM_IOCTL', message, { operands, errno, ioctl })
+}
+
+function row(ioctl: string): number {
+  const index = binding.ioctls[ioctl]
+  if (index === undefined) {
+    throw new KvmError('ERR_KVM_UNSUPPORTED', `${ioctl} does not exist on ${process.arch}`, { operands: { ioctl } })
+  }
+  return index
+}
+
+/** A KVM descriptor: issues ioctls by the kernel's names and turns refusals into {@link KvmError}s. */
+export class Fd {
+  #native: NativeFd | undefined
+  readonly #what: string
+
+  /** `what` names the owner in messages, for example "the VM". */
+  constructor(native: NativeFd, what: string) {
+    this.#native = native
+    this.#what = what
+  }
+
+  get closed(): boolean {
+    return this.#native === undefined
+  }
+
+  get native(): NativeFd {
+    if (this.#native === undefined) {
+      throw new KvmError('ERR_KVM_CLOSED', `${this.#what} has been closed`, { operands: { handle: this.#what } })
+    }
+    return this.#native
+  }
+
+  close(): void {
+    this.#native?.close()
+    this.#native = undefined
+  }
+
+  /** Issues an ioctl and returns its result; throws when the kernel refuses. */
+  ioctl(name: string, argument?: number | Uint8Array, operands?: Operands): number {
+    const result = this.tryIoctl(name, argument)
+    if (result < 0) throw ioctlError(name, -result, operands)
+    return result
+  }
+
+  /** Issues an ioctl and returns its result, or -errno. */
+  tryIoctl(name: string, argument?: number | Uint8Array): number {
+    return this.native.ioctl(row(name), argument)
+  }
+
+  /** Issues an ioctl that returns a descriptor. */
+  create(name: string, argument: number, what: string, operands?: Operands): Fd {
+    const result = this.native.create(row(name), argument)
+    if (typeof result === 'number') throw ioctlError(name, -result, operands)
+    return new Fd(result, what)
+  }
+
+  /** A KVM_GET_*: the kernel fills the struct. */
+  get<T extends object>(name: string, struct: Struct<T>): T {
+    const bytes = new Uint8Array(struct.size)
+    this.ioctl(name, bytes)
+    return struct.decode(new DataView(bytes.buffer))
+  }
+
+  /** A KVM_SET_*: fields that are left out are zero. */
+  set<T extends object>(name: string, struct: Struct<T>, value: Patch<T>, operands?: Operands): void {
+    this.ioctl(name, struct.bytes(value), operands)
+  }
+
+  /** A KVM_SET_* whose left-out fields keep the value that KVM_GET_* reads. */
+  update<T extends object>(getName: string, setName: string, struct: Struct<T>, patch: Patch<T>): void {
+    const bytes = new Uint8Array(struct.size)
+    this.ioctl(getName, bytes)
+    struct.encode(patch, new DataView(bytes.buffer))
+    this.ioctl(setName, bytes)
+  }
+}

@@ -1,0 +1,89 @@
+import { KvmError } from '../errors.js'
+import { checkOptions, invalidArgument } from '../validate.js'
+import { binding, constant } from './binding.js'
+import type { CapabilityName } from './capabilities.js'
+import { type CpuidEntry, readCpuid } from './cpuid.js'
+import { Fd } from './fd.js'
+import { DEFAULT_DEVICE, openFailure } from './open-failure.js'
+import { readMsrIndexList } from './msrs.js'
+import { Vm } from './vm.js'
+
+// The one version of the API since Linux 2.6.22 (KVM API, KVM_GET_API_VERSION).
+const API_VERSION = 12
+
+/** The host's KVM: `/dev/kvm`. */
+export class Kvm {
+  /** KVM_GET_API_VERSION: 12. */
+  readonly apiVersion: number
+  readonly #fd: Fd
+
+  private constructor(fd: Fd) {
+    this.#fd = fd
+    this.apiVersion = fd.ioctl('KVM_GET_API_VERSION')
+  }
+
+  /**
+   * Opens KVM. Throws `ERR_KVM_NO_DEVICE`, `ERR_KVM_NO_PERMISSION` or `ERR_KVM_OPEN`; the message says what to do.
+   * `path` is where the device is, `/dev/kvm` unless given.
+   */
+  static open(options: { path?: string } = {}): Kvm {
+    const { path = DEFAULT_DEVICE } = checkOptions('options', options, ['path'])
+    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+      throw invalidArgument('path', path, 'the path of a device')
+    }
+    let kvm: Kvm
+    try {
+      kvm = new Kvm(new Fd(binding.openKvm(path), 'Kvm'))
+    } catch (cause) {
+      throw openFailure(path, cause)
+    }
+    if (kvm.apiVersion === API_VERSION) return kvm
+    const { apiVersion } = kvm
+    kvm.close()
+    throw new KvmError(
+      'ERR_KVM_API_VERSION',
+      `${path} speaks version ${apiVersion} of the KVM API, not ${API_VERSION}`,
+      {
+        operands: { path, apiVersion },
+      },
+    )
+  }
+
+  get closed(): boolean {
+    return this.#fd.closed
+  }
+
+  /** KVM_CHECK_EXTENSION: 0 when the host lacks the capability; else 1, a count or a bit mask. */
+  check(capability: CapabilityName): number {
+    return this.#fd.ioctl('KVM_CHECK_EXTENSION', constant(capability), { capability })
+  }
+
+  /** KVM_GET_SUPPORTED_CPUID: the CPUID that the host can give a vCPU, the usual start for setCpuid2(). x86_64. */
+  getSupportedCpuid(): CpuidEntry[] {
+    return readCpuid(this.#fd, 'KVM_GET_SUPPORTED_CPUID')
+  }
+
+  /** KVM_GET_EMULATED_CPUID: features that KVM emulates, slowly, on hardware that lacks them. x86_64. */
+  getEmulatedCpuid(): CpuidEntry[] {
+    return readCpuid(this.#fd, 'KVM_GET_EMULATED_CPUID')
+  }
+
+  /** KVM_GET_MSR_INDEX_LIST: the MSRs that make up a vCPU's state on this host. x86_64. */
+  getMsrIndexList(): number[] {
+    return readMsrIndexList(this.#fd)
+  }
+
+  /** KVM_CREATE_VM. */
+  createVm(): Vm {
+    return new Vm(this.#fd.create('KVM_CREATE_VM', 0, 'the VM'))
+  }
+
+  /** Closes the device; VMs that it created live on. Closing again does nothing. */
+  close(): void {
+    this.#fd.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

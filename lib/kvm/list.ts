@@ -1,0 +1,37 @@
+import type { Fd } from './fd.js'
+import { ioctlError } from './fd.js'
+import type { Struct } from './struct.js'
+
+// kvm_cpuid2, kvm_msrs and their kin: a count, padding, then that many entries.
+const E2BIG = 7
+
+/** How a counted list lies in memory. */
+export interface ListShape {
+  /** Bytes before the first entry; the 32-bit count is the first of them. */
+  header: number
+  entrySize: number
+}
+
+/** A list that the kernel fills. It is offered `capacity` entries, and more when it says that it has more. */
+export function readList(fd: Fd, ioctl: string, shape: ListShape, capacity: number): { data: DataView; count: number } {
+  for (let room = capacity; ;) {
+    const data = new DataView(new ArrayBuffer(shape.header + room * shape.entrySize))
+    data.setUint32(0, room, true)
+    const result = fd.tryIoctl(ioctl, new Uint8Array(data.buffer))
+    const count = data.getUint32(0, true)
+    if (result >= 0) return { data, count }
+    if (result !== -E2BIG || room >= 4096) throw ioctlError(ioctl, -result, { entries: room })
+    // Some of these calls report how many there are, others only that the room was too small.
+    room = count > room ? count : Math.max(16, room * 2)
+  }
+}
+
+/** A list that goes to the kernel. */
+export function listBytes<T extends object>(shape: ListShape, struct: Struct<T>, entries: readonly T[]): Uint8Array {
+  const data = new DataView(new ArrayBuffer(shape.header + entries.length * shape.entrySize))
+  data.setUint32(0, entries.length, true)
+  entries.forEach((entry, index) => {
+    struct.encode(entry, data, shape.header + index * shape.entrySize)
+  })
+  return new Uint8Array(data.buffer)
+}

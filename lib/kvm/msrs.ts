@@ -1,0 +1,75 @@
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
+import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
+import type { Fd } from './fd.js'
+import { listBytes, readList } from './list.js'
+import { Struct } from './struct.js'
+
+interface MsrEntry {
+  index: number
+  data: bigint
+}
+
+const entryStruct = new Struct<MsrEntry>('kvm_msr_entry')
+const shape = { header: 8, entrySize: entryStruct.size }
+
+// The kernel takes no more in one call (MAX_IO_MSRS in arch/x86/kvm/x86.c).
+const MSRS_PER_CALL = 256
+
+function* chunks<T>(list: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < list.length; start += MSRS_PER_CALL) yield list.slice(start, start + MSRS_PER_CALL)
+}
+
+/** Issues one call and names the MSR at which the kernel stopped. */
+function transfer(fd: Fd, ioctl: string, entries: readonly MsrEntry[]): DataView {
+  const bytes = listBytes(shape, entryStruct, entries)
+  const done = fd.ioctl(ioctl, bytes)
+  const refused = entries[done]
+  if (refused !== undefined) {
+    const verb = ioctl === 'KVM_GET_MSRS' ? 'read' : `set to ${hex(refused.data)}`
+    throw new KvmError('ERR_KVM_MSR', `${ioctl}: the kernel does not let MSR ${hex(refused.index)} be ${verb}`, {
+      operands: { ...refused },
+      ioctl,
+    })
+  }
+  return new DataView(bytes.buffer)
+}
+
+export function readMsrs(fd: Fd, indices: Iterable<number>): Map<number, bigint> {
+  const entries = toArray('indices', indices, 'MSR indices').map((index) => ({
+    index: checkInteger('MSR index', index, 0, 0xffff_ffff),
+    data: 0n,
+  }))
+  const values = new Map<number, bigint>()
+  for (const chunk of chunks(entries)) {
+    const data = transfer(fd, 'KVM_GET_MSRS', chunk)
+    chunk.forEach(({ index }, position) => {
+      values.set(index, entryStruct.decode(data, shape.header + position * shape.entrySize).data)
+    })
+  }
+  return values
+}
+
+export function writeMsrs(fd: Fd, values: Iterable<readonly [number, bigint]>): void {
+  const entries = toArray('values', values, '[MSR index, value] pairs').map((pair) => {
+    if (!Array.isArray(pair)) throw invalidArgument('values', pair, 'a list of [MSR index, value] pairs')
+    return {
+      index: checkInteger('MSR index', pair[0], 0, 0xffff_ffff),
+      data: checkUint64('MSR value', pair[1]),
+    }
+  })
+  for (const chunk of chunks(entries)) transfer(fd, 'KVM_SET_MSRS', chunk)
+}
+
+/** KVM_GET_MSR_INDEX_LIST: a count, then 32-bit indices. */
+export function readMsrIndexList(fd: Fd): number[] {
+  const { data, count } = readList(fd, 'KVM_GET_MSR_INDEX_LIST', { header: 4, entrySize: 4 }, 256)
+  return Array.from({ length: count }, (_, index) => data.getUint32(4 + index * 4, true))
+}
+
+function toArray<T>(name: string, values: Iterable<T>, what: string): T[] {
+  if (typeof values !== 'object' || typeof values[Symbol.iterator] !== 'function') {
+    throw invalidArgument(name, values, `a list of ${what}`)
+  }
+  return [...values]
+}

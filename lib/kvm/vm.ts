@@ -1,0 +1,280 @@
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
+import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
+import { GuestMemory } from '../memory/guest-memory.js'
+import { MemoryRegion } from '../memory/region.js'
+import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { binding, constant } from './binding.js'
+import type { CapabilityName } from './capabilities.js'
+import { DirtyLog } from './dirty-log.js'
+import { type Fd, ioctlError } from './fd.js'
+import { HostMemory, type HostMemoryOptions } from './host-memory.js'
+import { type Patch, Struct } from './struct.js'
+import { Vcpu } from './vcpu.js'
+
+/** Where and how memory is put into a VM. */
+export interface AddMemoryOptions extends Partial<HostMemoryOptions> {
+  /** Guest physical address of the first byte, a multiple of the host's page size. */
+  at: number
+  /** In bytes, a multiple of the host's page size. With `memory`, the default is what it has from `offset` on. */
+  size?: number
+  /** Use this memory instead of allocating some; `backing` and `hugePages` then make no sense. */
+  memory?: HostMemory
+  /** Where to start in `memory`, in bytes, a multiple of the host's page size. */
+  offset?: number
+  /** The guest's writes become MMIO exits and change nothing; the host can write. */
+  readonly?: boolean
+  /** Keep track of which pages the guest writes, for getDirtyLog(). */
+  logDirtyPages?: boolean
+}
+
+/** The VM's clock, struct kvm_clock_data (KVM API, KVM_GET_CLOCK). x86_64. */
+export interface ClockData {
+  /** kvmclock, in nanoseconds. */
+  clock: bigint
+  /** KVM_CLOCK_*: what the kernel filled, or what the caller wants used. */
+  flags: number
+  /** Host's CLOCK_REALTIME in nanoseconds, when `flags` says so. */
+  realtime: bigint
+  /** Host's TSC, when `flags` says so. */
+  host_tsc: bigint
+}
+
+const clockStruct = new Struct<ClockData>('kvm_clock_data')
+const irqLevelStruct = new Struct<{ irq: number; level: number }>('kvm_irq_level')
+const pitConfigStruct = new Struct<{ flags: number }>('kvm_pit_config')
+
+// Where the pages go that Intel processors need for real mode: below the firmware, where nothing else lives.
+const DEFAULT_IDENTITY_MAP_ADDRESS = 0xfffb_c000
+const DEFAULT_TSS_ADDRESS = 0xfffb_d000
+
+// A memory slot has at most 2^31 - 1 pages (KVM_MEM_MAX_NR_PAGES).
+const MAX_SLOT_PAGES = 2 ** 31 - 1
+
+interface Slot {
+  number: number
+  memory: HostMemory
+  /** Whether addMemory() allocated it, and so closes it. */
+  owned: boolean
+}
+
+/** A virtual machine: memory, vCPUs, and in-kernel devices. */
+export class Vm {
+  /** The guest physical address space: every region that addMemory() made. */
+  readonly memory = new GuestMemory()
+  readonly #fd: Fd
+  readonly #vcpus = new Set<Vcpu>()
+  readonly #slots = new Map<MemoryRegion, Slot>()
+  #tssAddressSet = false
+  #identityMapAddressSet = false
+
+  /** @internal */
+  constructor(fd: Fd) {
+    this.#fd = fd
+  }
+
+  get closed(): boolean {
+    return this.#fd.closed
+  }
+
+  /** The vCPUs that have been created and not closed. */
+  get vcpus(): readonly Vcpu[] {
+    return [...this.#vcpus]
+  }
+
+  /** KVM_CHECK_EXTENSION on the VM: 0 when this VM lacks the capability; else 1, a count or a bit mask. */
+  check(capability: CapabilityName): number {
+    return this.#fd.ioctl('KVM_CHECK_EXTENSION', constant(capability), { capability })
+  }
+
+  /**
+   * Puts memory at a guest physical address (KVM API, KVM_SET_USER_MEMORY_REGION).
+   * Throws `ERR_KVM_MEMORY_OVERLAP` when another region is there.
+   */
+  addMemory(options: AddMemoryOptions): MemoryRegion {
+    const place = checkPlace(options)
+    void this.#fd.native
+    const number = this.#freeSlot()
+    this.memory.checkFree(place.at, place.size)
+    const owned = place.memory === undefined
+    const memory = place.memory ?? HostMemory.allocate(place.allocate)
+    const region = new MemoryRegion({ ...place, backing: memory })
+    const flags =
+      (place.readonly ? constant('KVM_MEM_READONLY') : 0) |
+      (place.logDirtyPages ? constant('KVM_MEM_LOG_DIRTY_PAGES') : 0)
+    const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset)
+    if (result < 0) {
+      if (owned) memory.close()
+      throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: place.at, size: place.size, slot: number })
+    }
+    this.#slots.set(region, { number, memory, owned })
+    this.memory.add(region)
+    return region
+  }
+
+  /** Takes a region out of the VM. Memory that addMemory() allocated is given back, and its views have length 0 then. */
+  removeMemory(region: MemoryRegion): void {
+    const { number, memory, owned } = this.#slot(region)
+    const result = this.#fd.native.setMemory(number, 0, region.at, 0)
+    if (result < 0) throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: region.at, slot: number })
+    this.#slots.delete(region)
+    this.memory.delete(region)
+    region.remove()
+    if (owned) memory.close()
+  }
+
+  /** KVM_GET_DIRTY_LOG: the pages of a region written since the last call. The region needs `logDirtyPages`. */
+  getDirtyLog(region: MemoryRegion): DirtyLog {
+    const { number } = this.#slot(region)
+    const bitmap = new Uint8Array(Math.ceil(region.size / binding.pageSize / 64) * 8)
+    const result = this.#fd.native.getDirtyLog(number, bitmap)
+    if (result < 0) throw ioctlError('KVM_GET_DIRTY_LOG', -result, { at: region.at, size: region.size })
+    return new DirtyLog(region.at, binding.pageSize, bitmap)
+  }
+
+  /** KVM_CREATE_IRQCHIP: an interrupt controller in the kernel (x86: PICs, I/O APIC, local APICs). Before any vCPU. */
+  createIrqchip(): void {
+    this.#fd.ioctl('KVM_CREATE_IRQCHIP')
+  }
+
+  /** KVM_CREATE_PIT2: an i8254 timer in the kernel, after createIrqchip(). x86_64. */
+  createPit2(options: { speakerDummy?: boolean } = {}): void {
+    const { speakerDummy } = checkOptions('options', options, ['speakerDummy'])
+    const dummy = checkBoolean('speakerDummy', speakerDummy ?? false)
+    this.#fd.set('KVM_CREATE_PIT2', pitConfigStruct, { flags: dummy ? constant('KVM_PIT_SPEAKER_DUMMY') : 0 })
+  }
+
+  /**
+   * KVM_SET_TSS_ADDR: three pages below 4 GiB that Intel processors need. The first createVcpu() sets a default when
+   * this was not called. x86_64.
+   */
+  setTssAddr(address: number): void {
+    checkPageAddress('address', address, 2 ** 32 - 3 * binding.pageSize)
+    this.#fd.ioctl('KVM_SET_TSS_ADDR', address, { address })
+    this.#tssAddressSet = true
+  }
+
+  /**
+   * KVM_SET_IDENTITY_MAP_ADDR: one page below 4 GiB that Intel processors need, before any vCPU. The first
+   * createVcpu() sets a default when this was not called. x86_64.
+   */
+  setIdentityMapAddr(address: number): void {
+    checkPageAddress('address', address, 2 ** 32 - binding.pageSize)
+    const bytes = new Uint8Array(8)
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(address), true)
+    this.#fd.ioctl('KVM_SET_IDENTITY_MAP_ADDR', bytes, { address })
+    this.#identityMapAddressSet = true
+  }
+
+  /** KVM_CREATE_VCPU. Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */
+  createVcpu(id: number): Vcpu {
+    checkInteger('id', id, 0, 0xffff_ffff)
+    if (process.arch === 'x64') this.#setDefaultAddresses()
+    const fd = this.#fd.create('KVM_CREATE_VCPU', id, `vCPU ${id}`, { id })
+    const syncable = this.check('KVM_CAP_SYNC_REGS')
+    const vcpu = new Vcpu(id, fd, syncable, (closed) => this.#vcpus.delete(closed))
+    this.#vcpus.add(vcpu)
+    return vcpu
+  }
+
+  /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */
+  irqLine(gsi: number, level: boolean): void {
+    const irq = checkInteger('gsi', gsi, 0, 0xffff_ffff)
+    const value = { irq, level: checkBoolean('level', level) ? 1 : 0 }
+    this.#fd.set('KVM_IRQ_LINE', irqLevelStruct, value, { gsi, level })
+  }
+
+  /** KVM_GET_CLOCK. x86_64. */
+  getClock(): ClockData {
+    return this.#fd.get('KVM_GET_CLOCK', clockStruct)
+  }
+
+  /** KVM_SET_CLOCK; members that are left out are 0. x86_64. */
+  setClock(clock: Patch<ClockData>): void {
+    this.#fd.set('KVM_SET_CLOCK', clockStruct, clock)
+  }
+
+  /** Closes the VM, its vCPUs, and the memory that addMemory() allocated. Closing again does nothing. */
+  close(): void {
+    if (this.closed) return
+    for (const vcpu of this.#vcpus) vcpu.close()
+    this.#fd.close()
+    this.memory.close()
+    for (const { memory, owned } of this.#slots.values()) {
+      if (owned) memory.close()
+    }
+    this.#slots.clear()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #slot(region: MemoryRegion): Slot {
+    void this.#fd.native
+    const slot = this.#slots.get(region)
+    if (slot === undefined) throw invalidArgument('region', region, 'a region of this VM that has not been removed')
+    return slot
+  }
+
+  #freeSlot(): number {
+    const taken = new Set([...this.#slots.values()].map((slot) => slot.number))
+    const limit = this.check('KVM_CAP_NR_MEMSLOTS')
+    for (let number = 0; number < limit; number++) if (!taken.has(number)) return number
+    throw new KvmError(
+      'ERR_KVM_MEMORY_LIMIT',
+      `this host allows a VM ${limit} memory regions; use fewer, larger ones`,
+      {
+        operands: { limit },
+      },
+    )
+  }
+
+  #setDefaultAddresses(): void {
+    if (!this.#identityMapAddressSet && this.#vcpus.size === 0) this.setIdentityMapAddr(DEFAULT_IDENTITY_MAP_ADDRESS)
+    if (!this.#tssAddressSet) this.setTssAddr(DEFAULT_TSS_ADDRESS)
+    this.#identityMapAddressSet = true
+  }
+}
+
+function checkPageAddress(name: string, value: unknown, max: number): number {
+  const address = checkInteger(name, value, 0, max)
+  if (address % binding.pageSize !== 0) throw invalidArgument(name, hex(address), `a multiple of ${binding.pageSize}`)
+  return address
+}
+
+/** addMemory()'s options as a complete value. */
+function checkPlace(options: AddMemoryOptions) {
+  const given = checkOptions('options', options, [
+    'at',
+    'size',
+    'backing',
+    'hugePages',
+    'readonly',
+    'logDirtyPages',
+    'memory',
+    'offset',
+  ])
+  const { memory, backing, hugePages } = given
+  if (memory !== undefined && !(memory instanceof HostMemory)) throw invalidArgument('memory', memory, 'a HostMemory')
+  if (memory !== undefined && (backing !== undefined || hugePages !== undefined)) {
+    throw invalidArgument('backing and hugePages', backing ?? hugePages, 'left out when memory is given')
+  }
+  if (memory === undefined && given['offset'] !== undefined) {
+    throw invalidArgument('offset', given['offset'], 'left out when no memory is given')
+  }
+  const offset = checkPageAddress('offset', given['offset'] ?? 0, memory?.size ?? 0)
+  const room = memory === undefined ? MAX_SLOT_PAGES * binding.pageSize : memory.size - offset
+  const size = checkInteger('size', given['size'] ?? memory?.size, binding.pageSize, room)
+  if (size % binding.pageSize !== 0) throw invalidArgument('size', size, `a multiple of ${binding.pageSize}`)
+  const at = checkPageAddress('at', given['at'], PHYSICAL_ADDRESS_END - size)
+  return {
+    at,
+    size,
+    offset,
+    memory,
+    allocate: { size, backing, hugePages } as HostMemoryOptions,
+    readonly: checkBoolean('readonly', given['readonly'] ?? false),
+    logDirtyPages: checkBoolean('logDirtyPages', given['logDirtyPages'] ?? false),
+  }
+}
