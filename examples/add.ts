@@ -34,4 +34,4 @@ for (let halted = false; !halted;) {
 
 // And they are the host's to read between two runs. The guest printed a newline last, so that is what al holds.
 const { rax, rbx, rip } = vcpu.getRegs()
-console.log(`host: the guest left al = ${rax & 0xffn} and rbx = ${rbx}, and ran ${rip - BigInt(LOAD_ADDRESS)} bytes of code`)
+console.log(`host: al is ${rax & 0xffn}, rbx still ${rbx}, and rip ${rip - BigInt(LOAD_ADDRESS)} bytes further`)

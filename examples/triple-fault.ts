@@ -23,13 +23,14 @@ let exits = 0
 {
   using vm = kvm.createVm()
   const vcpu = load(vm)
-  for (let dead = false; !dead; exits++) {
+  for (let dead = false; !dead;) {
     const exit = vcpu.run()
+    exits++
     if (exit.reason === 'io' && exit.port === PORT_CONSOLE) process.stdout.write(exit.data)
     else if (exit.reason === 'shutdown') dead = true
     else throw new Error(`unexpected exit: ${describeExit(exit)}`)
+    if (dead) console.log(`host: exit ${exits} is the guest's last: ${describeExit(exit)}`)
   }
-  console.log(`host: the guest is dead: exit ${exits} was a shutdown`)
 }
 
 // So give it a second life. The same guest does the same again: run it at full speed up to its last sign of life,
@@ -39,16 +40,14 @@ let exits = 0
   using vm = kvm.createVm()
   const vcpu = load(vm)
   for (let seen = 1; seen < exits; seen++) vcpu.run()
-  let steps = -1
   let last: Regs
   do {
-    steps++
     last = vcpu.getRegs()
     vcpu.setGuestDebug({ enable: true, singleStep: true }) // lesson 12
   } while (vcpu.run().reason === 'debug')
 
   const code = vm.memory.read(Number(last.rip), 3) // virtual is physical here: the guest's page tables map one to one
-  console.log(`host: ${steps} instructions after its last word it did this:`)
+  console.log('host: the last instruction it tried is')
   console.log(`  rip 0x${last.rip.toString(16)}: ${Buffer.from(code).toString('hex')}   mov %rax, (%rdi)`)
   console.log(`  with rax = ${last.rax} and rdi = 0x${last.rdi.toString(16)}`)
 }

@@ -7,7 +7,7 @@ const expected: Record<string, string> = {
   hello: 'Hello from real mode!\n',
 
   add: `guest: 2 + 3 = 5
-host: the guest left al = 10 and rbx = 3, and ran 11 bytes of code
+host: al is 10, rbx still 3, and rip 11 bytes further
 `,
 
   'protected-mode': `32 bits at 2 MiB: 0xcafef00d
@@ -18,7 +18,7 @@ host: memory at 2 MiB holds 0xcafef00d
 20! = 2432902008176640000
 `,
 
-  'mmio-device': '?\n',
+  'mmio-device': '1 1 4 5 5 6 5 4 4 1 \n',
 
   interrupts: `guest: ringing the doorbell
 host: request 1, raising GSI 5
@@ -53,8 +53,8 @@ host: the vCPU is in ring 0; its TSS is segment 0x28
 `,
 
   'triple-fault': `guest: all is well
-host: the guest is dead: exit 20 was a shutdown
-host: 6 instructions after its last word it did this:
+host: exit 20 is the guest's last: shutdown
+host: the last instruction it tried is
   rip 0x110d: 488907   mov %rax, (%rdi)
   with rax = 86400 and rdi = 0x4000000000
 `,
@@ -68,7 +68,7 @@ host: 6 instructions after its last word it did this:
 ......#..#....#.#...#...#.......
 ......#...#....#....#...#.......
 ................................
-? of 288 pages written
+45 of 288 pages written
 
 ##............................##
 ..##........................##..
@@ -83,7 +83,29 @@ host: 6 instructions after its last word it did this:
 
 `,
 
-  'single-step': `?`,
+  'single-step': `rip     changes
+0x1000  rax 0 -> 48
+0x1003  rbx 0 -> 18
+0x1006
+0x1008  rax 48 -> 2, rdx 0 -> 12
+0x100a  rax 2 -> 18
+0x100c  rbx 18 -> 12
+0x100e
+0x1010
+0x1006  rdx 12 -> 0
+0x1008  rax 18 -> 1, rdx 0 -> 6
+0x100a  rax 1 -> 12
+0x100c  rbx 12 -> 6
+0x100e
+0x1010
+0x1006  rdx 6 -> 0
+0x1008  rax 12 -> 2
+0x100a  rax 2 -> 6
+0x100c  rbx 6 -> 0
+0x100e
+0x1010
+the greatest common divisor is 6
+`,
 
   snapshot: `1a 2b 3c
 host: saved
