@@ -53,6 +53,11 @@ export class Fd {
     return this.#native
   }
 
+  /** Throws when the descriptor has been closed. */
+  checkOpen(): void {
+    void this.native
+  }
+
   close(): void {
     this.#native?.close()
     this.#native = undefined

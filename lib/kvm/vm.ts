@@ -93,7 +93,7 @@ export class Vm {
    */
   addMemory(options: AddMemoryOptions): MemoryRegion {
     const place = checkPlace(options)
-    void this.#fd.native
+    this.#fd.checkOpen()
     const number = this.#freeSlot()
     this.memory.checkFree(place.at, place.size)
     const owned = place.memory === undefined
@@ -211,7 +211,7 @@ export class Vm {
   }
 
   #slot(region: MemoryRegion): Slot {
-    void this.#fd.native
+    this.#fd.checkOpen()
     const slot = this.#slots.get(region)
     if (slot === undefined) throw invalidArgument('region', region, 'a region of this VM that has not been removed')
     return slot

@@ -1,0 +1,136 @@
+import { performance } from 'node:perf_hooks'
+
+import { KvmError } from '../errors.js'
+import { checkOptions, invalidArgument } from '../validate.js'
+import { binding, constant, type NativeVcpuRun, RunResult } from './binding.js'
+import { ExitDecoder } from './exit-decoder.js'
+import type { Exit } from './exits.js'
+import { errnoName, type Fd, ioctlError } from './fd.js'
+import { RunPage } from './run-page.js'
+import { type SyncedRegisters, VALID_REGS_OFFSET } from './synced-registers.js'
+
+/** Options of `vcpu.run()`. */
+export interface RunOptions {
+  /**
+   * When to come back even if the guest spins or halts for ever: a point in time on the clock of `performance.now()`,
+   * in milliseconds. One deadline can serve a whole loop of runs. Without it a guest may keep the thread for good.
+   */
+  deadline?: number
+}
+
+// Only these leave the guest in the middle of an instruction; KVM completes it when it is entered again.
+const COMPLETED_ON_ENTRY = new Set(
+  ['IO', 'MMIO', 'HYPERCALL', 'X86_RDMSR', 'X86_WRMSR', 'XEN', 'HYPERV', 'OSI', 'TDX', 'SNP_REQ_CERTS', 'ARM_NISV'].map(
+    (name) => constant(`KVM_EXIT_${name}`),
+  ),
+)
+
+const EXIT_MEMORY_FAULT = constant('KVM_EXIT_MEMORY_FAULT')
+
+/** KVM_RUN on the calling thread, the kvm_run page, and what of it is true at the moment. */
+export class Execution {
+  readonly native: NativeVcpuRun
+  readonly #id: number
+  readonly #fd: Fd
+  readonly #page: RunPage
+  readonly #decoder: ExitDecoder
+  readonly #syncable: bigint
+  // Which register sets KVM is asked to leave in the page; grows with what is read.
+  #wantedSync = 0n
+  // Which of them are there now and still true.
+  #validSync = 0n
+  // The guest is in the middle of an access that KVM completes when it is entered again.
+  #accessPending = false
+  // Completing an access for a reader of state led to another exit, which run() has not returned yet.
+  #exitWaiting = false
+
+  constructor(id: number, fd: Fd, syncable: number) {
+    this.native = new binding.VcpuRun(fd.native)
+    this.#id = id
+    this.#fd = fd
+    this.#page = new RunPage(this.native.page())
+    this.#decoder = new ExitDecoder(this.#page)
+    this.#syncable = BigInt(syncable)
+  }
+
+  run(options?: RunOptions): Exit {
+    const deadline = options === undefined ? 0 : deadlineMicroseconds(options)
+    this.#fd.checkOpen()
+    if (this.#exitWaiting) {
+      this.#exitWaiting = false
+      return this.#decoder.decode()
+    }
+    for (;;) {
+      const result = this.native.run(deadline)
+      if (result === RunResult.tick) continue
+      this.#validSync = this.#wantedSync
+      if (result === RunResult.exit) break
+      this.#accessPending = false
+      if (result === RunResult.deadline) return { reason: 'interrupted', cause: 'deadline' }
+      if (result === RunResult.kick) return { reason: 'interrupted', cause: 'kick' }
+      // A memory fault is reported together with an error (KVM API, KVM_EXIT_MEMORY_FAULT).
+      const errno = -result
+      const fault = ['EFAULT', 'EHWPOISON'].includes(errnoName(errno))
+      if (fault && this.#decoder.exitReason === EXIT_MEMORY_FAULT) break
+      throw ioctlError('KVM_RUN', errno, { vcpu: this.#id })
+    }
+    this.#accessPending = COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
+    return this.#decoder.decode()
+  }
+
+  /** Reads a register set: from the page where KVM has left it there, else by its ioctl. */
+  read<T extends object>({ bit, offset, ioctl, struct }: SyncedRegisters<T>): T {
+    this.#completeAccess()
+    if ((this.#validSync & bit) !== 0n) return struct.decode(this.#page.data, offset)
+    if ((this.#syncable & bit) !== 0n) {
+      // Whoever reads it once reads it again: from the next exit on it costs no ioctl.
+      this.#wantedSync |= bit
+      this.#page.data.setBigUint64(VALID_REGS_OFFSET, this.#wantedSync, true)
+    }
+    return this.#fd.get(ioctl, struct)
+  }
+
+  /** Before any other access to state: the pending access is completed, and the page's registers are not trusted. */
+  settle(): void {
+    this.#completeAccess()
+    this.#validSync = 0n
+  }
+
+  close(): void {
+    this.native.close()
+  }
+
+  #completeAccess(): void {
+    this.#fd.checkOpen()
+    if (this.#exitWaiting) throw this.#accessContinues()
+    if (!this.#accessPending) return
+    const result = this.native.complete()
+    if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.#id })
+    this.#validSync = this.#wantedSync
+    this.#accessPending = false
+    if (result === 0) return
+    this.#exitWaiting = true
+    this.#accessPending = COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
+    throw this.#accessContinues()
+  }
+
+  #accessContinues(): KvmError {
+    return new KvmError(
+      'ERR_KVM_ACCESS_PENDING',
+      `vCPU ${this.#id} is in the middle of an access that takes more than one exit; run() returns the next part`,
+      { operands: { vcpu: this.#id } },
+    )
+  }
+}
+
+/** From performance.now()'s milliseconds to CLOCK_MONOTONIC's microseconds; 0 for none. */
+function deadlineMicroseconds(options: RunOptions): number {
+  const { deadline } = checkOptions('options', options, ['deadline'])
+  if (deadline === undefined) return 0
+  if (typeof deadline !== 'number' || Number.isNaN(deadline)) {
+    throw invalidArgument('deadline', deadline, 'a number of milliseconds on the clock of performance.now()')
+  }
+  const left = (deadline - performance.now()) * 1e3
+  const now = Number(process.hrtime.bigint() / 1000n)
+  return Math.min(Math.max(Math.ceil(now + left), 1), Number.MAX_SAFE_INTEGER)
+}

@@ -1,0 +1,42 @@
+import { checkBoolean, checkOptions, checkUint64, invalidArgument } from '../validate.js'
+import { constant } from './binding.js'
+import { Struct } from './struct.js'
+
+/** What the debugger wants to see (KVM API, KVM_SET_GUEST_DEBUG); what is left out is off. */
+export interface GuestDebug {
+  /** Off switches everything else off too. */
+  enable: boolean
+  /** A `debug` exit after each instruction. */
+  singleStep?: boolean
+  /** A `debug` exit at the guest's breakpoint instructions (INT3). */
+  useSwBp?: boolean
+  /** Breakpoints in `debugreg`. */
+  useHwBp?: boolean
+  /** DR0 to DR7 for `useHwBp`. */
+  debugreg?: bigint[]
+  /** No interrupts while single-stepping. */
+  blockIrq?: boolean
+}
+
+const FLAGS = new Map([
+  ['enable', 'KVM_GUESTDBG_ENABLE'],
+  ['singleStep', 'KVM_GUESTDBG_SINGLESTEP'],
+  ['useSwBp', 'KVM_GUESTDBG_USE_SW_BP'],
+  ['useHwBp', 'KVM_GUESTDBG_USE_HW_BP'],
+  ['blockIrq', 'KVM_GUESTDBG_BLOCKIRQ'],
+])
+
+const guestDebugStruct = new Struct<{ control: number; arch: { debugreg: bigint[] } }>('kvm_guest_debug')
+
+/** The options as struct kvm_guest_debug. */
+export function guestDebugBytes(debug: GuestDebug): Uint8Array {
+  const options = checkOptions('debug', debug, [...FLAGS.keys(), 'debugreg'])
+  let control = 0
+  for (const [name, flag] of FLAGS) {
+    if (checkBoolean(name, options[name] ?? false)) control |= constant(flag)
+  }
+  const debugreg = options['debugreg'] ?? new Array<bigint>(8).fill(0n)
+  if (!Array.isArray(debugreg) || debugreg.length !== 8) throw invalidArgument('debugreg', debugreg, 'an array of 8')
+  const registers = debugreg.map((value, index) => checkUint64(`debugreg[${index}]`, value))
+  return guestDebugStruct.bytes({ control: options['enable'] === true ? control : 0, arch: { debugreg: registers } })
+}
