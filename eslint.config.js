@@ -23,7 +23,7 @@ export default defineConfig(
   },
   {
     // TypeScript knows what is defined, also in checked JavaScript.
-    files: ['**/*.{js,mjs}'],
-    rules: { 'no-undef': 'off' },
+    files: ['**/*.{js,mjs,cjs}'],
+    rules: { 'no-undef': 'off', '@typescript-eslint/no-require-imports': 'off' },
   },
 )

@@ -20,13 +20,13 @@ const checks = {
   docs: 'typedoc --logLevel Warn',
   unused: 'knip',
   format: 'prettier --check --log-level warn .',
-  'import direction': 'depcruise --config scripts/import-direction.mjs lib examples',
+  imports: 'depcruise --config scripts/import-direction.mjs lib examples',
   'clang-format': `clang-format --dry-run -Werror ${cpp}`,
   package:
     'npm pack --silent --ignore-scripts --pack-destination build > build/tarball.txt && ' +
     'publint run --strict "build/$(cat build/tarball.txt)" && attw --profile esm-only "build/$(cat build/tarball.txt)"',
   // A path of the machine that somebody works on means nothing to anybody else.
-  'machine paths': `! git grep -nE '/(home|Users)/[a-z]${parent === '/' ? '' : `|${parent}/`}' -- .`,
+  paths: `! git grep -nE '/(home|Users)/[a-z]${parent === '/' ? '' : `|${parent}/`}' -- .`,
 }
 
 const named = process.argv.slice(2)
@@ -57,8 +57,16 @@ async function work() {
     const start = performance.now()
     const { passed, output } = await run(command)
     results.push({ name, passed, seconds: ((performance.now() - start) / 1000).toFixed(1).padStart(6) })
-    if (!passed) console.log(`\n── ${name}: ${command}\n${output.trimEnd()}`)
+    if (!passed) console.log(`\n── ${name}: ${command}\n${shorten(output.trimEnd(), name)}`)
   }
+}
+
+/** @param {string} output @param {string} name */
+function shorten(output, name) {
+  const lines = output.split('\n')
+  const most = named.length === 0 ? 60 : Infinity
+  if (lines.length <= most) return output
+  return [...lines.slice(0, most), `… and ${lines.length - most} lines more: npm run check -- ${name}`].join('\n')
 }
 
 /**
@@ -69,7 +77,9 @@ function run(command) {
   return new Promise((resolve) => {
     const child = spawn(command, { cwd: root, shell: true, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (/** @type {string} */ text) => (output += text))
+    }
     child.on('close', (code) => resolve({ passed: code === 0, output }))
   })
 }

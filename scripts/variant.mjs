@@ -34,7 +34,14 @@ if (variant) {
 
 function build() {
   const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
-  const options = ['--directory=native', `--out=build/${name}`, `--CDVARIANT=${name}`, '--prefer-make', '--parallel=2']
+  const options = [
+    '--directory=native',
+    `--out=build/${name}`,
+    `--CDVARIANT=${name}`,
+    '--prefer-make',
+    '--parallel=2',
+    '--log-level=error',
+  ]
   const env = nodedir ? { ...process.env, npm_config_nodedir: nodedir } : process.env
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

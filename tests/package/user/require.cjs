@@ -1,0 +1,5 @@
+const { Kvm } = require('node-kvm')
+
+const kvm = Kvm.open()
+console.log(`require: API version ${kvm.apiVersion}`)
+kvm.close()
