@@ -21,6 +21,7 @@ export default defineConfig({
       project('unit'),
       project('kvm', ['tests/kvm/setup.ts']),
       project('examples', ['tests/kvm/setup.ts']),
+      project('docs', ['tests/kvm/setup.ts']),
       project('cli', ['tests/kvm/setup.ts']),
       project('package'),
     ],

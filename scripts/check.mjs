@@ -7,7 +7,6 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const cpp = 'native/*.cc native/*.h native/uapi/*.h examples/guests/*.c examples/guests/*.h examples/guests/shared/*.h'
 const parent = dirname(root.replace(/\/$/, ''))
 
 /** Shell commands. The slow ones come first. @type {Record<string, string>} */
@@ -21,7 +20,7 @@ const checks = {
   unused: 'knip',
   format: 'prettier --check --log-level warn .',
   imports: 'depcruise --config scripts/import-direction.mjs lib examples',
-  'clang-format': `clang-format --dry-run -Werror ${cpp}`,
+  'clang-format': `git ls-files '*.cc' '*.h' '*.c' | xargs clang-format --dry-run -Werror`,
   package:
     'npm pack --silent --ignore-scripts --pack-destination build > build/tarball.txt && ' +
     'publint run --strict "build/$(cat build/tarball.txt)" && attw --profile esm-only "build/$(cat build/tarball.txt)"',
