@@ -1,0 +1,44 @@
+// @ts-check
+// AMD-V: QEMU's software emulation of an EPYC has SVM with nested paging, so Debian's kernel has its real kvm-amd.
+
+import { initramfs } from '../initramfs.mjs'
+import { debianKernel } from '../kernel.mjs'
+import { installedPrograms, unpackedPackage } from '../packages.mjs'
+import { QEMU_MODULES, startQemu } from '../qemu.mjs'
+
+const PROGRAM = 'qemu-system-x86_64'
+// The full kernel: the cloud kernel has no 9p.
+const kernel = debianKernel('linux-image-amd64')
+const busybox = unpackedPackage('busybox-static')
+
+/** @type {import('./index.mjs').Host} */
+export const amd = {
+  name: 'amd',
+  architecture: 'x64',
+  defaults: { cpus: 2, memory: 4096 },
+  bootSeconds: 180,
+  steps: [
+    installedPrograms({ [PROGRAM]: 'qemu-system-x86', xz: 'xz-utils', setpriv: 'util-linux' }),
+    ...kernel.steps,
+    busybox,
+  ],
+  start: (job) =>
+    startQemu(
+      {
+        program: PROGRAM,
+        machine: ['-machine', 'pc', '-accel', 'tcg,thread=multi', '-cpu', 'EPYC,+svm,+npt'],
+        kernel: kernel.image(),
+        append: 'console=ttyS0 quiet panic=-1 reboot=t mitigations=off',
+        initramfs: initramfs(
+          {
+            host: 'amd',
+            init: 'qemu.sh',
+            busybox: busybox.path(),
+            modules: kernel.modules([...QEMU_MODULES, 'kvm-amd']),
+          },
+          job,
+        ),
+      },
+      job,
+    ),
+}

@@ -1,0 +1,17 @@
+// @ts-check
+// The kinds of host. A new kind is a file beside this one and a line in the list.
+
+import { amd } from './amd.mjs'
+
+/**
+ * @typedef {object} Host
+ * @property {string} name
+ * @property {NodeJS.Architecture} architecture  the lab runs this machine's own node inside
+ * @property {{ cpus: number, memory: number }} defaults  memory in MiB
+ * @property {number} bootSeconds  how long a start may take before it counts as failed
+ * @property {readonly import('../packages.mjs').Step[]} steps  what must be there before a start
+ * @property {(job: import('../job.mjs').Job) => import('../machine.mjs').Machine} start
+ */
+
+/** @type {ReadonlyMap<string, Host>} */
+export const hosts = new Map([amd].map((host) => [host.name, host]))
