@@ -14,7 +14,7 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
     const top = max > 0xffff ? hex(max) : String(max)
     throw invalidArgument(name, value, `a whole number from ${min} to ${top}`)
   }
-  return value
+  return value + 0 // -0 becomes 0
 }
 
 /** A bigint that fits in 64 bits without a sign. */
@@ -46,7 +46,19 @@ export function checkBytes(name: string, value: unknown, length?: number): Uint8
       operands: { argument: name, length: value.length, expected: length },
     })
   }
+  // A detached array looks empty: what the caller meant to pass has gone elsewhere.
+  if (value.length === 0 && isDetached(value.buffer)) throw invalidArgument(name, value, 'not detached')
   return value
+}
+
+// ArrayBuffer.prototype.detached came with Node 21.
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    new Uint8Array(buffer)
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** An options object with no other keys than these: a misspelled option must not pass silently. */

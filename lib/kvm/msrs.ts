@@ -13,8 +13,8 @@ interface MsrEntry {
 const entryStruct = new Struct<MsrEntry>('kvm_msr_entry')
 const shape = { header: 8, entrySize: entryStruct.size }
 
-// The kernel takes no more in one call (MAX_IO_MSRS in arch/x86/kvm/x86.c).
-const MSRS_PER_CALL = 256
+// The kernel takes fewer than MAX_IO_MSRS, 256, in one call (msr_io() in arch/x86/kvm/x86.c).
+const MSRS_PER_CALL = 255
 
 function* chunks<T>(list: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < list.length; start += MSRS_PER_CALL) yield list.slice(start, start + MSRS_PER_CALL)
@@ -68,8 +68,9 @@ export function readMsrIndexList(fd: Fd): number[] {
 }
 
 function toArray<T>(name: string, values: Iterable<T>, what: string): T[] {
-  if (typeof values !== 'object' || typeof values[Symbol.iterator] !== 'function') {
-    throw invalidArgument(name, values, `a list of ${what}`)
+  const given: unknown = values
+  if (typeof given !== 'object' || given === null || typeof values[Symbol.iterator] !== 'function') {
+    throw invalidArgument(name, given, `a list of ${what}`)
   }
   return [...values]
 }

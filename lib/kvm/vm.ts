@@ -265,7 +265,7 @@ function checkPlace(options: AddMemoryOptions) {
   }
   const offset = checkPageAddress('offset', given['offset'] ?? 0, memory?.size ?? 0)
   const room = memory === undefined ? MAX_SLOT_PAGES * binding.pageSize : memory.size - offset
-  const size = checkInteger('size', given['size'] ?? memory?.size, binding.pageSize, room)
+  const size = checkInteger('size', given['size'] ?? (memory && room), binding.pageSize, room)
   if (size % binding.pageSize !== 0) throw invalidArgument('size', size, `a multiple of ${binding.pageSize}`)
   const at = checkPageAddress('at', given['at'], PHYSICAL_ADDRESS_END - size)
   return {

@@ -163,8 +163,8 @@ export abstract class MemoryAccessors {
 
   /** Throws unless every byte has memory behind it. */
   #check(address: number, length: number): void {
-    for (let next = address; next < address + length;) {
-      const region = this.find(next)
+    let region = this.find(address) // refuses when closed, even where the length is 0
+    for (let next = address; next < address + length; region = this.find(next)) {
       if (region === undefined) throw this.#outside(address, length, next)
       next = region.at + region.size
     }
