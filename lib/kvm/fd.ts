@@ -1,8 +1,10 @@
 import { constants as osConstants } from 'node:os'
 
 import { KvmError, type KvmErrorCode } from '../errors.js'
+import { invalidArgument } from '../validate.js'
 import { adviceFor } from './advice.js'
-import { binding, type NativeFd } from './binding.js'
+import { binding, constant, type NativeFd } from './binding.js'
+import { CAPABILITIES } from './capabilities.js'
 import type { Patch, Struct } from './struct.js'
 
 /** What an ioctl was about: goes into the error's operands, and into its message through {@link adviceFor}. */
@@ -22,6 +24,8 @@ export function ioctlError(ioctl: string, errno: number, operands: Operands = {}
   const message = `${ioctl} failed with ${name}${advice === undefined ? '' : `: ${advice.text}`}`
   return new KvmError(code ?? advice?.code ?? 'ERR_KVM_IOCTL', message, { operands, errno, ioctl })
 }
+
+const capabilities: ReadonlySet<unknown> = new Set(CAPABILITIES)
 
 function row(ioctl: string): number {
   const index = binding.ioctls[ioctl]
@@ -73,6 +77,12 @@ export class Fd {
   /** Issues an ioctl and returns its result, or -errno. */
   tryIoctl(name: string, argument?: number | Uint8Array): number {
     return this.native.ioctl(row(name), argument)
+  }
+
+  /** KVM_CHECK_EXTENSION. */
+  checkExtension(capability: string): number {
+    if (!capabilities.has(capability)) throw invalidArgument('capability', capability, 'one of CAPABILITIES')
+    return this.ioctl('KVM_CHECK_EXTENSION', constant(capability), { capability })
   }
 
   /** Issues an ioctl that returns a descriptor. */

@@ -1,6 +1,6 @@
 import { KvmError } from '../errors.js'
 import { checkOptions, invalidArgument } from '../validate.js'
-import { binding, constant } from './binding.js'
+import { binding } from './binding.js'
 import type { CapabilityName } from './capabilities.js'
 import { type CpuidEntry, readCpuid } from './cpuid.js'
 import { Fd } from './fd.js'
@@ -31,10 +31,13 @@ export class Kvm {
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw invalidArgument('path', path, 'the path of a device')
     }
+    let fd: Fd | undefined
     let kvm: Kvm
     try {
-      kvm = new Kvm(new Fd(binding.openKvm(path), 'Kvm'))
+      fd = new Fd(binding.openKvm(path), 'Kvm')
+      kvm = new Kvm(fd)
     } catch (cause) {
+      fd?.close()
       throw openFailure(path, cause)
     }
     if (kvm.apiVersion === API_VERSION) return kvm
@@ -55,7 +58,7 @@ export class Kvm {
 
   /** KVM_CHECK_EXTENSION: 0 when the host lacks the capability; else 1, a count or a bit mask. */
   check(capability: CapabilityName): number {
-    return this.#fd.ioctl('KVM_CHECK_EXTENSION', constant(capability), { capability })
+    return this.#fd.checkExtension(capability)
   }
 
   /** KVM_GET_SUPPORTED_CPUID: the CPUID that the host can give a vCPU, the usual start for setCpuid2(). x86_64. */

@@ -84,7 +84,7 @@ export class Vm {
 
   /** KVM_CHECK_EXTENSION on the VM: 0 when this VM lacks the capability; else 1, a count or a bit mask. */
   check(capability: CapabilityName): number {
-    return this.#fd.ioctl('KVM_CHECK_EXTENSION', constant(capability), { capability })
+    return this.#fd.checkExtension(capability)
   }
 
   /**
