@@ -22,6 +22,7 @@ export default defineConfig({
       project('kvm', ['tests/kvm/setup.ts']),
       project('examples', ['tests/kvm/setup.ts']),
       project('docs', ['tests/kvm/setup.ts']),
+      project('bench', ['tests/kvm/setup.ts']),
       project('cli', ['tests/kvm/setup.ts']),
       project('package'),
     ],

@@ -1,0 +1,37 @@
+// @ts-check
+// The C programs that the benchmarks compare with, and their guests: built from tests/bench/ into build/bench/.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const sources = fileURLToPath(new URL('../../tests/bench/', import.meta.url))
+const output = fileURLToPath(new URL('../../build/bench/', import.meta.url))
+
+/** Builds tests/bench/NAME.c and returns the program's path. @param {string} name */
+export function buildProgram(name) {
+  mkdirSync(output, { recursive: true })
+  const program = join(output, name)
+  gcc('-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, join(sources, `${name}.c`))
+  return program
+}
+
+/** Builds tests/bench/NAME.S and returns the path of its flat image. @param {string} name @param {number} address */
+export function buildGuest(name, address) {
+  mkdirSync(output, { recursive: true })
+  const image = join(output, `${name}.bin`)
+  const link = ['-nostdlib', '-static', '-Wl,--oformat=binary', '-Wl,--build-id=none', `-Wl,-Ttext=${address}`]
+  gcc('-m32', ...link, '-Wl,-m,elf_i386', '-o', image, join(sources, `${name}.S`))
+  return image
+}
+
+/** Runs a C program and returns the numbers that it printed. @param {string} program @param {(string | number)[]} args */
+export function runProgram(program, ...args) {
+  const printed = execFileSync(program, args.map(String), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  return printed.trim().split('\n').map(Number)
+}
+
+/** @param {string[]} args */
+function gcc(...args) {
+  execFileSync('gcc', args, { stdio: ['ignore', 'inherit', 'inherit'] })
+}

@@ -1,0 +1,80 @@
+// @ts-check
+// What an exit costs: out of the guest, to the handler that looks at it, and back into the guest.
+import { readFileSync } from 'node:fs'
+import { describeExit, Kvm } from 'node-kvm'
+import { buildGuest, buildProgram, runProgram } from './baseline.mjs'
+import { median, medianTime } from './rounds.mjs'
+
+/** @import { Exit, Vcpu } from 'node-kvm' */
+/** @import { Bench } from './main.mjs' */
+
+const LOAD_ADDRESS = 0x1000
+const PORT = 0x10 // tests/bench/out-loop.S
+const SLICE = 50 // exits: well below a millisecond
+const WARM_UP = 5_000 // exits: the loop has been optimised by then
+const FAR_AHEAD = 60_000 // ms
+
+/** @type {Bench} */
+export const exits = {
+  about: 'an exit by port I/O, handled in TypeScript and in C',
+  rounds: 15,
+  count: 20_000,
+  prepare(count) {
+    if (process.arch !== 'x64') throw new Error(`its guest is an x86 program; there is none for ${process.arch}`)
+    const exits = Math.min(count, SLICE)
+    const slices = Math.floor(count / exits)
+    const image = buildGuest('out-loop', LOAD_ADDRESS)
+    const program = buildProgram('exits')
+
+    /** @param {(vcpu: Vcpu, count: number) => void} run */
+    const measure = (run) => {
+      const vcpu = createVcpu(image)
+      run(vcpu, WARM_UP)
+      return () => medianTime(slices, () => run(vcpu, exits)) / exits
+    }
+    const compare = { against: 'C', unit: 'ns' }
+    return [
+      { ...compare, name: 'C', measure: () => median(runProgram(program, image, PORT, slices, exits)) / exits },
+      { ...compare, name: 'run()', target: 1.05, measure: measure(drive) },
+      { ...compare, name: 'run({ deadline })', measure: measure(driveUntil) },
+    ]
+  },
+}
+
+/** @param {string} image */
+function createVcpu(image) {
+  const vm = Kvm.open().createVm()
+  vm.addMemory({ at: 0, size: 0x1_0000 }).write(LOAD_ADDRESS, readFileSync(image))
+  const vcpu = vm.createVcpu(0)
+  vcpu.setSregs({ cs: { base: 0n, selector: 0 } })
+  vcpu.setRegs({ rip: BigInt(LOAD_ADDRESS), rflags: 2n })
+  return vcpu
+}
+
+// The loops that a user writes.
+
+/** @param {Vcpu} vcpu @param {number} count */
+function drive(vcpu, count) {
+  for (let done = 0; done < count; done++) handle(vcpu.run())
+}
+
+/** @param {Vcpu} vcpu @param {number} count */
+function driveUntil(vcpu, count) {
+  const deadline = performance.now() + FAR_AHEAD
+  for (let done = 0; done < count; done++) handle(vcpu.run({ deadline }))
+}
+
+/** @param {Exit} exit */
+function handle(exit) {
+  switch (exit.reason) {
+    case 'io':
+      if (exit.direction !== 'out' || exit.port !== PORT) throw new Error(`unexpected exit: ${describeExit(exit)}`)
+      bytes += exit.data[0] ?? 0
+      break
+    default:
+      throw new Error(`unexpected exit: ${describeExit(exit)}`)
+  }
+}
+
+// So that reading the data is not optimised away.
+export let bytes = 0
