@@ -21,6 +21,7 @@
  * | `ERR_KVM_VCPU_LIMIT` | the host allows no further vCPU, or none with that id |
  * | `ERR_KVM_VCPU_EXISTS` | the VM has a vCPU with that id |
  * | `ERR_KVM_MSR` | the kernel does not let one of the MSRs be read or written |
+ * | `ERR_KVM_RUNNING` | the vCPU runs on its own thread: pause or stop it first |
  * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
  */
 export type KvmErrorCode =
@@ -42,6 +43,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_VCPU_LIMIT'
   | 'ERR_KVM_VCPU_EXISTS'
   | 'ERR_KVM_MSR'
+  | 'ERR_KVM_RUNNING'
   | 'ERR_KVM_ACCESS_PENDING'
 
 /** What a {@link KvmError} can carry beside its code and message. */

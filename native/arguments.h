@@ -30,6 +30,14 @@ inline std::uint32_t ToUint32(const Napi::CallbackInfo& info, std::size_t index)
   return static_cast<std::uint32_t>(value);
 }
 
+inline std::uint64_t ToBigUint64(const Napi::CallbackInfo& info, std::size_t index) {
+  bool lossless = false;
+  const Napi::Value value = info[index];
+  const std::uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+  if (!lossless) throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a 64-bit bigint");
+  return number;
+}
+
 // A Uint8Array over an ordinary ArrayBuffer. A SharedArrayBuffer is refused: another thread could change a count
 // between its check and its use.
 inline std::span<std::uint8_t> ToBytes(const Napi::CallbackInfo& info, std::size_t index) {

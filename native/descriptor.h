@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "fast_access.h"
 #include "memory.h"
 #include "unique_fd.h"
 
@@ -25,6 +26,7 @@ struct Descriptor {
   // Members go in reverse order: the descriptor is closed first, then its memory is let go, then its parent.
   std::shared_ptr<Descriptor> parent;
   std::map<std::uint32_t, MemorySlot> slots;  // of a VM; empty for the other kinds
+  FastAccessTable fast;                       // of a VM, too
   FdKind kind;
   UniqueFd fd;
 };

@@ -33,10 +33,7 @@ void OnSignal(int, siginfo_t* info, void*) {
 class ThreadTimer {
  public:
   ThreadTimer() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, kick_signal);
-    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    UnblockKickSignal();
     sigevent event{};
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = kick_signal;
@@ -93,10 +90,17 @@ bool InstallKickSignal() {
   return false;
 }
 
+void UnblockKickSignal() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, kick_signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 void SignalThread(pid_t thread) { syscall(SYS_tgkill, getpid(), thread, kick_signal.load()); }
 
-KickScope::KickScope(kvm_run* run) { running = run; }
-KickScope::~KickScope() { running = nullptr; }
+void KickScope::Begin(kvm_run* run) { running = run; }
+void KickScope::End() { running = nullptr; }
 
 int WakeThreadBy(std::uint64_t time) {
   ThreadTimer& timer = Timer();

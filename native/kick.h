@@ -19,16 +19,23 @@ std::uint64_t MonotonicNow();
 // Takes the first free real-time signal for the process. False when every one has a handler already.
 bool InstallKickSignal();
 
+// Lets the calling thread receive the signal.
+void UnblockKickSignal();
+
 // Sends the signal to a thread of this process.
 void SignalThread(pid_t thread);
 
 // Marks this thread as running that page, until the scope ends.
 class KickScope {
  public:
-  explicit KickScope(kvm_run* run);
-  ~KickScope();
+  explicit KickScope(kvm_run* run) { Begin(run); }
+  ~KickScope() { End(); }
   KickScope(const KickScope&) = delete;
   KickScope& operator=(const KickScope&) = delete;
+
+  // The same for a thread that does nothing else.
+  static void Begin(kvm_run* run);
+  static void End();
 };
 
 // Sees to it that this thread gets the signal at `time` or earlier. Costs a system call only when no earlier one is

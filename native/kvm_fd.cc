@@ -36,6 +36,8 @@ Napi::Function KvmFd::Define(Napi::Env env) {
   return DefineClass(env, "KvmFd",
                      {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
                       InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
+                      InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
+                      InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
                       InstanceMethod<&KvmFd::Close>("close")});
 }
 
@@ -131,6 +133,34 @@ Napi::Value KvmFd::GetDirtyLog(const Napi::CallbackInfo& info) {
   if (bitmap.size() != (pages + 63) / 64 * 8) throw Napi::RangeError::New(info.Env(), "bitmap of the wrong length");
   log.dirty_bitmap = bitmap.data();
   return Result(info.Env(), ioctl(vm.fd.get(), KVM_GET_DIRTY_LOG, &log));
+}
+
+// post(space, start, length): from now on vCPU threads post writes into that range. Returns an id.
+Napi::Value KvmFd::Post(const Napi::CallbackInfo& info) {
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  const auto space = static_cast<Space>(ToUint32(info, 0));
+  return Napi::Number::New(info.Env(), vm.fast.Post(space, ToUint64(info, 1), ToUint64(info, 2)));
+}
+
+// latch(space, address, width, value): from now on vCPU threads answer reads there. Returns an id.
+Napi::Value KvmFd::Latch(const Napi::CallbackInfo& info) {
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  const std::uint32_t width = ToUint32(info, 2);
+  if (width < 1 || width > 8) throw Napi::RangeError::New(info.Env(), "a latch has 1 to 8 bytes");
+  const auto space = static_cast<Space>(ToUint32(info, 0));
+  return Napi::Number::New(info.Env(), vm.fast.Latch(space, ToUint64(info, 1), width, ToBigUint64(info, 3)));
+}
+
+// setLatch(id, value)
+Napi::Value KvmFd::SetLatch(const Napi::CallbackInfo& info) {
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  return Napi::Boolean::New(info.Env(), vm.fast.SetLatch(ToUint32(info, 0), ToBigUint64(info, 1)));
+}
+
+// removeFast(id): ends a post or a latch.
+Napi::Value KvmFd::RemoveFast(const Napi::CallbackInfo& info) {
+  Require(info.Env(), kVmFd).fast.Remove(ToUint32(info, 0));
+  return info.Env().Undefined();
 }
 
 Napi::Value KvmFd::Close(const Napi::CallbackInfo& info) {

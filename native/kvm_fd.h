@@ -26,6 +26,10 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value Create(const Napi::CallbackInfo& info);
   Napi::Value SetMemory(const Napi::CallbackInfo& info);
   Napi::Value GetDirtyLog(const Napi::CallbackInfo& info);
+  Napi::Value Post(const Napi::CallbackInfo& info);
+  Napi::Value Latch(const Napi::CallbackInfo& info);
+  Napi::Value SetLatch(const Napi::CallbackInfo& info);
+  Napi::Value RemoveFast(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   // The descriptor, when it is open and of one of these kinds; throws otherwise.

@@ -4,16 +4,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "arguments.h"
+#include "hub.h"
 #include "kick.h"
 #include "kvm_fd.h"
 #include "system_error.h"
 #include "uapi/kvm.h"
+#include "vcpu_thread.h"
 
 namespace node_kvm {
 namespace {
@@ -93,16 +99,44 @@ int VcpuState::Run(std::uint64_t deadline) {
   return static_cast<int>(RunResult::kTick);
 }
 
+void VcpuState::EnterThread() {
+  KickScope::Begin(run());
+  thread_ = gettid();
+}
+
+void VcpuState::LeaveThread() {
+  thread_ = 0;
+  KickScope::End();
+}
+
+int VcpuState::RunThreaded() {
+  const int result = Enter();
+  if (result != -EINTR && result != -EAGAIN) return result;
+  SetImmediateExit(false);
+  if (kicked_.exchange(false)) return static_cast<int>(RunResult::kKick);
+  if (come_out_.exchange(false)) return static_cast<int>(RunResult::kOut);
+  return static_cast<int>(RunResult::kTick);
+}
+
+void VcpuState::ComeOut() {
+  come_out_ = true;
+  Interrupt();
+}
+
 int VcpuState::Complete() {
   SetImmediateExit(true);
   const int result = Enter();
-  SetImmediateExit(kicked_);
+  SetImmediateExit(kicked_ || come_out_);
   if (result == 0) return 1;
   return result == -EINTR ? 0 : result;
 }
 
 void VcpuState::Kick() {
   kicked_ = true;
+  Interrupt();
+}
+
+void VcpuState::Interrupt() {
   SetImmediateExit(true);
   const pid_t thread = thread_;
   if (thread != 0) SignalThread(thread);
@@ -118,7 +152,10 @@ Napi::Function VcpuRun::Define(Napi::Env env) {
   return DefineClass(env, "VcpuRun",
                      {InstanceMethod<&VcpuRun::Run>("run"), InstanceMethod<&VcpuRun::Complete>("complete"),
                       InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
-                      InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Close>("close")});
+                      InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
+                      InstanceMethod<&VcpuRun::Stop>("stop"), InstanceMethod<&VcpuRun::ComeOut>("comeOut"),
+                      InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"),
+                      InstanceMethod<&VcpuRun::Stats>("stats"), InstanceMethod<&VcpuRun::Close>("close")});
 }
 
 // new VcpuRun(fd): maps the kvm_run page of that vCPU.
@@ -151,7 +188,8 @@ Napi::Value VcpuRun::Run(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value VcpuRun::Complete(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), Require(info.Env()).Complete());
+  VcpuState& state = Require(info.Env());
+  return Napi::Number::New(info.Env(), thread_ ? thread_->Complete() : state.Complete());
 }
 
 Napi::Value VcpuRun::Kick(const Napi::CallbackInfo& info) {
@@ -169,7 +207,64 @@ Napi::Value VcpuRun::Token(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(Require(info.Env()).token()));
 }
 
+VcpuThread& VcpuRun::RequireThread(Napi::Env env) const {
+  if (!thread_) throw Napi::Error::New(env, "the vCPU has no thread");
+  return *thread_;
+}
+
+// start(hub): gives the vCPU a thread, which begins to run the guest, and returns its seat at the hub.
+Napi::Value VcpuRun::Start(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  VcpuState& state = Require(env);
+  Hub& hub = ToHandle<Hub>(info, 0);
+  if (thread_) throw Napi::Error::New(env, "the vCPU has a thread already");
+  try {
+    thread_ = std::make_shared<VcpuThread>(state_, hub.meeting(), state.descriptor()->parent->fast);
+  } catch (const std::system_error& error) {
+    throw SystemError(env, "pthread_create", error.code().value());
+  } catch (const std::bad_alloc&) {
+    throw SystemError(env, "mmap", ENOMEM);
+  }
+  return Napi::Number::New(env, hub.Add(thread_));
+}
+
+// stop(): ends the thread wherever it is, and waits for that. The caller has removed it from the hub.
+Napi::Value VcpuRun::Stop(const Napi::CallbackInfo& info) {
+  thread_views_.DetachAll();
+  if (thread_) {
+    thread_->Stop();
+    thread_->mapping()->Release();
+  }
+  thread_.reset();
+  return info.Env().Undefined();
+}
+
+Napi::Value VcpuRun::ComeOut(const Napi::CallbackInfo& info) {
+  RequireThread(info.Env()).ComeOut();
+  return info.Env().Undefined();
+}
+
+// threadBuffer(): the ThreadPage as an ArrayBuffer, detached by stop().
+Napi::Value VcpuRun::ThreadBuffer(const Napi::CallbackInfo& info) {
+  const auto& mapping = RequireThread(info.Env()).mapping();
+  return thread_views_.Make(info.Env(), mapping, 0, mapping->size());
+}
+
+// stats(): the counters of ThreadStats in order, as numbers: first the exits by reason, then the others.
+Napi::Value VcpuRun::Stats(const Napi::CallbackInfo& info) {
+  const ThreadStats& stats = RequireThread(info.Env()).stats();
+  std::vector<std::uint64_t> values(stats.exits.begin(), stats.exits.end());
+  for (const auto* counter : {&stats.posted, &stats.latched, &stats.delivered, &stats.notified, &stats.slept,
+                              &stats.guest_nanoseconds, &stats.handler_nanoseconds}) {
+    values.push_back(*counter);
+  }
+  Napi::Float64Array result = Napi::Float64Array::New(info.Env(), values.size());
+  std::ranges::transform(values, result.Data(), [](std::uint64_t value) { return static_cast<double>(value); });
+  return result;
+}
+
 Napi::Value VcpuRun::Close(const Napi::CallbackInfo& info) {
+  Stop(info);
   views_.DetachAll();
   state_.reset();
   return info.Env().Undefined();

@@ -13,12 +13,16 @@
 
 namespace node_kvm {
 
+class VcpuThread;
+
 // How run() ended, beside a negative errno.
 enum class RunResult : int {
   kExit = 0,      // KVM_RUN returned: the exit is in the page
   kDeadline = 1,  // the deadline has passed
   kKick = 2,      // kick() was called
   kTick = 3,      // nothing happened: JavaScript calls again, which is when V8 can end a worker
+  kOut = 4,       // ComeOut() was called
+  kRingFull = 5,  // the ring of posted writes is full
 };
 
 // What kicks from other threads share with the thread that runs the guest.
@@ -36,14 +40,25 @@ class VcpuState {
   int Complete();
   // Makes the run under way, or else the next one, return kKick. From any thread.
   void Kick();
+
+  // For a vCPU with a thread of its own: that thread brackets its runs with these two,
+  void EnterThread();
+  void LeaveThread();
+  // and enters the guest with this: no deadline, no tick; kTick when a signal that is not ours arrived.
+  int RunThreaded();
+  // Makes RunThreaded() return kOut, or without the flag just return. From the JavaScript thread.
+  void ComeOut();
+  void Interrupt();
+
   // Kicks the vCPU with that token. False when there is none (any more).
   static bool KickByToken(std::uint64_t token);
 
   [[nodiscard]] const std::shared_ptr<Mapping>& page() const { return page_; }
   [[nodiscard]] std::uint64_t token() const { return token_; }
+  [[nodiscard]] kvm_run* run() const;
+  [[nodiscard]] const std::shared_ptr<Descriptor>& descriptor() const { return descriptor_; }
 
  private:
-  [[nodiscard]] kvm_run* run() const;
   void SetImmediateExit(bool value);
   int Enter();
 
@@ -51,6 +66,7 @@ class VcpuState {
   std::shared_ptr<Mapping> page_;
   std::uint64_t token_;
   std::atomic<bool> kicked_ = false;
+  std::atomic<bool> come_out_ = false;
   std::atomic<pid_t> thread_ = 0;  // the thread inside Run, 0 when none
 };
 
@@ -66,10 +82,18 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   Napi::Value Kick(const Napi::CallbackInfo& info);
   Napi::Value Page(const Napi::CallbackInfo& info);
   Napi::Value Token(const Napi::CallbackInfo& info);
+  Napi::Value Start(const Napi::CallbackInfo& info);
+  Napi::Value Stop(const Napi::CallbackInfo& info);
+  Napi::Value ComeOut(const Napi::CallbackInfo& info);
+  Napi::Value ThreadBuffer(const Napi::CallbackInfo& info);
+  Napi::Value Stats(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   [[nodiscard]] VcpuState& Require(Napi::Env env) const;
+  [[nodiscard]] VcpuThread& RequireThread(Napi::Env env) const;
 
   std::shared_ptr<VcpuState> state_;
+  std::shared_ptr<VcpuThread> thread_;
+  Views thread_views_;
   Views views_;
 };
 

@@ -16,6 +16,11 @@ export interface NativeFd {
     offset?: number,
   ): number
   getDirtyLog(slot: number, bitmap: Uint8Array): number
+  /** The spaces of native/fast_access.h: 0 for ports, 1 for MMIO. */
+  post(space: number, start: number, length: number): number
+  latch(space: number, address: number, width: number, value: bigint): number
+  setLatch(id: number, value: bigint): boolean
+  removeFast(id: number): void
   close(): void
 }
 
@@ -30,16 +35,42 @@ export interface NativeMemory {
 export interface NativeVcpuRun {
   /** A {@link RunResult}, or -errno. The deadline is in microseconds of CLOCK_MONOTONIC, 0 for none. */
   run(deadline: number): number
-  /** 0, 1 when completing led to another exit, or -errno. */
+  /** 0, 1 when completing led to another exit, or -errno. On the vCPU's thread when it has one. */
   complete(): number
+  /** Gives the vCPU a thread, and returns its seat at the hub. */
+  start(hub: NativeHub): number
+  /** Ends the thread and waits for that. */
+  stop(): void
+  /** Makes the thread come out of the guest with {@link RunResult}.out. */
+  comeOut(): void
+  /** struct ThreadPage of native/vcpu_thread.h. */
+  threadBuffer(): ArrayBuffer
+  /** The counters of struct ThreadStats, in order. */
+  stats(): Float64Array
   kick(): void
   page(): ArrayBuffer
   token(): number
   close(): void
 }
 
+/** Where this JavaScript thread meets its vCPU threads; see native/hub.cc. Negative results are {@link HubResult}s. */
+export interface NativeHub {
+  look(): number
+  next(seat: number, command: number): number
+  answer(seat: number, command: number): void
+  remove(seat: number): void
+  ref(): void
+  unref(): void
+}
+
 /** native/vcpu.h, `enum class RunResult`. */
-export const RunResult = { exit: 0, deadline: 1, kick: 2, tick: 3 } as const
+export const RunResult = { exit: 0, deadline: 1, kick: 2, tick: 3, out: 4, ringFull: 5 } as const
+
+/** native/hub.cc: what look() and next() return instead of a seat. */
+export const HubResult = { asleep: -1, sliceOver: -2, lookSoon: -3 } as const
+
+/** native/rendezvous.h, `enum TurnState`: what a vCPU thread is answered. */
+export const Command = { guest: 0, stop: 4 } as const
 
 /** One field of a kernel struct; see native/layout.h. */
 export interface NativeField {
@@ -61,6 +92,7 @@ export interface Binding {
   openKvm(path: string): NativeFd
   Memory: new (size: number, backing: number, hugePageShift: number) => NativeMemory
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
+  Hub: new (callback: () => void) => NativeHub
   kick(token: number): boolean
   /** Bytes in a page of the host. */
   pageSize: number

@@ -56,26 +56,46 @@ export class Execution {
   run(options?: RunOptions): Exit {
     const deadline = options === undefined ? 0 : deadlineMicroseconds(options)
     this.#fd.checkOpen()
-    if (this.#exitWaiting) {
-      this.#exitWaiting = false
-      return this.#decoder.decode()
-    }
-    for (;;) {
-      const result = this.native.run(deadline)
-      if (result === RunResult.tick) continue
-      this.#validSync = this.#wantedSync
-      if (result === RunResult.exit) break
+    if (this.#exitWaiting) return this.takeWaitingExit()
+    let result: number
+    do result = this.native.run(deadline)
+    while (result === RunResult.tick)
+    return this.accept(result)
+  }
+
+  /** Whether completing an access has led to an exit that nobody has seen yet. */
+  get exitWaiting(): boolean {
+    return this.#exitWaiting
+  }
+
+  takeWaitingExit(): Exit {
+    this.#exitWaiting = false
+    return this.#decoder.decode()
+  }
+
+  /** Takes what entering the guest came to, a {@link RunResult} or -errno, and returns the exit. */
+  accept(result: number): Exit {
+    this.#validSync = this.#wantedSync
+    if (result !== RunResult.exit) {
       this.#accessPending = false
       if (result === RunResult.deadline) return { reason: 'interrupted', cause: 'deadline' }
-      if (result === RunResult.kick) return { reason: 'interrupted', cause: 'kick' }
-      // A memory fault is reported together with an error (KVM API, KVM_EXIT_MEMORY_FAULT).
-      const errno = -result
-      const fault = ['EFAULT', 'EHWPOISON'].includes(errnoName(errno))
-      if (fault && this.#decoder.exitReason === EXIT_MEMORY_FAULT) break
-      throw ioctlError('KVM_RUN', errno, { vcpu: this.#id })
+      if (result > 0) return { reason: 'interrupted', cause: 'kick' }
+      this.#checkMemoryFault(-result)
     }
     this.#accessPending = COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
     return this.#decoder.decode()
+  }
+
+  /** Completes the pending access. False when that led to another exit, which is waiting then. */
+  complete(): boolean {
+    if (this.#exitWaiting) return false
+    if (!this.#accessPending) return true
+    const result = this.native.complete()
+    if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.#id })
+    this.#validSync = this.#wantedSync
+    this.#exitWaiting = result === 1
+    this.#accessPending = this.#exitWaiting && COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
+    return !this.#exitWaiting
   }
 
   /** Reads a register set: from the page where KVM has left it there, else by its ioctl. */
@@ -96,26 +116,31 @@ export class Execution {
     this.#validSync = 0n
   }
 
+  /** Whether a thread of its own has the vCPU in the guest, so that nobody else may touch it. */
+  inGuest: () => boolean = () => false
+
   close(): void {
     this.native.close()
   }
 
-  #completeAccess(): void {
-    this.#fd.checkOpen()
-    if (this.#exitWaiting) throw this.#accessContinues()
-    if (!this.#accessPending) return
-    const result = this.native.complete()
-    if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.#id })
-    this.#validSync = this.#wantedSync
-    this.#accessPending = false
-    if (result === 0) return
-    this.#exitWaiting = true
-    this.#accessPending = COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
-    throw this.#accessContinues()
+  /** KVM_RUN failed: that is an exit when KVM reports a memory fault with it (KVM API, KVM_EXIT_MEMORY_FAULT). */
+  #checkMemoryFault(errno: number): void {
+    const name = errnoName(errno)
+    const fault = name === 'EFAULT' || name === 'EHWPOISON'
+    if (!fault || this.#decoder.exitReason !== EXIT_MEMORY_FAULT) {
+      throw ioctlError('KVM_RUN', errno, { vcpu: this.#id })
+    }
   }
 
-  #accessContinues(): KvmError {
-    return new KvmError(
+  #completeAccess(): void {
+    this.#fd.checkOpen()
+    if (this.inGuest()) {
+      throw new KvmError('ERR_KVM_RUNNING', `vCPU ${this.#id} is running; pause() it first`, {
+        operands: { vcpu: this.#id },
+      })
+    }
+    if (this.complete()) return
+    throw new KvmError(
       'ERR_KVM_ACCESS_PENDING',
       `vCPU ${this.#id} is in the middle of an access that takes more than one exit; run() returns the next part`,
       { operands: { vcpu: this.#id } },

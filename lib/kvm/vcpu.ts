@@ -1,7 +1,9 @@
-import { checkBytes } from '../validate.js'
+import { KvmError } from '../errors.js'
+import { checkBytes, invalidArgument } from '../validate.js'
 import { type CpuidEntry, readCpuid, writeCpuid } from './cpuid.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
+import type { PostedListener } from './fast-access.js'
 import type { Fd } from './fd.js'
 import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
@@ -20,7 +22,9 @@ import {
   vcpuEventsStruct,
 } from './registers.js'
 import type { Patch } from './struct.js'
+import { readStats, type VcpuStats } from './stats.js'
 import { SYNCED_EVENTS, SYNCED_REGS, SYNCED_SREGS } from './synced-registers.js'
+import { type ExitHandler, Thread } from './thread.js'
 
 const LAPIC_SIZE = 0x400
 
@@ -35,13 +39,22 @@ export class Vcpu {
   readonly kickToken: KickToken
   readonly #fd: Fd
   readonly #execution: Execution
+  readonly #posted: ReadonlyMap<number, PostedListener>
   readonly #onClose: (vcpu: Vcpu) => void
+  #thread: Thread | undefined
 
   /** @internal */
-  constructor(id: number, fd: Fd, syncable: number, onClose: (vcpu: Vcpu) => void) {
+  constructor(
+    id: number,
+    fd: Fd,
+    syncable: number,
+    posted: ReadonlyMap<number, PostedListener>,
+    onClose: (vcpu: Vcpu) => void,
+  ) {
     this.id = id
     this.#fd = fd
     this.#execution = new Execution(id, fd, syncable)
+    this.#posted = posted
     this.#onClose = onClose
     this.kickToken = this.#execution.native.token() as KickToken
   }
@@ -55,10 +68,74 @@ export class Vcpu {
    * own do not end it. The returned exit is valid until the next run().
    */
   run(options?: RunOptions): Exit {
+    if (this.#thread !== undefined) throw this.#hasThread()
     return this.#execution.run(options)
   }
 
-  /** Makes the next run() return an `interrupted` exit at once. From other threads: {@link kick}. */
+  /**
+   * Runs the guest on a thread of its own, and calls `handler` here for each exit; the event loop stays free. The guest
+   * runs on when the handler returns, or when its promise resolves. Returns a promise that resolves when the vCPU has
+   * stopped, and rejects with what the handler threw or the kernel refused; the vCPU then stands at that exit, as after
+   * run(). The process stays alive as long as the vCPU is not stopped, unless {@link unref} was called.
+   */
+  start(handler: ExitHandler): Promise<void> {
+    if (typeof handler !== 'function') throw invalidArgument('handler', handler, 'a function')
+    this.#fd.checkOpen()
+    if (this.#thread !== undefined) throw this.#hasThread()
+    const thread = new Thread(this.#execution, handler, this.#posted, () => (this.#thread = undefined))
+    this.#thread = thread
+    this.#execution.inGuest = () => thread.inGuest
+    return thread.finished
+  }
+
+  /** Whether the vCPU has a thread: it was started and has not stopped. */
+  get started(): boolean {
+    return this.#thread !== undefined
+  }
+
+  /** Whether {@link pause} has taken the vCPU out of the guest. */
+  get paused(): boolean {
+    return this.#thread?.paused ?? false
+  }
+
+  /**
+   * Resolves when the vCPU is outside the guest with its pending access completed: all state is architectural then, and
+   * stays as it is until {@link resume}. An exit that is being handled is finished first, so do not wait for this in the
+   * vCPU's own handler. A resume() or stop() in between ends the wait, too. A vCPU without a thread counts as paused.
+   */
+  async pause(): Promise<void> {
+    await this.#thread?.pause()
+  }
+
+  /** Lets a paused vCPU run on. Does nothing when it is not paused. */
+  resume(): void {
+    this.#thread?.resume()
+  }
+
+  /** Ends the thread once the exit that is being handled is finished. Resolves when it has ended, like start(). */
+  async stop(): Promise<void> {
+    await this.#thread?.stop()
+  }
+
+  /** The vCPU's thread keeps the process alive (the default). */
+  ref(): void {
+    this.#thread?.ref()
+  }
+
+  /** The process may end although the vCPU's thread runs. */
+  unref(): void {
+    this.#thread?.unref()
+  }
+
+  /** What the vCPU's thread has done so far; undefined when it has none. */
+  get stats(): VcpuStats | undefined {
+    return this.#thread === undefined ? undefined : readStats(this.#execution.native)
+  }
+
+  /**
+   * Makes run() return an `interrupted` exit, or hands one to the handler of start(): at once when the guest runs, else
+   * when it is entered next. From other JavaScript threads: {@link kick}.
+   */
   kick(): void {
     this.#fd.checkOpen()
     this.#execution.native.kick()
@@ -182,6 +259,7 @@ export class Vcpu {
   /** Closes the vCPU; its exits' `data` then has length 0. Closing again does nothing. */
   close(): void {
     if (this.closed) return
+    this.#thread?.close()
     this.#execution.close()
     this.#fd.close()
     this.#onClose(this)
@@ -189,5 +267,11 @@ export class Vcpu {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #hasThread(): KvmError {
+    return new KvmError('ERR_KVM_RUNNING', `vCPU ${this.id} has a thread already; stop() it first`, {
+      operands: { vcpu: this.id },
+    })
   }
 }

@@ -7,6 +7,14 @@ import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../va
 import { binding, constant } from './binding.js'
 import type { CapabilityName } from './capabilities.js'
 import { DirtyLog } from './dirty-log.js'
+import {
+  FastAccesses,
+  type FastAddress,
+  type FastRange,
+  type LatchedRead,
+  type PostedListener,
+  type PostedWrites,
+} from './fast-access.js'
 import { type Fd, ioctlError } from './fd.js'
 import { HostMemory, type HostMemoryOptions } from './host-memory.js'
 import { type Patch, Struct } from './struct.js'
@@ -63,6 +71,7 @@ export class Vm {
   /** The guest physical address space: every region that addMemory() made. */
   readonly memory = new GuestMemory()
   readonly #fd: Fd
+  readonly #fast: FastAccesses
   readonly #vcpus = new Set<Vcpu>()
   readonly #slots = new Map<MemoryRegion, Slot>()
   #tssAddressSet = false
@@ -71,6 +80,7 @@ export class Vm {
   /** @internal */
   constructor(fd: Fd) {
     this.#fd = fd
+    this.#fast = new FastAccesses(fd)
   }
 
   get closed(): boolean {
@@ -172,9 +182,41 @@ export class Vm {
     if (process.arch === 'x64') this.#setDefaultAddresses()
     const fd = this.#fd.create('KVM_CREATE_VCPU', id, `vCPU ${id}`, { id })
     const syncable = this.check('KVM_CAP_SYNC_REGS')
-    const vcpu = new Vcpu(id, fd, syncable, (closed) => this.#vcpus.delete(closed))
+    const vcpu = new Vcpu(id, fd, syncable, this.#fast.listeners, (closed) => this.#vcpus.delete(closed))
     this.#vcpus.add(vcpu)
     return vcpu
+  }
+
+  /** Resolves when every vCPU is outside the guest with its pending access completed; see {@link Vcpu.pause}. */
+  async pause(): Promise<void> {
+    await Promise.all(this.vcpus.map((vcpu) => vcpu.pause()))
+  }
+
+  /** Lets every paused vCPU run on. */
+  resume(): void {
+    for (const vcpu of this.#vcpus) vcpu.resume()
+  }
+
+  /** Stops every vCPU that has a thread. Resolves when all have ended. */
+  async stop(): Promise<void> {
+    await Promise.all(this.vcpus.map((vcpu) => vcpu.stop()))
+  }
+
+  /**
+   * Lets vCPU threads run on at once after a write into that range: the write goes into a bounded ring, from which
+   * `listener` gets it a moment later, in each vCPU's order, and before any later exit of that vCPU is handled. A full
+   * ring makes the guest wait; nothing is lost. An access must lie wholly in the range. Has no effect on run().
+   */
+  postWrites(range: FastRange, listener: PostedListener): PostedWrites {
+    return this.#fast.post(range, listener)
+  }
+
+  /**
+   * Lets vCPU threads answer reads of `width` (1 to 8) bytes, or of a part of them, from a value that you keep current.
+   * Has no effect on run().
+   */
+  latchRead(at: FastAddress & { width: number }, initial: bigint): LatchedRead {
+    return this.#fast.latch(at, initial)
   }
 
   /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */

@@ -1,0 +1,97 @@
+import { KvmError } from '../errors.js'
+import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
+import { checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
+import type { Fd } from './fd.js'
+
+/** Where a fast access lies: on a port or at a guest physical address. */
+export type FastAddress = { port: number; address?: never } | { address: number; port?: never }
+
+/** A range of ports or of guest physical addresses; `length` counts ports or bytes. */
+export type FastRange = FastAddress & { length: number }
+
+/**
+ * Takes a write that the guest made a moment ago: `offset` from the start of the range, and 1 to 8 bytes that are valid
+ * during the call only.
+ */
+export type PostedListener = (offset: number, data: Uint8Array) => void
+
+/** Writes into a range that do not wait for JavaScript; see `vm.postWrites()`. */
+export interface PostedWrites {
+  /** Ends it: later writes exit as usual. Writes that are on their way are dropped. Closing again does nothing. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+/** Reads that do not wait for JavaScript; see `vm.latchRead()`. */
+export interface LatchedRead {
+  /** What the guest reads, little-endian. Takes effect at once. */
+  value: bigint
+  /** Ends it: later reads exit as usual. Closing again does nothing. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+const PORTS = 0x1_0000
+const SPACE = { port: 0, mmio: 1 }
+
+/** The posted writes and latched reads of one VM. They take effect on vCPUs that have a thread. */
+export class FastAccesses {
+  readonly listeners = new Map<number, PostedListener>()
+  readonly #fd: Fd
+
+  constructor(fd: Fd) {
+    this.#fd = fd
+  }
+
+  post(range: FastRange, listener: PostedListener): PostedWrites {
+    const { space, start, end } = place('range', range, ['length'])
+    const length = checkInteger('length', range.length, 1, end - start)
+    if (typeof listener !== 'function') throw invalidArgument('listener', listener, 'a function')
+    const id = this.#fd.native.post(space, start, length)
+    this.listeners.set(id, listener)
+    const close = () => {
+      this.listeners.delete(id)
+      if (!this.#fd.closed) this.#fd.native.removeFast(id)
+    }
+    return { close, [Symbol.dispose]: close }
+  }
+
+  latch(at: FastAddress & { width: number }, initial: bigint): LatchedRead {
+    const { space, start, end } = place('address', at, ['width'])
+    const width = checkInteger('width', at.width, 1, Math.min(8, end - start))
+    const check = (value: unknown) => {
+      const bits = checkUint64('value', value)
+      if (BigInt.asUintN(width * 8, bits) !== bits) throw invalidArgument('value', value, `at most ${width} bytes wide`)
+      return bits
+    }
+    let current = check(initial)
+    const id = this.#fd.native.latch(space, start, width, current)
+    const fd = this.#fd
+    const close = () => {
+      if (!fd.closed) fd.native.removeFast(id)
+    }
+    return {
+      get value() {
+        return current
+      },
+      set value(value) {
+        current = check(value)
+        if (!fd.native.setLatch(id, current)) throw new KvmError('ERR_KVM_CLOSED', 'this latched read has been closed')
+      },
+      close,
+      [Symbol.dispose]: close,
+    }
+  }
+}
+
+function place(name: string, value: unknown, others: string[]): { space: number; start: number; end: number } {
+  const { port, address } = checkOptions(name, value, ['port', 'address', ...others])
+  if ((port === undefined) === (address === undefined)) throw invalidArgument(name, value, 'a port or an address')
+  return port === undefined
+    ? {
+        space: SPACE.mmio,
+        start: checkInteger('address', address, 0, PHYSICAL_ADDRESS_END - 1),
+        end: PHYSICAL_ADDRESS_END,
+      }
+    : { space: SPACE.port, start: checkInteger('port', port, 0, PORTS - 1), end: PORTS }
+}

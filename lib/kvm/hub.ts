@@ -1,0 +1,72 @@
+import { binding, Command, HubResult, type NativeHub, type NativeVcpuRun } from './binding.js'
+
+/** One vCPU thread, as the hub drives it. */
+export interface HubMember {
+  /** Handles what its vCPU has for JavaScript. True when the vCPU can run on at once. */
+  serve(): boolean
+}
+
+/** Serves the exits of this JavaScript thread's vCPU threads, a bounded slice at a time, in turn. */
+class Hub {
+  readonly #native: NativeHub
+  readonly #members: (HubMember | undefined)[] = []
+  #timer: NodeJS.Timeout | undefined
+  #references = 0
+
+  constructor() {
+    this.#native = new binding.Hub(this.#serve)
+  }
+
+  /** Starts the vCPU's thread and returns its seat. */
+  add(member: HubMember, native: NativeVcpuRun): number {
+    const seat = native.start(this.#native)
+    this.#members[seat] = member
+    return seat
+  }
+
+  /** The vCPU runs on, outside of serve(). */
+  resume(seat: number): void {
+    this.#native.answer(seat, Command.guest)
+  }
+
+  remove(seat: number): void {
+    this.#native.remove(seat)
+    this.#members[seat] = undefined
+  }
+
+  /** As long as there is one reference, the process stays alive. */
+  ref(): void {
+    if (this.#references++ === 0) this.#native.ref()
+  }
+
+  unref(): void {
+    if (--this.#references === 0) this.#native.unref()
+  }
+
+  readonly #serve = (): void => {
+    let seat = this.#native.look()
+    while (seat >= 0) {
+      const runsOn = this.#members[seat]?.serve() ?? false
+      seat = this.#native.next(runsOn ? seat : HubResult.asleep, Command.guest)
+    }
+    if (seat === HubResult.sliceOver) {
+      // Timers and sockets first.
+      const next = setImmediate(this.#serve)
+      if (this.#references === 0) next.unref()
+    } else if (seat === HubResult.lookSoon) {
+      this.#timer ??= setTimeout(this.#lookAgain, 1).unref()
+    }
+  }
+
+  readonly #lookAgain = (): void => {
+    this.#timer = undefined
+    this.#serve()
+  }
+}
+
+let instance: Hub | undefined
+
+/** The hub of this JavaScript thread. Made when the first vCPU thread is. */
+export function hub(): Hub {
+  return (instance ??= new Hub())
+}

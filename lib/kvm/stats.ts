@@ -1,0 +1,56 @@
+import { binding, type NativeVcpuRun } from './binding.js'
+import type { ExitReason } from './exits.js'
+import { PLAIN_EXITS } from './plain-exits.js'
+
+/** What a vCPU's thread has done since it was started. */
+export interface VcpuStats {
+  /** Exits from the guest by reason, those included that were answered natively. */
+  exits: Partial<Record<ExitReason, number>>
+  /** Writes that were posted. */
+  posted: number
+  /** Reads that were answered from a latch. */
+  latched: number
+  /** Times that JavaScript had to answer before the guest ran on. */
+  delivered: number
+  /** Times that the event loop had to be woken for it. */
+  notified: number
+  /** Times that the thread went to sleep until it was answered. */
+  slept: number
+  /** Milliseconds in the guest, natively answered exits included. */
+  guestTime: number
+  /** Milliseconds waiting for JavaScript's answers. */
+  handlerTime: number
+}
+
+const REASON_COUNT = 64
+
+// The reasons that need code of their own; the others are in PLAIN_EXITS.
+const OTHER_REASONS: Record<string, ExitReason> = {
+  KVM_EXIT_UNKNOWN: 'unknown',
+  KVM_EXIT_IO: 'io',
+  KVM_EXIT_MMIO: 'mmio',
+  KVM_EXIT_HLT: 'hlt',
+  KVM_EXIT_INTR: 'interrupted',
+  KVM_EXIT_INTERNAL_ERROR: 'internal-error',
+  KVM_EXIT_SYSTEM_EVENT: 'system-event',
+  KVM_EXIT_HYPERV: 'hyperv',
+  KVM_EXIT_LOONGARCH_IOCSR: 'loongarch-iocsr',
+}
+
+const REASONS = new Map<number | undefined, ExitReason>([
+  ...Object.entries(OTHER_REASONS).map(([name, reason]) => [binding.constants[name], reason] as const),
+  ...Object.entries(PLAIN_EXITS).map(([name, shape]) => [binding.constants[name], shape.reason] as const),
+])
+
+/** Reads the counters, struct ThreadStats of native/vcpu_thread.h. */
+export function readStats(native: NativeVcpuRun): VcpuStats {
+  const counters = native.stats()
+  const exits: VcpuStats['exits'] = {}
+  for (const [number, count] of counters.subarray(0, REASON_COUNT).entries()) {
+    const reason = REASONS.get(number) ?? 'unknown'
+    if (count !== 0) exits[reason] = (exits[reason] ?? 0) + count
+  }
+  const [posted = 0, latched = 0, delivered = 0, notified = 0, slept = 0, guest = 0, handler = 0] =
+    counters.subarray(REASON_COUNT)
+  return { exits, posted, latched, delivered, notified, slept, guestTime: guest / 1e6, handlerTime: handler / 1e6 }
+}

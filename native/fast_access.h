@@ -1,0 +1,68 @@
+// Accesses that a vCPU thread answers without JavaScript: posted writes and latched reads. The addon knows no device:
+// it knows ranges whose writes go into a ring, and addresses whose reads have a value that JavaScript keeps current.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace node_kvm {
+
+enum class Space : std::uint8_t { kPort = 0, kMmio = 1 };
+
+// One access of a guest: `length` bytes at `address`.
+struct Access {
+  Space space;
+  std::uint64_t address;
+  std::uint32_t length;
+};
+
+struct PostedRange {
+  std::uint32_t id;
+  Space space;
+  std::uint64_t start;
+  std::uint64_t length;
+};
+
+struct LatchedRead {
+  std::uint32_t id;
+  Space space;
+  std::uint64_t address;
+  std::uint32_t width;  // 1 to 8 bytes
+  std::atomic<std::uint64_t> value;
+};
+
+// What is posted and latched, as one vCPU thread sees it.
+struct FastAccesses {
+  std::vector<PostedRange> posted;
+  std::vector<std::shared_ptr<const LatchedRead>> latched;
+
+  [[nodiscard]] const PostedRange* FindPosted(const Access& access) const;
+  [[nodiscard]] const LatchedRead* FindLatched(const Access& access) const;
+};
+
+// The same of a whole VM. JavaScript changes it while vCPU threads run; each takes a copy when the version has changed.
+class FastAccessTable {
+ public:
+  std::uint32_t Post(Space space, std::uint64_t start, std::uint64_t length);
+  std::uint32_t Latch(Space space, std::uint64_t address, std::uint32_t width, std::uint64_t value);
+  // False when there is no such latch (any more).
+  bool SetLatch(std::uint32_t id, std::uint64_t value);
+  void Remove(std::uint32_t id);
+
+  // Copies the table into `copy` when it is not at `version` any more, and returns its version.
+  std::uint64_t Refresh(std::uint64_t version, FastAccesses& copy) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::atomic<std::uint64_t> version_ = 1;
+  std::uint32_t next_id_ = 1;
+  FastAccesses accesses_;
+  std::vector<std::shared_ptr<LatchedRead>> latches_;  // the same latches, writable
+};
+
+}  // namespace node_kvm

@@ -1,0 +1,169 @@
+#include "hub.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "arguments.h"
+#include "kick.h"
+
+namespace node_kvm {
+namespace {
+
+// How long exits may keep the event loop waiting in one go.
+constexpr std::uint64_t kSliceNanoseconds = 1'000'000;
+
+// What look() and next() return instead of a seat.
+constexpr int kAsleep = -1;     // nothing to do; the callback will be called
+constexpr int kSliceOver = -2;  // call look() again after a turn of the event loop
+constexpr int kLookSoon = -3;   // nothing to do; but call look() again in a millisecond, for posted writes
+
+}  // namespace
+
+Napi::Function Hub::Define(Napi::Env env) {
+  return DefineClass(env, "Hub",
+                     {InstanceMethod<&Hub::Look>("look"), InstanceMethod<&Hub::Next>("next"),
+                      InstanceMethod<&Hub::Answer>("answer"), InstanceMethod<&Hub::Remove>("remove"),
+                      InstanceMethod<&Hub::Ref>("ref"), InstanceMethod<&Hub::Unref>("unref")});
+}
+
+// new Hub(callback): the callback is called on the JavaScript thread when a vCPU needs it; it calls look().
+Hub::Hub(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Hub>(info) {
+  const Napi::Env env = info.Env();
+  wake_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "node-kvm", 0, 1);
+  wake_.Unref(env);
+  meeting_->notify = [wake = wake_] { wake.NonBlockingCall(); };
+  // Runs before the function above goes, when the environment ends in whatever way.
+  napi_add_env_cleanup_hook(env, StopAllOf, this);
+  info.This().As<Napi::Object>().TypeTag(&kTypeTag);
+}
+
+Hub::~Hub() {
+  napi_remove_env_cleanup_hook(Env(), StopAllOf, this);
+  StopAll();
+}
+
+// SAFETY: the hook is given the hub that registered it, and is taken back before that goes.
+void Hub::StopAllOf(void* hub) { static_cast<Hub*>(hub)->StopAll(); }
+
+void Hub::StopAll() {
+  for (Seat& seat : seats_) {
+    if (seat.thread) seat.thread->Stop();
+  }
+}
+
+std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) {
+  for (std::uint32_t index = 0; index < seats_.size(); ++index) {
+    if (!seats_[index].thread) {
+      seats_[index] = {std::move(thread)};
+      return index;
+    }
+  }
+  seats_.push_back({std::move(thread)});
+  return static_cast<std::uint32_t>(seats_.size() - 1);
+}
+
+// look(): begins a slice and returns the seat of a vCPU that has an exit or posted writes, or one of the codes above.
+Napi::Value Hub::Look(const Napi::CallbackInfo& info) {
+  const std::uint64_t now = MonotonicNow();
+  if (slept_at_ != 0) window_.Waited(now - slept_at_);
+  slept_at_ = 0;
+  slice_end_ = now + kSliceNanoseconds;
+  delivered_posts_ = false;
+  meeting_->attention.Look();
+  return Napi::Number::New(info.Env(), Wait());
+}
+
+// next(seat, command): answers that seat (none below 0), and returns what look() would.
+Napi::Value Hub::Next(const Napi::CallbackInfo& info) {
+  const int answered = info[0].As<Napi::Number>().Int32Value();
+  if (answered >= 0) AnswerSeat(static_cast<std::uint32_t>(answered), static_cast<TurnState>(ToUint32(info, 1)));
+  return Napi::Number::New(info.Env(), Wait());
+}
+
+// answer(seat, command): answers outside a slice, when a promise has settled.
+Napi::Value Hub::Answer(const Napi::CallbackInfo& info) {
+  AnswerSeat(ToUint32(info, 0), static_cast<TurnState>(ToUint32(info, 1)));
+  return info.Env().Undefined();
+}
+
+Napi::Value Hub::Remove(const Napi::CallbackInfo& info) {
+  const std::uint32_t index = ToUint32(info, 0);
+  if (offered_ == static_cast<int>(index)) offered_ = -1;
+  if (index < seats_.size()) seats_[index] = {};
+  return info.Env().Undefined();
+}
+
+Napi::Value Hub::Ref(const Napi::CallbackInfo& info) {
+  wake_.Ref(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value Hub::Unref(const Napi::CallbackInfo& info) {
+  wake_.Unref(info.Env());
+  return info.Env().Undefined();
+}
+
+void Hub::AnswerSeat(std::uint32_t index, TurnState command) {
+  if (index >= seats_.size() || !seats_[index].thread || !seats_[index].taken) return;
+  if (offered_ == static_cast<int>(index)) ConsumeOffered();
+  seats_[index].taken = false;
+  seats_[index].thread->Answer(command);
+}
+
+void Hub::ConsumeOffered() {
+  if (offered_ >= 0) seats_[static_cast<std::size_t>(offered_)].thread->ConsumePosted();
+  offered_ = -1;
+}
+
+// Polls for a while, then goes to sleep.
+int Hub::Wait() {
+  ConsumeOffered();
+  const std::uint64_t start = MonotonicNow();
+  std::uint64_t now = start;
+  do {
+    if (now >= slice_end_) {
+      meeting_->attention.Scheduled();
+      return kSliceOver;
+    }
+    const int found = Find();
+    if (found >= 0) {
+      if (now != start) window_.Waited(now - start);
+      return found;
+    }
+    now = MonotonicNow();
+  } while (now < start + window_.get() && Meeting::MayPoll() && AnyInGuest());
+
+  meeting_->notify_posts = !delivered_posts_;
+  slept_at_ = start;
+  meeting_->attention.Sleep();
+  const int found = Find();
+  if (found < 0) return delivered_posts_ ? kLookSoon : kAsleep;
+  meeting_->attention.Look();
+  slept_at_ = 0;
+  return found;
+}
+
+// Whether an exit can come: a vCPU that waits for JavaScript's answer has none.
+bool Hub::AnyInGuest() const {
+  return std::ranges::any_of(seats_, [](const Seat& seat) { return seat.thread && !seat.taken; });
+}
+
+int Hub::Find() {
+  const std::size_t count = seats_.size();
+  for (std::size_t step = 0; step < count; ++step) {
+    const std::size_t index = (next_seat_ + step) % count;
+    Seat& seat = seats_[index];
+    if (!seat.thread || seat.taken) continue;
+    const bool pending = seat.thread->exit_pending();
+    if (!pending && seat.thread->PostedCount() == 0) continue;
+    next_seat_ = (index + 1) % count;
+    seat.taken = pending;
+    seat.thread->Offer(pending);
+    if (seat.thread->page().posted_count != 0) delivered_posts_ = true;
+    offered_ = static_cast<int>(index);
+    return offered_;
+  }
+  return -1;
+}
+
+}  // namespace node_kvm

@@ -1,0 +1,58 @@
+// Where the vCPU threads of one JavaScript thread meet it (JavaScript's `Hub`; one per environment).
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "rendezvous.h"
+#include "vcpu_thread.h"
+
+namespace node_kvm {
+
+class Hub : public Napi::ObjectWrap<Hub> {
+ public:
+  static constexpr napi_type_tag kTypeTag = {0x6e6f64656b766d03, 0x2f7d94b1c0e86a55};
+  static Napi::Function Define(Napi::Env env);
+  explicit Hub(const Napi::CallbackInfo& info);
+  ~Hub() override;
+
+  [[nodiscard]] const std::shared_ptr<Meeting>& meeting() const { return meeting_; }
+  // The number under which look() and next() name the thread.
+  std::uint32_t Add(std::shared_ptr<VcpuThread> thread);
+
+ private:
+  struct Seat {
+    std::shared_ptr<VcpuThread> thread;
+    bool taken = false;  // JavaScript has been given this exit and has not answered it
+  };
+
+  Napi::Value Look(const Napi::CallbackInfo& info);
+  Napi::Value Next(const Napi::CallbackInfo& info);
+  Napi::Value Answer(const Napi::CallbackInfo& info);
+  Napi::Value Remove(const Napi::CallbackInfo& info);
+  Napi::Value Ref(const Napi::CallbackInfo& info);
+  Napi::Value Unref(const Napi::CallbackInfo& info);
+
+  int Wait();
+  int Find();
+  [[nodiscard]] bool AnyInGuest() const;
+  void ConsumeOffered();
+  void AnswerSeat(std::uint32_t index, TurnState command);
+  void StopAll();
+  static void StopAllOf(void* hub);
+
+  std::shared_ptr<Meeting> meeting_ = std::make_shared<Meeting>();
+  Napi::ThreadSafeFunction wake_;
+  std::vector<Seat> seats_;
+  std::size_t next_seat_ = 0;  // where to look first, so that each gets its turn
+  int offered_ = -1;           // the seat whose posted writes JavaScript is delivering
+  bool delivered_posts_ = false;
+  std::uint64_t slice_end_ = 0;
+  PollWindow window_;
+  std::uint64_t slept_at_ = 0;
+};
+
+}  // namespace node_kvm

@@ -1,0 +1,109 @@
+// A vCPU on a thread of its own. It runs the guest, answers fast accesses itself (fast_access.h), and takes every
+// other exit to the JavaScript thread (rendezvous.h).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "fast_access.h"
+#include "mapping.h"
+#include "rendezvous.h"
+#include "vcpu.h"
+
+namespace node_kvm {
+
+// One posted write, as JavaScript reads it from the ring.
+struct PostedWrite {
+  std::uint32_t range;  // the id that posting the range returned
+  std::uint32_t length;
+  std::uint64_t offset;  // from the start of the range
+  std::array<std::uint8_t, 8> data;
+};
+
+inline constexpr std::uint32_t kRingEntries = 1024;
+
+// What JavaScript sees of a thread. The vCPU thread writes `result` before it gives the turn, and the ring's free
+// entries; the hub writes the others when it names the thread to JavaScript.
+struct ThreadPage {
+  std::int32_t result;         // a RunResult, or -errno
+  std::uint32_t exit_offered;  // 1: JavaScript has the turn; 0: there are only posted writes to deliver
+  std::uint32_t posted_first;  // the ring entries to deliver
+  std::uint32_t posted_count;
+  std::array<PostedWrite, kRingEntries> ring;
+};
+
+// Counters with one writer; reading them costs the writer nothing.
+struct ThreadStats {
+  static constexpr std::size_t kReasons = 64;
+  std::array<std::atomic<std::uint64_t>, kReasons> exits;  // by KVM_EXIT_*; the last one counts all that are higher
+  std::atomic<std::uint64_t> posted;                       // writes that went into the ring
+  std::atomic<std::uint64_t> latched;                      // reads answered from a latch
+  std::atomic<std::uint64_t> delivered;                    // turns given to JavaScript
+  std::atomic<std::uint64_t> notified;                     // times that the event loop had to be woken
+  std::atomic<std::uint64_t> slept;                        // times that the thread slept until it was answered
+  std::atomic<std::uint64_t> guest_nanoseconds;            // running the guest, fast accesses included
+  std::atomic<std::uint64_t> handler_nanoseconds;          // waiting for JavaScript's answer
+};
+
+// What the vCPU threads of one JavaScript thread share with it.
+struct Meeting {
+  Attention attention;
+  // Whether a posted write alone is worth a notification; JavaScript switches it off while it looks by a timer.
+  std::atomic<bool> notify_posts = true;
+  std::function<void()> notify;  // makes the event loop of the JavaScript thread look; from any thread
+  // vCPU threads of this process that are not asleep. Polling makes no sense when they need every CPU.
+  static std::atomic<int> awake;
+  [[nodiscard]] static bool MayPoll();
+};
+
+class VcpuThread {
+ public:
+  VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table);
+  ~VcpuThread() { Stop(); }
+  VcpuThread(const VcpuThread&) = delete;
+  VcpuThread& operator=(const VcpuThread&) = delete;
+
+  // All of these are JavaScript's.
+  void Stop();  // ends the thread, wherever it is, and waits for that
+  void Answer(TurnState command) { turn_.Answer(command); }
+  int Complete();   // completes the pending access on the vCPU's thread; like VcpuState::Complete()
+  void ComeOut();   // makes the guest come out with RunResult::kOut
+  [[nodiscard]] bool exit_pending() const { return turn_.pending(); }
+  [[nodiscard]] std::uint32_t PostedCount() const { return head_ - tail_; }
+  void Offer(bool exit);  // shows in the page what there is for JavaScript
+  void ConsumePosted();  // frees the entries that were shown
+
+  [[nodiscard]] ThreadPage& page() const;
+  [[nodiscard]] const std::shared_ptr<Mapping>& mapping() const { return mapping_; }
+  [[nodiscard]] const ThreadStats& stats() const { return stats_; }
+
+ private:
+  void Main();
+  int RunGuest();
+  bool AnswerFast();
+  bool AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count);
+  bool AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count);
+  TurnState GiveTurn(int result);
+  void WaitForSpace();
+
+  std::shared_ptr<VcpuState> vcpu_;
+  std::shared_ptr<Meeting> meeting_;
+  const FastAccessTable& table_;  // of the VM, which vcpu_ keeps alive
+  std::shared_ptr<Mapping> mapping_;
+  Turn turn_;
+  PollWindow window_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
+  std::atomic<std::uint32_t> tail_ = 0;  // JavaScript has taken everything before this
+  ThreadStats stats_{};
+  FastAccesses fast_;
+  std::uint64_t fast_version_ = 0;
+  std::uint64_t turn_began_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace node_kvm
