@@ -15,6 +15,7 @@ const sources = ['binding.gyp', 'native']
 const toolchains = { x64: '', arm64: 'aarch64-linux-gnu-' }
 
 process.env['JOBS'] = 'max'
+process.env['npm_config_loglevel'] = 'warn'
 if (nodedir) process.env['npm_config_nodedir'] = nodedir
 
 const named = process.argv.slice(2)

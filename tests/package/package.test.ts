@@ -94,5 +94,5 @@ describe('installed without a compiler', () => {
     expect(status).not.toBe(0)
     expect(stderr).toContain(`there is no prebuilt addon for linux-${process.arch}`)
     expect(stderr).toContain('apt-get install g++ make python3')
-  }, 30_000)
+  })
 })
