@@ -154,9 +154,10 @@ function array(element: FieldCodec, offset: number, width: number, count: number
       Array.from({ length: count }, (_, index) => element.decode(data, base + offset + index * width)),
     encode: (data, base, name, value) => {
       if (!Array.isArray(value) || value.length !== count) throw invalidArgument(name, value, `an array of ${count}`)
-      value.forEach((item, index) => {
+      // Not forEach: a hole is a missing value.
+      for (const [index, item] of value.entries()) {
         element.encode(data, base + offset + index * width, `${name}[${index}]`, item)
-      })
+      }
     },
   }
 }
