@@ -89,6 +89,7 @@ export interface Fpu {
   last_dp: bigint
   /** XMM0 to XMM15, 16 bytes each. */
   xmm: Uint8Array
+  /** Always 0: the kernel neither reads nor writes it here. */
   mxcsr: number
 }
 

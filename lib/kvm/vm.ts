@@ -178,11 +178,11 @@ export class Vm {
 
   /** KVM_CREATE_VCPU. Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */
   createVcpu(id: number): Vcpu {
-    checkInteger('id', id, 0, 0xffff_ffff)
+    const number = checkInteger('id', id, 0, 0xffff_ffff)
     if (process.arch === 'x64') this.#setDefaultAddresses()
-    const fd = this.#fd.create('KVM_CREATE_VCPU', id, `vCPU ${id}`, { id })
+    const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
     const syncable = this.check('KVM_CAP_SYNC_REGS')
-    const vcpu = new Vcpu(id, fd, syncable, this.#fast.listeners, (closed) => this.#vcpus.delete(closed))
+    const vcpu = new Vcpu(number, fd, syncable, this.#fast.listeners, (closed) => this.#vcpus.delete(closed))
     this.#vcpus.add(vcpu)
     return vcpu
   }
