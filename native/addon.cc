@@ -7,6 +7,7 @@
 
 #include "addon_data.h"
 #include "constants.h"
+#include "event_fd.h"
 #include "hub.h"
 #include "ioctl_table.h"
 #include "kvm_fd.h"
@@ -32,6 +33,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("openKvm", Napi::Function::New<KvmFd::Open>(env, "openKvm"));
   exports.Set("Memory", Memory::Define(env));
   exports.Set("VcpuRun", VcpuRun::Define(env));
+  exports.Set("EventFd", EventFd::Define(env));
   exports.Set("Hub", Hub::Define(env));
   exports.Set("kick", Napi::Function::New<VcpuRun::KickToken>(env, "kick"));
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));

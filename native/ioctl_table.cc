@@ -37,6 +37,8 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Value, KVM_CREATE_VCPU, kVmFd, kVcpuFd),
     ROW(None, KVM_CREATE_IRQCHIP, kVmFd),
     ROW(Struct, KVM_IRQ_LINE, kVmFd),
+    ROW(Counted, KVM_SET_GSI_ROUTING, kVmFd, offsetof(kvm_irq_routing, nr), sizeof(kvm_irq_routing_entry)),
+    ROW(Struct, KVM_SIGNAL_MSI, kVmFd),
     ROW(Struct, KVM_GET_MP_STATE, kVcpuFd),
     ROW(Struct, KVM_SET_MP_STATE, kVcpuFd),
     ROW(Struct, KVM_GET_VCPU_EVENTS, kVcpuFd),

@@ -9,6 +9,7 @@
 
 #include "addon_data.h"
 #include "arguments.h"
+#include "event_fd.h"
 #include "ioctl_table.h"
 #include "system_error.h"
 #include "uapi/kvm.h"
@@ -36,6 +37,7 @@ Napi::Function KvmFd::Define(Napi::Env env) {
   return DefineClass(env, "KvmFd",
                      {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
                       InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
+                      InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
                       InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
                       InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
                       InstanceMethod<&KvmFd::Close>("close")});
@@ -133,6 +135,45 @@ Napi::Value KvmFd::GetDirtyLog(const Napi::CallbackInfo& info) {
   if (bitmap.size() != (pages + 63) / 64 * 8) throw Napi::RangeError::New(info.Env(), "bitmap of the wrong length");
   log.dirty_bitmap = bitmap.data();
   return Result(info.Env(), ioctl(vm.fd.get(), KVM_GET_DIRTY_LOG, &log));
+}
+
+// ioeventfd(assign, eventfd, space, address, length, datamatch?): KVM_IOEVENTFD. Length 0 takes every width.
+Napi::Value KvmFd::Ioeventfd(const Napi::CallbackInfo& info) {
+  const Descriptor& vm = Require(info.Env(), kVmFd);
+  const EventFd& event = ToHandle<EventFd>(info, 1);
+  if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
+  kvm_ioeventfd request{};
+  request.fd = event.fd();
+  request.addr = ToUint64(info, 3);
+  request.len = ToUint32(info, 4);
+  if (static_cast<Space>(ToUint32(info, 2)) == Space::kPort) request.flags |= KVM_IOEVENTFD_FLAG_PIO;
+  if (info[5].IsBigInt()) {
+    request.flags |= KVM_IOEVENTFD_FLAG_DATAMATCH;
+    request.datamatch = ToBigUint64(info, 5);
+  }
+  if (!info[0].ToBoolean()) request.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+  return Result(info.Env(), ioctl(vm.fd.get(), KVM_IOEVENTFD, &request));
+}
+
+// irqfd(assign, eventfd, gsi, resample?): KVM_IRQFD. `resample` is the eventfd that tells of the guest's EOI.
+Napi::Value KvmFd::Irqfd(const Napi::CallbackInfo& info) {
+  const Descriptor& vm = Require(info.Env(), kVmFd);
+  const EventFd& event = ToHandle<EventFd>(info, 1);
+  if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
+  kvm_irqfd request{};
+  request.fd = static_cast<std::uint32_t>(event.fd());
+  request.gsi = ToUint32(info, 2);
+  if (info[0].ToBoolean()) {
+    if (info[3].IsObject()) {
+      const EventFd& resample = ToHandle<EventFd>(info, 3);
+      if (resample.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
+      request.flags = KVM_IRQFD_FLAG_RESAMPLE;
+      request.resamplefd = static_cast<std::uint32_t>(resample.fd());
+    }
+  } else {
+    request.flags = KVM_IRQFD_FLAG_DEASSIGN;
+  }
+  return Result(info.Env(), ioctl(vm.fd.get(), KVM_IRQFD, &request));
 }
 
 // post(space, start, length): from now on vCPU threads post writes into that range. Returns an id.

@@ -26,6 +26,8 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value Create(const Napi::CallbackInfo& info);
   Napi::Value SetMemory(const Napi::CallbackInfo& info);
   Napi::Value GetDirtyLog(const Napi::CallbackInfo& info);
+  Napi::Value Ioeventfd(const Napi::CallbackInfo& info);
+  Napi::Value Irqfd(const Napi::CallbackInfo& info);
   Napi::Value Post(const Napi::CallbackInfo& info);
   Napi::Value Latch(const Napi::CallbackInfo& info);
   Napi::Value SetLatch(const Napi::CallbackInfo& info);

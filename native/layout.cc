@@ -189,6 +189,23 @@ constexpr auto kRun = std::to_array<Field>({
 });
 
 constexpr auto kIrqLevel = std::to_array<Field>({FIELD(kvm_irq_level, irq), FIELD(kvm_irq_level, level)});
+constexpr auto kIrqRoutingEntry = std::to_array<Field>({
+    FIELD(kvm_irq_routing_entry, gsi),
+    FIELD(kvm_irq_routing_entry, type),
+    FIELD(kvm_irq_routing_entry, flags),
+    FIELD(kvm_irq_routing_entry, u.irqchip.irqchip),
+    FIELD(kvm_irq_routing_entry, u.irqchip.pin),
+    FIELD(kvm_irq_routing_entry, u.msi.address_lo),
+    FIELD(kvm_irq_routing_entry, u.msi.address_hi),
+    FIELD(kvm_irq_routing_entry, u.msi.data),
+});
+constexpr auto kMsi = std::to_array<Field>({
+    FIELD(kvm_msi, address_lo),
+    FIELD(kvm_msi, address_hi),
+    FIELD(kvm_msi, data),
+    FIELD(kvm_msi, flags),
+    FIELD(kvm_msi, devid),
+});
 constexpr auto kMpState = std::to_array<Field>({FIELD(kvm_mp_state, mp_state)});
 constexpr auto kClockData = std::to_array<Field>({
     FIELD(kvm_clock_data, clock),
@@ -259,6 +276,8 @@ constexpr auto kMsrEntry = std::to_array<Field>({FIELD(kvm_msr_entry, index), FI
 constexpr auto kStructs = std::to_array<StructLayout>({
     {"kvm_run", sizeof(kvm_run), kRun},
     {"kvm_irq_level", sizeof(kvm_irq_level), kIrqLevel},
+    {"kvm_irq_routing_entry", sizeof(kvm_irq_routing_entry), kIrqRoutingEntry},
+    {"kvm_msi", sizeof(kvm_msi), kMsi},
     {"kvm_mp_state", sizeof(kvm_mp_state), kMpState},
     {"kvm_clock_data", sizeof(kvm_clock_data), kClockData},
 #ifdef __x86_64__

@@ -56,6 +56,17 @@ const ADVICE: Record<string, Record<string, Advice>> = {
     ENOMEM: { text: 'the host has no memory left for the tables of that region', code: 'ERR_KVM_OUT_OF_MEMORY' },
   },
   KVM_GET_DIRTY_LOG: { ENOENT: { text: 'the region was added without logDirtyPages' } },
+  KVM_IOEVENTFD: {
+    EEXIST: { text: 'there is a doorbell for such a write already' },
+    ENOSPC: { text: 'the kernel takes no further doorbell' },
+  },
+  KVM_IRQFD: {
+    EBUSY: { text: 'that eventfd is on a line already' },
+    EAGAIN: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() first' },
+    EINVAL: { text: 'the VM has no in-kernel interrupt controller (call createIrqchip() first), or no such GSI' },
+  },
+  KVM_SET_GSI_ROUTING: { EINVAL: { text: 'a route is not possible on this host, or there is no in-kernel irqchip' } },
+  KVM_SIGNAL_MSI: { ENXIO: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() first' } },
   KVM_RUN: {
     EFAULT: { text: 'the guest touched memory that this process can no longer give it' },
     ENOEXEC: { text: 'the vCPU has not been initialised (arm64: KVM_ARM_VCPU_INIT)' },

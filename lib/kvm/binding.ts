@@ -16,6 +16,15 @@ export interface NativeFd {
     offset?: number,
   ): number
   getDirtyLog(slot: number, bitmap: Uint8Array): number
+  ioeventfd(
+    assign: boolean,
+    event: NativeEventFd,
+    space: number,
+    address: number,
+    length: number,
+    datamatch?: bigint,
+  ): number
+  irqfd(assign: boolean, event: NativeEventFd, gsi: number, resample?: NativeEventFd): number
   /** The spaces of native/fast_access.h: 0 for ports, 1 for MMIO. */
   post(space: number, start: number, length: number): number
   latch(space: number, address: number, width: number, value: bigint): number
@@ -50,6 +59,14 @@ export interface NativeVcpuRun {
   kick(): void
   page(): ArrayBuffer
   token(): number
+  close(): void
+}
+
+/** An eventfd; see native/event_fd.cc. */
+export interface NativeEventFd {
+  signal(): void
+  ref(): void
+  unref(): void
   close(): void
 }
 
@@ -92,6 +109,7 @@ export interface Binding {
   openKvm(path: string): NativeFd
   Memory: new (size: number, backing: number, hugePageShift: number) => NativeMemory
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
+  EventFd: new (callback?: (count: number) => void) => NativeEventFd
   Hub: new (callback: () => void) => NativeHub
   kick(token: number): boolean
   /** Bytes in a page of the host. */

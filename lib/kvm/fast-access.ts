@@ -84,7 +84,8 @@ export class FastAccesses {
   }
 }
 
-function place(name: string, value: unknown, others: string[]): { space: number; start: number; end: number } {
+/** Checks a port or an address among other options. `space` is the native layer's number. */
+export function place(name: string, value: unknown, others: string[]): { space: number; start: number; end: number } {
   const { port, address } = checkOptions(name, value, ['port', 'address', ...others])
   if ((port === undefined) === (address === undefined)) throw invalidArgument(name, value, 'a port or an address')
   return port === undefined

@@ -16,6 +16,9 @@ import {
   type PostedWrites,
 } from './fast-access.js'
 import { type Fd, ioctlError } from './fd.js'
+import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
+import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
+import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
 import { HostMemory, type HostMemoryOptions } from './host-memory.js'
 import { type Patch, Struct } from './struct.js'
 import { Vcpu } from './vcpu.js'
@@ -73,6 +76,7 @@ export class Vm {
   readonly #fd: Fd
   readonly #fast: FastAccesses
   readonly #vcpus = new Set<Vcpu>()
+  readonly #eventfds = new Set<Ioeventfd | Irqfd>()
   readonly #slots = new Map<MemoryRegion, Slot>()
   #tssAddressSet = false
   #identityMapAddressSet = false
@@ -226,6 +230,33 @@ export class Vm {
     this.#fd.set('KVM_IRQ_LINE', irqLevelStruct, value, { gsi, level })
   }
 
+  /**
+   * KVM_IOEVENTFD: a doorbell. The guest's write to that port or address does not exit; `listener` is called on the
+   * event loop with the number of writes since it was called last. It does not keep the process alive.
+   */
+  ioeventfd(options: IoeventfdOptions, listener: (count: number) => void): Ioeventfd {
+    const doorbell = openIoeventfd(this.#fd, options, listener, (closed) => this.#eventfds.delete(closed))
+    this.#eventfds.add(doorbell)
+    return doorbell
+  }
+
+  /** KVM_IRQFD: an eventfd that raises an interrupt line, edge-triggered unless `resample` is given. */
+  irqfd(gsi: number, options: IrqfdOptions = {}): Irqfd {
+    const line = openIrqfd(this.#fd, gsi, options, (closed) => this.#eventfds.delete(closed))
+    this.#eventfds.add(line)
+    return line
+  }
+
+  /** KVM_SET_GSI_ROUTING: where each GSI leads. Replaces the whole table, the default one of createIrqchip() too. */
+  setGsiRouting(routes: readonly GsiRoute[]): void {
+    writeGsiRouting(this.#fd, routes)
+  }
+
+  /** KVM_SIGNAL_MSI: sends a message-signalled interrupt. Returns whether the guest took it. */
+  signalMsi(msi: Msi): boolean {
+    return signalMsi(this.#fd, msi)
+  }
+
   /** KVM_GET_CLOCK. x86_64. */
   getClock(): ClockData {
     return this.#fd.get('KVM_GET_CLOCK', clockStruct)
@@ -240,6 +271,7 @@ export class Vm {
   close(): void {
     if (this.closed) return
     for (const vcpu of this.#vcpus) vcpu.close()
+    for (const eventfd of this.#eventfds) eventfd.close()
     this.#fd.close()
     this.memory.close()
     for (const { memory, owned } of this.#slots.values()) {

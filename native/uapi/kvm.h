@@ -104,6 +104,7 @@
 #define KVM_CAP_S390_KEYOP 247
 #endif
 
+static_assert(sizeof(kvm_irq_routing) == 8);
 #ifdef __x86_64__
 static_assert(sizeof(kvm_msrs) == 8 && sizeof(kvm_cpuid2) == 8 && sizeof(kvm_msr_list) == 4);
 #endif

@@ -1,0 +1,57 @@
+import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
+import { binding } from './binding.js'
+import { type FastAddress, place } from './fast-access.js'
+import { type Fd, ioctlError } from './fd.js'
+
+/** A doorbell: where the guest writes, and what. */
+export type IoeventfdOptions = FastAddress & {
+  /** Width of the write in bytes: 1, 2, 4 or 8; 0 (the default) for any. */
+  length?: number
+  /** Only writes of this value ring; needs a `length`. */
+  datamatch?: bigint
+}
+
+/** A doorbell of the guest, KVM_IOEVENTFD; see `vm.ioeventfd()`. */
+export interface Ioeventfd {
+  /** Takes the doorbell away: writes exit as usual again. Closing again does nothing. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+export function openIoeventfd(
+  fd: Fd,
+  options: IoeventfdOptions,
+  listener: (count: number) => void,
+  onClose: (closed: Ioeventfd) => void,
+): Ioeventfd {
+  const { space, start } = place('options', options, ['length', 'datamatch'])
+  const { datamatch } = options
+  const length = checkInteger('length', options.length ?? 0, 0, 8)
+  if (![0, 1, 2, 4, 8].includes(length)) throw invalidArgument('length', length, '0, 1, 2, 4 or 8')
+  if (datamatch !== undefined) {
+    const bits = checkUint64('datamatch', datamatch)
+    if (length === 0 || BigInt.asUintN(length * 8, bits) !== bits) {
+      throw invalidArgument('datamatch', datamatch, 'a value as wide as length, which it needs')
+    }
+  }
+  if (typeof listener !== 'function') throw invalidArgument('listener', listener, 'a function')
+  fd.checkOpen()
+  const event = new binding.EventFd(listener)
+  event.unref()
+  const assign = (on: boolean) => fd.native.ioeventfd(on, event, space, start, length, datamatch)
+  const result = assign(true)
+  if (result < 0) {
+    event.close()
+    throw ioctlError('KVM_IOEVENTFD', -result, { ...options })
+  }
+  let closed = false
+  const close = () => {
+    if (closed) return
+    closed = true
+    if (!fd.closed) assign(false)
+    event.close()
+    onClose(handle)
+  }
+  const handle: Ioeventfd = { close, [Symbol.dispose]: close }
+  return handle
+}

@@ -1,0 +1,62 @@
+import { KvmError } from '../errors.js'
+import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { binding } from './binding.js'
+import { type Fd, ioctlError } from './fd.js'
+
+/** Options of `vm.irqfd()`. */
+export interface IrqfdOptions {
+  /**
+   * Makes the line level-triggered: it stays up after trigger() until the guest acknowledges the interrupt (EOI); KVM
+   * then lowers it and calls this. Trigger again if the device still wants attention.
+   */
+  resample?: () => void
+}
+
+/** An interrupt line that is raised by an eventfd, KVM_IRQFD; see `vm.irqfd()`. */
+export interface Irqfd {
+  readonly gsi: number
+  /** Raises the interrupt. */
+  trigger(): void
+  /** Takes the eventfd off the line. Closing again does nothing. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+export function openIrqfd(fd: Fd, gsi: number, options: IrqfdOptions, onClose: (closed: Irqfd) => void): Irqfd {
+  checkInteger('gsi', gsi, 0, 0xffff_ffff)
+  const { resample } = checkOptions('options', options, ['resample'])
+  if (resample !== undefined && typeof resample !== 'function') {
+    throw invalidArgument('resample', resample, 'a function')
+  }
+  fd.checkOpen()
+  const event = new binding.EventFd()
+  const acknowledged = resample === undefined ? undefined : new binding.EventFd(() => (resample as () => void)())
+  acknowledged?.unref()
+  const closeEvents = () => {
+    event.close()
+    acknowledged?.close()
+  }
+  const result = fd.native.irqfd(true, event, gsi, acknowledged)
+  if (result < 0) {
+    closeEvents()
+    throw ioctlError('KVM_IRQFD', -result, { gsi })
+  }
+  let closed = false
+  const close = () => {
+    if (closed) return
+    closed = true
+    if (!fd.closed) fd.native.irqfd(false, event, gsi)
+    closeEvents()
+    onClose(handle)
+  }
+  const handle: Irqfd = {
+    gsi,
+    trigger() {
+      if (closed) throw new KvmError('ERR_KVM_CLOSED', `the irqfd of GSI ${gsi} has been closed`, { operands: { gsi } })
+      event.signal()
+    },
+    close,
+    [Symbol.dispose]: close,
+  }
+  return handle
+}
