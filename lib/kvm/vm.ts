@@ -1,12 +1,9 @@
-import { KvmError } from '../errors.js'
-import { hex } from '../format.js'
-import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import { GuestMemory } from '../memory/guest-memory.js'
-import { MemoryRegion } from '../memory/region.js'
-import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import type { MemoryRegion } from '../memory/region.js'
+import { checkBoolean, checkInteger, checkOptions } from '../validate.js'
 import { binding, constant } from './binding.js'
 import type { CapabilityName } from './capabilities.js'
-import { DirtyLog } from './dirty-log.js'
+import type { DirtyLog } from './dirty-log.js'
 import {
   FastAccesses,
   type FastAddress,
@@ -15,29 +12,13 @@ import {
   type PostedListener,
   type PostedWrites,
 } from './fast-access.js'
-import { type Fd, ioctlError } from './fd.js'
+import type { Fd } from './fd.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
-import { HostMemory, type HostMemoryOptions } from './host-memory.js'
+import { type AddMemoryOptions, checkPageAddress, MemorySlots } from './memory-slots.js'
 import { type Patch, Struct } from './struct.js'
 import { Vcpu } from './vcpu.js'
-
-/** Where and how memory is put into a VM. */
-export interface AddMemoryOptions extends Partial<HostMemoryOptions> {
-  /** Guest physical address of the first byte, a multiple of the host's page size. */
-  at: number
-  /** In bytes, a multiple of the host's page size. With `memory`, the default is what it has from `offset` on. */
-  size?: number
-  /** Use this memory instead of allocating some; `backing` and `hugePages` then make no sense. */
-  memory?: HostMemory
-  /** Where to start in `memory`, in bytes, a multiple of the host's page size. */
-  offset?: number
-  /** The guest's writes become MMIO exits and change nothing; the host can write. */
-  readonly?: boolean
-  /** Keep track of which pages the guest writes, for getDirtyLog(). */
-  logDirtyPages?: boolean
-}
 
 /** The VM's clock, struct kvm_clock_data (KVM API, KVM_GET_CLOCK). x86_64. */
 export interface ClockData {
@@ -59,25 +40,15 @@ const pitConfigStruct = new Struct<{ flags: number }>('kvm_pit_config')
 const DEFAULT_IDENTITY_MAP_ADDRESS = 0xfffb_c000
 const DEFAULT_TSS_ADDRESS = 0xfffb_d000
 
-// A memory slot has at most 2^31 - 1 pages (KVM_MEM_MAX_NR_PAGES).
-const MAX_SLOT_PAGES = 2 ** 31 - 1
-
-interface Slot {
-  number: number
-  memory: HostMemory
-  /** Whether addMemory() allocated it, and so closes it. */
-  owned: boolean
-}
-
 /** A virtual machine: memory, vCPUs, and in-kernel devices. */
 export class Vm {
   /** The guest physical address space: every region that addMemory() made. */
-  readonly memory = new GuestMemory()
+  readonly memory: GuestMemory
   readonly #fd: Fd
   readonly #fast: FastAccesses
   readonly #vcpus = new Set<Vcpu>()
   readonly #eventfds = new Set<Ioeventfd | Irqfd>()
-  readonly #slots = new Map<MemoryRegion, Slot>()
+  readonly #slots: MemorySlots
   #tssAddressSet = false
   #identityMapAddressSet = false
 
@@ -85,6 +56,8 @@ export class Vm {
   constructor(fd: Fd) {
     this.#fd = fd
     this.#fast = new FastAccesses(fd)
+    this.memory = new GuestMemory()
+    this.#slots = new MemorySlots(fd, this.memory)
   }
 
   get closed(): boolean {
@@ -106,44 +79,17 @@ export class Vm {
    * Throws `ERR_KVM_MEMORY_OVERLAP` when another region is there.
    */
   addMemory(options: AddMemoryOptions): MemoryRegion {
-    const place = checkPlace(options)
-    this.#fd.checkOpen()
-    const number = this.#freeSlot()
-    this.memory.checkFree(place.at, place.size)
-    const owned = place.memory === undefined
-    const memory = place.memory ?? HostMemory.allocate(place.allocate)
-    const region = new MemoryRegion({ ...place, backing: memory })
-    const flags =
-      (place.readonly ? constant('KVM_MEM_READONLY') : 0) |
-      (place.logDirtyPages ? constant('KVM_MEM_LOG_DIRTY_PAGES') : 0)
-    const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset)
-    if (result < 0) {
-      if (owned) memory.close()
-      throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: place.at, size: place.size, slot: number })
-    }
-    this.#slots.set(region, { number, memory, owned })
-    this.memory.add(region)
-    return region
+    return this.#slots.add(options)
   }
 
   /** Takes a region out of the VM. Memory that addMemory() allocated is given back, and its views have length 0 then. */
   removeMemory(region: MemoryRegion): void {
-    const { number, memory, owned } = this.#slot(region)
-    const result = this.#fd.native.setMemory(number, 0, region.at, 0)
-    if (result < 0) throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: region.at, slot: number })
-    this.#slots.delete(region)
-    this.memory.delete(region)
-    region.remove()
-    if (owned) memory.close()
+    this.#slots.remove(region)
   }
 
   /** KVM_GET_DIRTY_LOG: the pages of a region written since the last call. The region needs `logDirtyPages`. */
   getDirtyLog(region: MemoryRegion): DirtyLog {
-    const { number } = this.#slot(region)
-    const bitmap = new Uint8Array(Math.ceil(region.size / binding.pageSize / 64) * 8)
-    const result = this.#fd.native.getDirtyLog(number, bitmap)
-    if (result < 0) throw ioctlError('KVM_GET_DIRTY_LOG', -result, { at: region.at, size: region.size })
-    return new DirtyLog(region.at, binding.pageSize, bitmap)
+    return this.#slots.getDirtyLog(region)
   }
 
   /** KVM_CREATE_IRQCHIP: an interrupt controller in the kernel (x86: PICs, I/O APIC, local APICs). Before any vCPU. */
@@ -273,82 +219,16 @@ export class Vm {
     for (const vcpu of this.#vcpus) vcpu.close()
     for (const eventfd of this.#eventfds) eventfd.close()
     this.#fd.close()
-    this.memory.close()
-    for (const { memory, owned } of this.#slots.values()) {
-      if (owned) memory.close()
-    }
-    this.#slots.clear()
+    this.#slots.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
   }
 
-  #slot(region: MemoryRegion): Slot {
-    this.#fd.checkOpen()
-    const slot = this.#slots.get(region)
-    if (slot === undefined) throw invalidArgument('region', region, 'a region of this VM that has not been removed')
-    return slot
-  }
-
-  #freeSlot(): number {
-    const taken = new Set([...this.#slots.values()].map((slot) => slot.number))
-    const limit = this.check('KVM_CAP_NR_MEMSLOTS')
-    for (let number = 0; number < limit; number++) if (!taken.has(number)) return number
-    throw new KvmError(
-      'ERR_KVM_MEMORY_LIMIT',
-      `this host allows a VM ${limit} memory regions; use fewer, larger ones`,
-      {
-        operands: { limit },
-      },
-    )
-  }
-
   #setDefaultAddresses(): void {
     if (!this.#identityMapAddressSet && this.#vcpus.size === 0) this.setIdentityMapAddr(DEFAULT_IDENTITY_MAP_ADDRESS)
     if (!this.#tssAddressSet) this.setTssAddr(DEFAULT_TSS_ADDRESS)
     this.#identityMapAddressSet = true
-  }
-}
-
-function checkPageAddress(name: string, value: unknown, max: number): number {
-  const address = checkInteger(name, value, 0, max)
-  if (address % binding.pageSize !== 0) throw invalidArgument(name, hex(address), `a multiple of ${binding.pageSize}`)
-  return address
-}
-
-/** addMemory()'s options as a complete value. */
-function checkPlace(options: AddMemoryOptions) {
-  const given = checkOptions('options', options, [
-    'at',
-    'size',
-    'backing',
-    'hugePages',
-    'readonly',
-    'logDirtyPages',
-    'memory',
-    'offset',
-  ])
-  const { memory, backing, hugePages } = given
-  if (memory !== undefined && !(memory instanceof HostMemory)) throw invalidArgument('memory', memory, 'a HostMemory')
-  if (memory !== undefined && (backing !== undefined || hugePages !== undefined)) {
-    throw invalidArgument('backing and hugePages', backing ?? hugePages, 'left out when memory is given')
-  }
-  if (memory === undefined && given['offset'] !== undefined) {
-    throw invalidArgument('offset', given['offset'], 'left out when no memory is given')
-  }
-  const offset = checkPageAddress('offset', given['offset'] ?? 0, memory?.size ?? 0)
-  const room = memory === undefined ? MAX_SLOT_PAGES * binding.pageSize : memory.size - offset
-  const size = checkInteger('size', given['size'] ?? (memory && room), binding.pageSize, room)
-  if (size % binding.pageSize !== 0) throw invalidArgument('size', size, `a multiple of ${binding.pageSize}`)
-  const at = checkPageAddress('at', given['at'], PHYSICAL_ADDRESS_END - size)
-  return {
-    at,
-    size,
-    offset,
-    memory,
-    allocate: { size, backing, hugePages } as HostMemoryOptions,
-    readonly: checkBoolean('readonly', given['readonly'] ?? false),
-    logDirtyPages: checkBoolean('logDirtyPages', given['logDirtyPages'] ?? false),
   }
 }

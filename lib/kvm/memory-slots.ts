@@ -1,0 +1,156 @@
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
+import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
+import type { GuestMemory } from '../memory/guest-memory.js'
+import { MemoryRegion } from '../memory/region.js'
+import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { binding, constant } from './binding.js'
+import { DirtyLog } from './dirty-log.js'
+import { type Fd, ioctlError } from './fd.js'
+import { HostMemory, type HostMemoryOptions } from './host-memory.js'
+
+/** Where and how memory is put into a VM. */
+export interface AddMemoryOptions extends Partial<HostMemoryOptions> {
+  /** Guest physical address of the first byte, a multiple of the host's page size. */
+  at: number
+  /** In bytes, a multiple of the host's page size. With `memory`, the default is what it has from `offset` on. */
+  size?: number
+  /** Use this memory instead of allocating some; `backing` and `hugePages` then make no sense. */
+  memory?: HostMemory
+  /** Where to start in `memory`, in bytes, a multiple of the host's page size. */
+  offset?: number
+  /** The guest's writes become MMIO exits and change nothing; the host can write. */
+  readonly?: boolean
+  /** Keep track of which pages the guest writes, for getDirtyLog(). */
+  logDirtyPages?: boolean
+}
+
+// A memory slot has at most 2^31 - 1 pages (KVM_MEM_MAX_NR_PAGES).
+const MAX_SLOT_PAGES = 2 ** 31 - 1
+
+interface Slot {
+  number: number
+  memory: HostMemory
+  /** Whether add() allocated it, and so closes it. */
+  owned: boolean
+}
+
+/** A VM's memory slots, KVM_SET_USER_MEMORY_REGION, and what stands behind each. */
+export class MemorySlots {
+  readonly #fd: Fd
+  readonly #memory: GuestMemory
+  readonly #slots = new Map<MemoryRegion, Slot>()
+
+  constructor(fd: Fd, memory: GuestMemory) {
+    this.#fd = fd
+    this.#memory = memory
+  }
+
+  add(options: AddMemoryOptions): MemoryRegion {
+    const place = checkPlace(options)
+    const number = this.#freeSlot()
+    this.#memory.checkFree(place.at, place.size)
+    const owned = place.memory === undefined
+    const memory = place.memory ?? HostMemory.allocate(place.allocate)
+    const region = new MemoryRegion({ ...place, backing: memory })
+    const flags =
+      (place.readonly ? constant('KVM_MEM_READONLY') : 0) |
+      (place.logDirtyPages ? constant('KVM_MEM_LOG_DIRTY_PAGES') : 0)
+    const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset)
+    if (result < 0) {
+      if (owned) memory.close()
+      throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: place.at, size: place.size, slot: number })
+    }
+    this.#slots.set(region, { number, memory, owned })
+    this.#memory.add(region)
+    return region
+  }
+
+  remove(region: MemoryRegion): void {
+    const { number, memory, owned } = this.#slot(region)
+    const result = this.#fd.native.setMemory(number, 0, region.at, 0)
+    if (result < 0) throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: region.at, slot: number })
+    this.#slots.delete(region)
+    this.#memory.delete(region)
+    region.remove()
+    if (owned) memory.close()
+  }
+
+  getDirtyLog(region: MemoryRegion): DirtyLog {
+    const { number } = this.#slot(region)
+    const bitmap = new Uint8Array(Math.ceil(region.size / binding.pageSize / 64) * 8)
+    const result = this.#fd.native.getDirtyLog(number, bitmap)
+    if (result < 0) throw ioctlError('KVM_GET_DIRTY_LOG', -result, { at: region.at, size: region.size })
+    return new DirtyLog(region.at, binding.pageSize, bitmap)
+  }
+
+  /** After the VM has been closed: gives back the memory that add() allocated. */
+  close(): void {
+    this.#memory.close()
+    for (const { memory, owned } of this.#slots.values()) {
+      if (owned) memory.close()
+    }
+    this.#slots.clear()
+  }
+
+  #slot(region: MemoryRegion): Slot {
+    this.#fd.checkOpen()
+    const slot = this.#slots.get(region)
+    if (slot === undefined) throw invalidArgument('region', region, 'a region of this VM that has not been removed')
+    return slot
+  }
+
+  #freeSlot(): number {
+    const taken = new Set([...this.#slots.values()].map((slot) => slot.number))
+    const limit = this.#fd.checkExtension('KVM_CAP_NR_MEMSLOTS')
+    for (let number = 0; number < limit; number++) if (!taken.has(number)) return number
+    throw new KvmError(
+      'ERR_KVM_MEMORY_LIMIT',
+      `this host allows a VM ${limit} memory regions; use fewer, larger ones`,
+      { operands: { limit } },
+    )
+  }
+}
+
+/** A page-aligned address or offset from 0 to `max`. */
+export function checkPageAddress(name: string, value: unknown, max: number): number {
+  const address = checkInteger(name, value, 0, max)
+  if (address % binding.pageSize !== 0) throw invalidArgument(name, hex(address), `a multiple of ${binding.pageSize}`)
+  return address
+}
+
+/** addMemory()'s options as a complete value. */
+function checkPlace(options: AddMemoryOptions) {
+  const given = checkOptions('options', options, [
+    'at',
+    'size',
+    'backing',
+    'hugePages',
+    'readonly',
+    'logDirtyPages',
+    'memory',
+    'offset',
+  ])
+  const { memory, backing, hugePages } = given
+  if (memory !== undefined && !(memory instanceof HostMemory)) throw invalidArgument('memory', memory, 'a HostMemory')
+  if (memory !== undefined && (backing !== undefined || hugePages !== undefined)) {
+    throw invalidArgument('backing and hugePages', backing ?? hugePages, 'left out when memory is given')
+  }
+  if (memory === undefined && given['offset'] !== undefined) {
+    throw invalidArgument('offset', given['offset'], 'left out when no memory is given')
+  }
+  const offset = checkPageAddress('offset', given['offset'] ?? 0, memory?.size ?? 0)
+  const room = memory === undefined ? MAX_SLOT_PAGES * binding.pageSize : memory.size - offset
+  const size = checkInteger('size', given['size'] ?? (memory && room), binding.pageSize, room)
+  if (size % binding.pageSize !== 0) throw invalidArgument('size', size, `a multiple of ${binding.pageSize}`)
+  const at = checkPageAddress('at', given['at'], PHYSICAL_ADDRESS_END - size)
+  return {
+    at,
+    size,
+    offset,
+    memory,
+    allocate: { size, backing, hugePages } as HostMemoryOptions,
+    readonly: checkBoolean('readonly', given['readonly'] ?? false),
+    logDirtyPages: checkBoolean('logDirtyPages', given['logDirtyPages'] ?? false),
+  }
+}
