@@ -22,6 +22,16 @@ Napi::Value Wrap(Napi::Env env, std::shared_ptr<Descriptor> descriptor) {
   return AddonData::Of(env).kvm_fd.New({owned});
 }
 
+// ioctl, again when a signal came between: the thread's own timer may fire after the run that set it, and some calls,
+// KVM_CREATE_VM for one, then end with EINTR. KVM_RUN, which must not be repeated, is none of the ioctls here.
+template <typename Argument>
+int CallKernel(int fd, unsigned long request, Argument argument) {
+  for (;;) {
+    const int result = ioctl(fd, request, argument);
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
 Napi::Value Result(Napi::Env env, int result) { return Napi::Number::New(env, result < 0 ? -errno : result); }
 
 const IoctlRow& RowAt(const Napi::CallbackInfo& info) {
@@ -65,13 +75,13 @@ Descriptor& KvmFd::Require(Napi::Env env, std::uint32_t kinds) const {
 
 int KvmFd::Issue(const Napi::CallbackInfo& info, const IoctlRow& row) const {
   const Descriptor& descriptor = Require(info.Env(), row.fds);
-  if (row.shape == ArgShape::kNone) return ioctl(descriptor.fd.get(), row.request, 0);
-  if (row.shape == ArgShape::kValue) return ioctl(descriptor.fd.get(), row.request, ToUint32(info, 1));
+  if (row.shape == ArgShape::kNone) return CallKernel(descriptor.fd.get(), row.request, 0);
+  if (row.shape == ArgShape::kValue) return CallKernel(descriptor.fd.get(), row.request, ToUint32(info, 1));
   const auto bytes = ToBytes(info, 1);
   if (!FitsRow(row, bytes)) {
     throw Napi::RangeError::New(info.Env(), std::string(row.name) + ": buffer of the wrong length");
   }
-  return ioctl(descriptor.fd.get(), row.request, bytes.data());
+  return CallKernel(descriptor.fd.get(), row.request, bytes.data());
 }
 
 // ioctl(row, argument?): the result, or -errno.
@@ -100,7 +110,7 @@ Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   region.guest_phys_addr = ToUint64(info, 2);
   region.memory_size = ToUint64(info, 3);
   if (region.memory_size == 0) {
-    const int deleted = ioctl(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
+    const int deleted = CallKernel(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
     if (deleted == 0) vm.slots.erase(region.slot);
     return Result(info.Env(), deleted);
   }
@@ -114,7 +124,7 @@ Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   // SAFETY: the kernel wants the host address as a number; the slot kept below holds the mapping.
   region.userspace_addr = reinterpret_cast<std::uintptr_t>(memory->mapping->data() + offset);
   MemorySlot slot(memory, region.memory_size);
-  const int result = ioctl(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
+  const int result = CallKernel(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
   if (result == 0) {
     vm.slots.erase(region.slot);
     vm.slots.emplace(region.slot, std::move(slot));
@@ -134,7 +144,7 @@ Napi::Value KvmFd::GetDirtyLog(const Napi::CallbackInfo& info) {
   const std::size_t pages = found->second.size() / page_size;
   if (bitmap.size() != (pages + 63) / 64 * 8) throw Napi::RangeError::New(info.Env(), "bitmap of the wrong length");
   log.dirty_bitmap = bitmap.data();
-  return Result(info.Env(), ioctl(vm.fd.get(), KVM_GET_DIRTY_LOG, &log));
+  return Result(info.Env(), CallKernel(vm.fd.get(), KVM_GET_DIRTY_LOG, &log));
 }
 
 // ioeventfd(assign, eventfd, space, address, length, datamatch?): KVM_IOEVENTFD. Length 0 takes every width.
@@ -152,7 +162,7 @@ Napi::Value KvmFd::Ioeventfd(const Napi::CallbackInfo& info) {
     request.datamatch = ToBigUint64(info, 5);
   }
   if (!info[0].ToBoolean()) request.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
-  return Result(info.Env(), ioctl(vm.fd.get(), KVM_IOEVENTFD, &request));
+  return Result(info.Env(), CallKernel(vm.fd.get(), KVM_IOEVENTFD, &request));
 }
 
 // irqfd(assign, eventfd, gsi, resample?): KVM_IRQFD. `resample` is the eventfd that tells of the guest's EOI.
@@ -173,7 +183,7 @@ Napi::Value KvmFd::Irqfd(const Napi::CallbackInfo& info) {
   } else {
     request.flags = KVM_IRQFD_FLAG_DEASSIGN;
   }
-  return Result(info.Env(), ioctl(vm.fd.get(), KVM_IRQFD, &request));
+  return Result(info.Env(), CallKernel(vm.fd.get(), KVM_IRQFD, &request));
 }
 
 // post(space, start, length): from now on vCPU threads post writes into that range. Returns an id.
