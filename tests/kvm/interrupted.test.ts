@@ -155,3 +155,18 @@ describe('kicks', () => {
     }
   })
 })
+
+test(
+  "the library's own signal, still to come when a run is over, disturbs no other call",
+  { timeout: PATIENCE },
+  () => {
+    using m = machine(assemble(HLT, jumpBack(1)))
+    for (let round = 0; round < AMOUNTS.repeats; round++) {
+      expect(['hlt', 'interrupted']).toContain(m.vcpu.run({ deadline: performance.now() + 0.5 }).reason)
+      using vm = m.kvm.createVm()
+      vm.addMemory({ at: 0, size: 0x1000 })
+      using vcpu = vm.createVcpu(0)
+      expect(vcpu.getRegs().rflags).toBe(2n)
+    }
+  },
+)
