@@ -14,11 +14,13 @@ import { spawn } from 'node:child_process'
  * @property {() => Promise<void>} end ends the emulator at once; resolved when it is gone and every stream is at its end
  */
 
+/** @typedef {(import('node:child_process').IOType | number)[]} Descriptors */
+
 /**
  * Starts an emulator that cannot outlive this process, not even when this process is killed.
  * @param {string} program
  * @param {string[]} args
- * @param {import('node:child_process').StdioOptions} stdio
+ * @param {Descriptors} stdio
  * @param {{ cwd?: string }} [options]
  */
 export function spawnEmulator(program, args, stdio, options = {}) {

@@ -16,7 +16,7 @@ async function main({ host, job, timeout, verbose }) {
   await prepare(host.steps)
   mkdirSync(job.output, { recursive: true })
   try {
-    return await supervise(host.start(job), {
+    return await supervise(() => host.start(job), {
       timeout,
       verbose,
       bootSeconds: host.bootSeconds,

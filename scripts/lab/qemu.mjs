@@ -3,7 +3,7 @@
 // The ports are socket pairs inherited by QEMU, so there are no socket files and nobody else can connect.
 
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -39,6 +39,15 @@ function portDevices(job) {
   return [['console', ['-serial', 'chardev:console']], ...streams, namedPort('control')]
 }
 
+/** A descriptor of a file that nobody can find and nobody needs to remove. @param {Buffer} content */
+function unnamedFile(content) {
+  const folder = mkdtempSync(join(tmpdir(), 'node-kvm-lab-'))
+  const descriptor = openSync(join(folder, 'file'), 'wx+', 0o600)
+  rmSync(folder, { recursive: true })
+  writeFileSync(descriptor, content)
+  return descriptor
+}
+
 /** Resolves when this many bytes have come through. @param {PassThrough} stream */
 function counted(stream) {
   let received = 0
@@ -60,16 +69,12 @@ function counted(stream) {
  * @returns {import('./machine.mjs').Machine}
  */
 export function startQemu({ program, machine, kernel, append, initramfs }, job) {
-  const temporary = mkdtempSync(join(tmpdir(), 'node-kvm-lab-'))
-  const initrd = join(temporary, 'initrd')
-  writeFileSync(initrd, initramfs, { mode: 0o600 })
-
   const ports = portDevices(job)
   const args = [
     ...machine,
     ...['-smp', String(job.cpus), '-m', `${job.memory}M`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-kernel', kernel, '-initrd', initrd, '-append', append],
+    ...['-kernel', kernel, '-initrd', `/proc/self/fd/${FIRST_PORT_FD + ports.length}`, '-append', append],
     ...['-device', `virtio-serial-pci,max_ports=${ports.length + 1}`],
     ...ports.flatMap(([name, device], index) => [
       '-chardev',
@@ -79,13 +84,12 @@ export function startQemu({ program, machine, kernel, append, initramfs }, job) 
     ...folder9p('host', '/', ',readonly=on'),
     ...folder9p('output', job.output),
   ]
-  const { child, closed, end } = spawnEmulator(program, args, [
-    'ignore',
-    'ignore',
-    'pipe',
-    ...ports.map(() => /** @type {const} */ ('pipe')),
-  ])
-  void closed.then(() => rmSync(temporary, { recursive: true, force: true }))
+  const initrd = unnamedFile(initramfs)
+  /** @type {import('./machine.mjs').Descriptors} */
+  const descriptors = ['ignore', 'ignore', 'pipe']
+  ports.forEach(() => descriptors.push('pipe'))
+  const { child, closed, end } = spawnEmulator(program, args, [...descriptors, initrd])
+  closeSync(initrd)
 
   /** @param {string} name */
   function port(name) {

@@ -1,5 +1,5 @@
 // @ts-check
-// Connects a started machine to this process, and ends it: when its command ended, at the time limit, when this
+// Starts a machine, connects it to this process, and ends it: when its command ended, at the time limit, when this
 // process is told to end, or when nobody reads the output any more.
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -37,11 +37,19 @@ function connect(machine, isTerminal) {
 const after = (seconds) => delay(seconds * 1000, undefined, { ref: false })
 
 /**
- * @param {Machine} machine
+ * @param {() => Machine} start
  * @param {{ timeout: number | undefined, bootSeconds: number, verbose: boolean, isTerminal: boolean }} options
  * @returns {Promise<number>} the exit status for this process
  */
-export async function supervise(machine, { timeout, bootSeconds, verbose, isTerminal }) {
+export async function supervise(start, { timeout, bootSeconds, verbose, isTerminal }) {
+  // Listen before there is a machine to end.
+  /** @type {Promise<number>} */
+  const told = new Promise((resolve) => {
+    for (const signal of SIGNALS) process.once(signal, () => resolve(endedBy(signal)))
+    for (const stream of [process.stdout, process.stderr]) stream.once('error', () => resolve(endedBy('SIGPIPE')))
+  })
+
+  const machine = start()
   const log = watchConsole(machine.console, verbose)
   connect(machine, isTerminal)
 
@@ -57,11 +65,6 @@ export async function supervise(machine, { timeout, bootSeconds, verbose, isTerm
   const boot = after(bootSeconds).then(() => {
     if (isReady) return machine.status
     throw new LabError(`The machine did not start within ${bootSeconds} s.`)
-  })
-  /** @type {Promise<number>} */
-  const told = new Promise((resolve) => {
-    for (const signal of SIGNALS) process.once(signal, () => resolve(endedBy(signal)))
-    for (const stream of [process.stdout, process.stderr]) stream.once('error', () => resolve(endedBy('SIGPIPE')))
   })
 
   try {

@@ -1,0 +1,58 @@
+// @ts-check
+// npm run test:lab: the lab's own tests out here, then the test suite and the examples on the nested host.
+//   npm run test:lab -- [--host KIND] [--results FOLDER] [VITEST ARGUMENTS...]
+// FOLDER gets vitest's counts as JSON, one file a run.
+
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { Command, Option } from 'commander'
+import { USAGE } from './exit-status.mjs'
+import { hosts } from './hosts/index.mjs'
+
+/** What drives KVM. The rest of the suite finds nothing on another host that it would not find here. */
+const PROJECTS = ['kvm', 'examples', 'cli', 'lab']
+/** A test that hangs must not hang a build. */
+const LIMIT_SECONDS = 3000
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const program = new Command('npm run test:lab --')
+  .usage('[options] [vitest arguments...]')
+  .argument('[arguments...]')
+  .addOption(new Option('--host <kind>', "the host's kind").choices([...hosts.keys()]).default('amd'))
+  .option('--results <folder>', "where vitest's counts come back", 'build/lab-output')
+  .allowUnknownOption()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE))
+  .parse()
+/** @type {{ host: string, results: string }} */
+const { host, results } = program.opts()
+
+/** @param {string} title @param {string} name @param {string[]} command @param {string[]} vitest */
+function run(title, name, command, vitest) {
+  console.log(`\n── ${title}`)
+  const start = performance.now()
+  const report = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}/${name}.json`]
+  const [program = '', ...args] = [...command, 'vitest', 'run', ...vitest, ...report]
+  const { status } = spawnSync(program, args, { cwd: root, stdio: 'inherit' })
+  console.log(
+    `── ${title}: ${status === 0 ? 'passed' : 'failed'} after ${Math.round((performance.now() - start) / 1000)} s`,
+  )
+  return status === 0
+}
+
+const lab = [
+  'node',
+  'scripts/lab/main.mjs',
+  '--host',
+  host,
+  '--output',
+  results,
+  '--timeout',
+  String(LIMIT_SECONDS),
+  'npx',
+]
+const projects = PROJECTS.flatMap((project) => ['--project', project])
+const passed = [
+  run('the lab itself', 'lab', ['npx'], ['--config', 'tests/lab/vitest.config.ts']),
+  run(`the test suite on the ${host} host`, `lab-${host}`, lab, [...projects, ...program.args]),
+]
+process.exitCode = passed.every(Boolean) ? 0 : 1
