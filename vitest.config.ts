@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // In a nested host (tests/lab) the processor itself is emulated.
-const patience = process.env['NODE_KVM_LAB'] === undefined ? 1 : 10
+const inLab = process.env['NODE_KVM_LAB'] !== undefined
+const patience = inLab ? 10 : 1
 
 const project = (name: string, options: { setupFiles?: string[]; testTimeout?: number } = {}) => ({
   extends: true as const,
@@ -26,6 +27,7 @@ export default defineConfig({
       project('bench', needsKvm),
       project('cli', needsKvm),
       project('package', { testTimeout: 120_000 }),
+      ...(inLab ? [project('lab/inside', needsKvm)] : []),
     ],
   },
 })

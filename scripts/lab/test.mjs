@@ -10,7 +10,7 @@ import { USAGE } from './exit-status.mjs'
 import { hosts } from './hosts/index.mjs'
 
 /** What drives KVM. The rest of the suite finds nothing on another host that it would not find here. */
-const PROJECTS = ['kvm', 'examples', 'cli', 'lab']
+const PROJECTS = ['kvm', 'examples', 'cli', 'lab/inside']
 /** A test that hangs must not hang a build. */
 const LIMIT_SECONDS = 3000
 
