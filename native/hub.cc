@@ -64,10 +64,7 @@ std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) {
 
 // look(): begins a slice and returns the seat of a vCPU that has an exit or posted writes, or one of the codes above.
 Napi::Value Hub::Look(const Napi::CallbackInfo& info) {
-  const std::uint64_t now = MonotonicNow();
-  if (slept_at_ != 0) window_.Waited(now - slept_at_);
-  slept_at_ = 0;
-  slice_end_ = now + kSliceNanoseconds;
+  slice_end_ = MonotonicNow() + kSliceNanoseconds;
   delivered_posts_ = false;
   meeting_->attention.Look();
   return Napi::Number::New(info.Env(), Wait());
@@ -107,7 +104,7 @@ void Hub::AnswerSeat(std::uint32_t index, TurnState command) {
   if (index >= seats_.size() || !seats_[index].thread || !seats_[index].taken) return;
   if (offered_ == static_cast<int>(index)) ConsumeOffered();
   seats_[index].taken = false;
-  seats_[index].thread->Answer(command);
+  woke_vcpu_ = seats_[index].thread->Answer(command, MonotonicNow());
 }
 
 void Hub::ConsumeOffered() {
@@ -119,27 +116,30 @@ void Hub::ConsumeOffered() {
 int Hub::Wait() {
   ConsumeOffered();
   const std::uint64_t start = MonotonicNow();
+  const std::uint64_t poll = Meeting::MayPoll() && AnyInGuest() ? window_.Next() : 0;
   std::uint64_t now = start;
-  do {
+  for (unsigned turn = 0;; Relax(turn++)) {
     if (now >= slice_end_) {
       meeting_->attention.Scheduled();
       return kSliceOver;
     }
-    const int found = Find();
+    const int found = Find(now);
     if (found >= 0) {
-      if (now != start) window_.Waited(now - start);
+      if (turn != 0) window_.Succeeded();
       return found;
     }
+    if (poll == 0) break;
     now = MonotonicNow();
-  } while (now < start + window_.get() && Meeting::MayPoll() && AnyInGuest());
+    if (now < start + poll) continue;
+    if (!woke_vcpu_) window_.Failed();
+    break;
+  }
 
   meeting_->notify_posts = !delivered_posts_;
-  slept_at_ = start;
   meeting_->attention.Sleep();
-  const int found = Find();
+  const int found = Find(now);
   if (found < 0) return delivered_posts_ ? kLookSoon : kAsleep;
   meeting_->attention.Look();
-  slept_at_ = 0;
   return found;
 }
 
@@ -148,7 +148,7 @@ bool Hub::AnyInGuest() const {
   return std::ranges::any_of(seats_, [](const Seat& seat) { return seat.thread && !seat.taken; });
 }
 
-int Hub::Find() {
+int Hub::Find(std::uint64_t now) {
   const std::size_t count = seats_.size();
   for (std::size_t step = 0; step < count; ++step) {
     const std::size_t index = (next_seat_ + step) % count;
@@ -159,6 +159,10 @@ int Hub::Find() {
     next_seat_ = (index + 1) % count;
     seat.taken = pending;
     seat.thread->Offer(pending);
+    if (pending) {
+      seat.thread->Take(now);
+      window_.Learn(seat.thread->guest_time());
+    }
     if (seat.thread->page().posted_count != 0) delivered_posts_ = true;
     offered_ = static_cast<int>(index);
     return offered_;

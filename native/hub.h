@@ -37,7 +37,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   Napi::Value Unref(const Napi::CallbackInfo& info);
 
   int Wait();
-  int Find();
+  int Find(std::uint64_t now);
   [[nodiscard]] bool AnyInGuest() const;
   void ConsumeOffered();
   void AnswerSeat(std::uint32_t index, TurnState command);
@@ -52,7 +52,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   bool delivered_posts_ = false;
   std::uint64_t slice_end_ = 0;
   PollWindow window_;
-  std::uint64_t slept_at_ = 0;
+  bool woke_vcpu_ = false;  // the last answer had to wake its vCPU thread: polling for it may take too long
 };
 
 }  // namespace node_kvm

@@ -13,14 +13,9 @@ namespace node_kvm {
 namespace {
 
 constexpr std::uint64_t kFirstWindow = 10'000;
-
-void Relax() {
-#ifdef __x86_64__
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
+constexpr std::uint64_t kLongestWindow = 200'000;
+constexpr std::uint32_t kLongestPause = 64;
+constexpr unsigned kTurnsWithoutYield = 16;
 
 // SAFETY: the kernel reads the word as a plain 32-bit one, which a lock-free std::atomic<uint32_t> is.
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
@@ -36,13 +31,35 @@ void FutexWake(std::atomic<std::uint32_t>* word) {
 
 }  // namespace
 
-void PollWindow::Waited(std::uint64_t nanoseconds) {
-  if (nanoseconds <= window_) return;
-  if (nanoseconds <= limit_) {
-    window_ = std::min(limit_, window_ == 0 ? kFirstWindow : window_ * 2);
+std::uint64_t PollWindow::Next() {
+  if (pause_ == 0) return window_;
+  --pause_;
+  return 0;
+}
+
+void PollWindow::Learn(std::uint64_t work) {
+  if (work <= kLongestWindow) {
+    if (window_ <= work * 2) window_ = std::clamp(window_ * 2, kFirstWindow, kLongestWindow);
   } else {
     window_ = window_ / 2 < kFirstWindow ? 0 : window_ / 2;
   }
+}
+
+void PollWindow::Failed() {
+  pause_length_ = std::min(kLongestPause, pause_length_ * 2 + 1);
+  pause_ = pause_length_;
+}
+
+void Relax(unsigned turn) {
+  if (turn >= kTurnsWithoutYield) {
+    sched_yield();
+    return;
+  }
+#ifdef __x86_64__
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
 }
 
 int UsableCpus() {
@@ -53,9 +70,8 @@ int UsableCpus() {
 TurnState Turn::Poll(std::uint64_t nanoseconds) {
   std::uint32_t state = word_;
   if (nanoseconds == 0) return static_cast<TurnState>(state);
-  for (const std::uint64_t end = MonotonicNow() + nanoseconds; state == kExit && MonotonicNow() < end; state = word_) {
-    Relax();
-  }
+  const std::uint64_t end = MonotonicNow() + nanoseconds;
+  for (unsigned turn = 0; state == kExit && MonotonicNow() < end; state = word_) Relax(turn++);
   return static_cast<TurnState>(state);
 }
 
@@ -66,8 +82,10 @@ TurnState Turn::Sleep() {
   return static_cast<TurnState>(state);
 }
 
-void Turn::Answer(TurnState command) {
-  if (word_.exchange(command) == kExitAsleep) FutexWake(&word_);
+bool Turn::Answer(TurnState command) {
+  const bool asleep = word_.exchange(command) == kExitAsleep;
+  if (asleep) FutexWake(&word_);
+  return asleep;
 }
 
 }  // namespace node_kvm

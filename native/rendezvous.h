@@ -39,22 +39,29 @@ namespace node_kvm {
 
 enum TurnState : std::uint32_t { kGuest = 0, kExit = 1, kExitAsleep = 2, kComplete = 3, kStop = 4 };
 
-// How long to poll before sleeping: grows while polling would have been enough, shrinks when it is not, down to none
-// (the way KVM's own halt polling does it). In nanoseconds.
+// How long to poll before sleeping, in nanoseconds. It grows while the other side's work proper (the guest's run, the
+// handler's time; not the time it takes to wake somebody) is short, and shrinks when it is not, down to none, the way
+// KVM's own halt polling does it. Polls that fail although the other side is awake mean that CPUs are short: then
+// polling pauses, for twice as many waits each time.
 class PollWindow {
  public:
-  [[nodiscard]] std::uint64_t get() const { return window_; }
-  // The wait is over: it took that long in all.
-  void Waited(std::uint64_t nanoseconds);
-  void Disable() { window_ = limit_ = 0; }
+  // How long to poll in this wait.
+  [[nodiscard]] std::uint64_t Next();
+  void Learn(std::uint64_t work);
+  void Succeeded() { pause_length_ = 0; }
+  void Failed();
 
  private:
   std::uint64_t window_ = 0;
-  std::uint64_t limit_ = 200'000;
+  std::uint32_t pause_ = 0;  // waits without polling that are left
+  std::uint32_t pause_length_ = 0;
 };
 
 // CPUs that this process may use.
 int UsableCpus();
+
+// One turn of a polling loop: cheap at first, and soon one that lets whoever waits for this CPU go first.
+void Relax(unsigned turn);
 
 class Turn {
  public:
@@ -64,8 +71,8 @@ class Turn {
   TurnState Poll(std::uint64_t nanoseconds);
   // vCPU thread: sleeps until the answer is there, and returns it.
   TurnState Sleep();
-  // JavaScript: ends its turn with a command (kGuest, kComplete or kStop).
-  void Answer(TurnState command);
+  // JavaScript: ends its turn with a command (kGuest, kComplete or kStop). True when it had to wake the vCPU thread.
+  bool Answer(TurnState command);
 
   [[nodiscard]] bool pending() const {
     const std::uint32_t state = word_;

@@ -144,27 +144,38 @@ void VcpuThread::WaitForSpace() {
 
 TurnState VcpuThread::GiveTurn(int result) {
   const std::uint64_t now = MonotonicNow();
-  Add(stats_.guest_nanoseconds, now - turn_began_);
+  guest_time_ = now - turn_began_;
+  Add(stats_.guest_nanoseconds, guest_time_);
   Add(stats_.delivered, 1);
   page().result = result;
   turn_.Post();
   // Stop() sets the flag before it answers: whoever misses the flag here finds the answer below.
   if (stop_) return kStop;
-  if (meeting_->attention.MustNotify()) {
+  const bool asleep = meeting_->attention.MustNotify();
+  if (asleep) {
     Add(stats_.notified, 1);
     meeting_->notify();
   }
-  TurnState command = turn_.Poll(Meeting::MayPoll() ? window_.get() : 0);
-  if (command == kExit) {
+  const std::uint64_t poll = Meeting::MayPoll() ? window_.Next() : 0;
+  TurnState command = turn_.Poll(poll);
+  if (command != kExit) {
+    window_.Succeeded();
+  } else {
+    if (poll != 0 && !asleep) window_.Failed();
     Add(stats_.slept, 1);
     --Meeting::awake;
     command = turn_.Sleep();
     ++Meeting::awake;
   }
   turn_began_ = MonotonicNow();
-  window_.Waited(turn_began_ - now);
+  window_.Learn(answered_at_ - taken_at_);
   Add(stats_.handler_nanoseconds, turn_began_ - now);
   return command;
+}
+
+bool VcpuThread::Answer(TurnState command, std::uint64_t now) {
+  answered_at_ = now;
+  return turn_.Answer(command);
 }
 
 void VcpuThread::Stop() {

@@ -69,7 +69,11 @@ class VcpuThread {
 
   // All of these are JavaScript's.
   void Stop();  // ends the thread, wherever it is, and waits for that
-  void Answer(TurnState command) { turn_.Answer(command); }
+  // Both take the time as it is now: the taking and the answering of an exit. Answer() tells whether it woke the thread.
+  void Take(std::uint64_t now) { taken_at_ = now; }
+  bool Answer(TurnState command, std::uint64_t now);
+  // How long the guest ran before the exit that JavaScript has, in nanoseconds.
+  [[nodiscard]] std::uint64_t guest_time() const { return guest_time_; }
   int Complete();   // completes the pending access on the vCPU's thread; like VcpuState::Complete()
   void ComeOut();   // makes the guest come out with RunResult::kOut
   [[nodiscard]] bool exit_pending() const { return turn_.pending(); }
@@ -103,6 +107,10 @@ class VcpuThread {
   FastAccesses fast_;
   std::uint64_t fast_version_ = 0;
   std::uint64_t turn_began_ = 0;
+  // Written by one side before it gives the turn away, read by the other while it has it.
+  std::uint64_t guest_time_ = 0;
+  std::uint64_t taken_at_ = 0;
+  std::uint64_t answered_at_ = 0;
   std::thread thread_;
 };
 
