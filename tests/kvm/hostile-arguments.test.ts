@@ -57,7 +57,7 @@ describe('closing the handle from inside an argument', () => {
       using m = machine(code)
       const size = { size: 4096 }
       expect(['ERR_KVM_CLOSED', 'ERR_KVM_INVALID_ARGUMENT']).toContain(
-        thrownBy(() => attack({ ...m, vm: m.vm, ...size } as never)).code,
+        thrownBy(() => attack({ ...m, vm: m.vm, ...size })).code,
       )
     }
   })

@@ -85,7 +85,7 @@ describe('what the host offers', () => {
     const leaf = entries.find((entry) => entry.function === 0)
     expect(Object.keys(leaf!).sort()).toEqual(['eax', 'ebx', 'ecx', 'edx', 'flags', 'function', 'index'])
     expect(leaf!.eax).toBeGreaterThan(0)
-    for (const value of entries.flatMap((entry) => Object.values(entry))) {
+    for (const value of entries.flatMap((entry): number[] => Object.values<number>({ ...entry }))) {
       expect(Number.isInteger(value) && value >= 0 && value < 2 ** 32).toBe(true)
     }
   })

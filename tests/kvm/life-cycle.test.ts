@@ -147,8 +147,8 @@ describe('handles', () => {
   test('do not survive being the prototype of something else', () => {
     using m = machine(halted)
     for (const call of [
-      () => Object.create(m.vcpu).run(),
-      () => Object.create(m.vm).createVcpu(1),
+      () => (Object.create(m.vcpu) as typeof m.vcpu).run(),
+      () => (Object.create(m.vm) as typeof m.vm).createVcpu(1),
       () => new Proxy(m.vcpu, {}).getRegs(),
       () => m.vcpu.run.call(m.vm as never),
       () => m.vm.close.call({} as never),

@@ -169,7 +169,7 @@ describe('x87 and SSE state', () => {
       { mxcsr: -1 },
       { st0: 1 },
     ]) {
-      expectRefusal(() => m.vcpu.setFpu(patch as never), 'ERR_KVM_INVALID_ARGUMENT')
+      expectRefusal(() => m.vcpu.setFpu(patch), 'ERR_KVM_INVALID_ARGUMENT')
     }
   })
 })
