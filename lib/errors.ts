@@ -23,6 +23,7 @@
  * | `ERR_KVM_MSR` | the kernel does not let one of the MSRs be read or written |
  * | `ERR_KVM_RUNNING` | the vCPU runs on its own thread: pause or stop it first |
  * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
+ * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
  */
 export type KvmErrorCode =
   | 'ERR_KVM_ADDON'
@@ -45,6 +46,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_MSR'
   | 'ERR_KVM_RUNNING'
   | 'ERR_KVM_ACCESS_PENDING'
+  | 'ERR_KVM_BOOT_IMAGE'
 
 /** What a {@link KvmError} can carry beside its code and message. */
 export interface KvmErrorDetails {
