@@ -1,0 +1,76 @@
+import { PAGE_TABLES_ADDRESS } from './addresses.js'
+import { FLAT_CODE_32, FLAT_CODE_64, FLAT_DATA, GDT_REGISTER, NO_IDT, NO_LDT, TASK } from './segments.js'
+import type { EntryRegs, EntryState, SegmentState } from './types.js'
+
+// Control register bits (Intel SDM vol. 3A, 2.5).
+const CR0_PE = 1n << 0n
+const CR0_ET = 1n << 4n
+const CR0_NE = 1n << 5n
+const CR0_PG = 1n << 31n
+const CR4_PAE = 1n << 5n
+const EFER_LME = 1n << 8n
+const EFER_LMA = 1n << 10n
+
+/** Interrupts off; bit 1 is always set. */
+const RFLAGS_RESET = 2n
+
+const DATA = { ds: FLAT_DATA, es: FLAT_DATA, fs: FLAT_DATA, gs: FLAT_DATA, ss: FLAT_DATA }
+const TABLES = { tr: TASK, ldt: NO_LDT, gdt: GDT_REGISTER, idt: NO_IDT }
+
+const copy = <T>(value: T): T => structuredClone(value)
+
+/** 64-bit mode on the identity page tables at {@link PAGE_TABLES_ADDRESS}. */
+export function longMode(regs: EntryRegs): EntryState {
+  return {
+    regs: { rflags: RFLAGS_RESET, ...regs },
+    sregs: copy({
+      cs: FLAT_CODE_64,
+      ...DATA,
+      ...TABLES,
+      cr0: CR0_PE | CR0_ET | CR0_NE | CR0_PG,
+      cr3: BigInt(PAGE_TABLES_ADDRESS),
+      cr4: CR4_PAE,
+      efer: EFER_LME | EFER_LMA,
+    }),
+  }
+}
+
+/** 32-bit protected mode, flat, without paging. */
+export function protectedMode(regs: EntryRegs): EntryState {
+  return {
+    regs: { rflags: RFLAGS_RESET, ...regs },
+    sregs: copy({ cs: FLAT_CODE_32, ...DATA, ...TABLES, cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n }),
+  }
+}
+
+/** A real mode segment: Intel's virtual-8086 rules (SDM vol. 3C, 26.3.1.2) want this limit, and the base from the selector. */
+function realModeSegment(segment: number, type: number): SegmentState {
+  const base = BigInt(segment) << 4n
+  return { ...FLAT_DATA, base, limit: 0xffff, selector: segment, type, db: 0, g: 0 }
+}
+
+/** Real mode at `segment:offset`, the other segments 0, no stack. */
+export function realMode(segment: number, offset: number, regs: EntryRegs = {}): EntryState {
+  const data = realModeSegment(0, FLAT_DATA.type)
+  return {
+    regs: { rflags: RFLAGS_RESET, rip: BigInt(offset), ...regs },
+    sregs: copy({
+      cs: realModeSegment(segment, FLAT_CODE_32.type),
+      ...{ ds: data, es: data, fs: data, gs: data, ss: data },
+      ...{ tr: { ...TASK, selector: 0, limit: 0xffff }, ldt: { ...NO_LDT, unusable: 0, present: 1, limit: 0xffff } },
+      gdt: { base: 0n, limit: 0xffff },
+      idt: { base: 0n, limit: 0x3ff },
+      cr0: CR0_ET,
+      cr3: 0n,
+      cr4: 0n,
+      efer: 0n,
+    }),
+  }
+}
+
+/** The reset vector (Intel SDM vol. 3A, table 10-1): real mode, 16 bytes below 4 GiB. */
+export function resetVector(): EntryState {
+  const state = realMode(0xf000, 0xfff0)
+  state.sregs.cs.base = 0xffff_0000n
+  return state
+}

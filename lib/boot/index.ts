@@ -1,0 +1,17 @@
+/**
+ * Boot loaders: they take an image's bytes, write into guest memory, and return the state in which the first vCPU enters.
+ *
+ * @packageDocumentation
+ */
+export type { KernelOptions } from './linux/options.js'
+export { loadBzImage } from './linux/bzimage.js'
+export {
+  type AddressRange,
+  type E820Entry,
+  type E820Type,
+  e820Map,
+  memoryLayout,
+  type MemoryLayout,
+  type MemoryLayoutOptions,
+} from './memory-layout.js'
+export type { BootMemory, BootResult, EntryRegs, EntryState, EntrySregs, Placed, SegmentState } from './types.js'
