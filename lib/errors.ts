@@ -23,6 +23,9 @@
  * | `ERR_KVM_MSR` | the kernel does not let one of the MSRs be read or written |
  * | `ERR_KVM_RUNNING` | the vCPU runs on its own thread: pause or stop it first |
  * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
+ * | `ERR_KVM_BUS_OVERLAP` | a device would share an address with another one on the same bus |
+ * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
+ * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
  */
 export type KvmErrorCode =
@@ -46,6 +49,9 @@ export type KvmErrorCode =
   | 'ERR_KVM_MSR'
   | 'ERR_KVM_RUNNING'
   | 'ERR_KVM_ACCESS_PENDING'
+  | 'ERR_KVM_BUS_OVERLAP'
+  | 'ERR_KVM_UNCLAIMED_ACCESS'
+  | 'ERR_KVM_INVALID_STATE'
   | 'ERR_KVM_BOOT_IMAGE'
 
 /** What a {@link KvmError} can carry beside its code and message. */

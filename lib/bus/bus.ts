@@ -1,0 +1,195 @@
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
+import type { Device } from './device.js'
+import { type BusMapping, Mapping } from './mapping.js'
+
+export interface BusOptions {
+  /** What messages call it. */
+  name: 'port' | 'mmio'
+  /** How many addresses there are: 0x10000 for ports, 2 ** 52 for guest physical addresses. */
+  size: number
+  /** Throw `ERR_KVM_UNCLAIMED_ACCESS` where no device answers, instead of reading ones. Default: false. */
+  strict?: boolean
+}
+
+export interface MapOptions {
+  /** The device's offset of the first address, for a device whose registers lie in several places. Default: 0. */
+  offset?: number
+}
+
+/** An access that no device answered. */
+export interface UnclaimedAccess {
+  readonly address: number
+  readonly length: number
+  readonly isWrite: boolean
+}
+
+/** How often no device answered. */
+export interface Unclaimed {
+  readonly reads: number
+  readonly writes: number
+  readonly last?: UnclaimedAccess
+}
+
+const ONES = 0xff
+
+/**
+ * An address space with devices in it: the ports, or the guest physical addresses that are not memory.
+ *
+ * Where no device is mapped, reads return ones and writes are swallowed, as on an ISA bus, and both are counted. An access
+ * that crosses from one device into another, or into nothing, is split there.
+ */
+export class Bus {
+  readonly name: 'port' | 'mmio'
+  readonly size: number
+  readonly strict: boolean
+  // Sorted by address; they never overlap.
+  readonly #mappings: Mapping[] = []
+  // Accesses come in runs: the last device found is likely the next one.
+  #last: Mapping | undefined
+  #reads = 0
+  #writes = 0
+  #lastUnclaimed: UnclaimedAccess | undefined
+
+  constructor(options: BusOptions) {
+    checkOptions('options', options, ['name', 'size', 'strict'])
+    this.name = checkOneOf('name', options.name, ['port', 'mmio'])
+    this.size = checkInteger('size', options.size, 1, Number.MAX_SAFE_INTEGER)
+    this.strict = checkBoolean('strict', options.strict ?? false)
+  }
+
+  /** The devices, lowest address first. */
+  get mappings(): readonly BusMapping[] {
+    return [...this.#mappings]
+  }
+
+  get unclaimed(): Unclaimed {
+    const counts = { reads: this.#reads, writes: this.#writes }
+    return this.#lastUnclaimed === undefined ? counts : { ...counts, last: this.#lastUnclaimed }
+  }
+
+  /**
+   * Puts a device at `length` addresses from `start`; possible at any time.
+   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken.
+   */
+  map(start: number, length: number, device: Device, options: MapOptions = {}): BusMapping {
+    checkOptions('options', options, ['offset'])
+    const place = {
+      start: checkInteger('start', start, 0, this.size - 1),
+      length: checkInteger('length', length, 1, this.size - start),
+      offset: checkInteger('offset', options.offset ?? 0, 0, Number.MAX_SAFE_INTEGER - length),
+    }
+    checkDevice(device)
+    const index = this.#position(start)
+    for (const neighbour of [this.#mappings[index - 1], this.#mappings[index]]) {
+      if (neighbour !== undefined && neighbour.start < start + length && neighbour.end > start) {
+        throw this.#overlap(place, neighbour)
+      }
+    }
+    const mapping = new Mapping(place, device, (gone) => this.#remove(gone))
+    this.#mappings.splice(index, 0, mapping)
+    return mapping
+  }
+
+  /** Fills `data` with what a read of that width returns. */
+  read(address: number, data: Uint8Array): void {
+    const mapping = this.#find(address)
+    if (mapping !== undefined && address + data.length <= mapping.end) {
+      mapping.device.read(address - mapping.start + mapping.offset, data)
+    } else {
+      this.#split(address, data, false)
+    }
+  }
+
+  /** Hands a write of that width to the device that is there. */
+  write(address: number, data: Uint8Array): void {
+    const mapping = this.#find(address)
+    if (mapping !== undefined && address + data.length <= mapping.end) {
+      mapping.device.write(address - mapping.start + mapping.offset, data)
+    } else {
+      this.#split(address, data, true)
+    }
+  }
+
+  #split(address: number, data: Uint8Array, isWrite: boolean): void {
+    const end = address + data.length
+    let holes = 0
+    let at = address
+    while (at < end) {
+      const mapping = this.#find(at)
+      const next = Math.min(end, mapping?.end ?? this.#mappings[this.#position(at)]?.start ?? end)
+      const part = data.subarray(at - address, next - address)
+      if (mapping === undefined) {
+        holes++
+        if (!isWrite) part.fill(ONES)
+      } else if (isWrite) mapping.device.write(at - mapping.start + mapping.offset, part)
+      else mapping.device.read(at - mapping.start + mapping.offset, part)
+      at = next
+    }
+    if (holes > 0) this.#unclaimed({ address, length: data.length, isWrite })
+  }
+
+  #unclaimed(access: UnclaimedAccess): void {
+    if (access.isWrite) this.#writes++
+    else this.#reads++
+    this.#lastUnclaimed = access
+    if (!this.strict) return
+    const { address, length, isWrite } = access
+    throw new KvmError(
+      'ERR_KVM_UNCLAIMED_ACCESS',
+      `no device answers the ${isWrite ? 'write' : 'read'} of ${length} bytes at ${this.name} ${hex(address)}`,
+      { operands: { bus: this.name, ...access } },
+    )
+  }
+
+  #find(address: number): Mapping | undefined {
+    const last = this.#last
+    if (last !== undefined && address >= last.start && address < last.end) return last
+    const mapping = this.#mappings[this.#position(address + 1) - 1]
+    if (mapping === undefined || address >= mapping.end) return undefined
+    this.#last = mapping
+    return mapping
+  }
+
+  /** The index of the first mapping that starts at `address` or above. */
+  #position(address: number): number {
+    let low = 0
+    let high = this.#mappings.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const mapping = this.#mappings[middle]
+      if (mapping !== undefined && mapping.start < address) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #remove(mapping: Mapping): void {
+    const index = this.#mappings.indexOf(mapping)
+    if (index >= 0) this.#mappings.splice(index, 1)
+    this.#last = undefined
+  }
+
+  #overlap(wanted: { start: number; length: number }, taken: Mapping): KvmError {
+    const range = (start: number, length: number) => `${hex(start)} to ${hex(start + length - 1)}`
+    return new KvmError(
+      'ERR_KVM_BUS_OVERLAP',
+      `the ${this.name} range ${range(wanted.start, wanted.length)} overlaps ${range(taken.start, taken.length)}, where a device is mapped`,
+      {
+        operands: {
+          bus: this.name,
+          wanted: { start: wanted.start, length: wanted.length },
+          taken: { start: taken.start, length: taken.length },
+        },
+      },
+    )
+  }
+}
+
+function checkDevice(device: unknown): void {
+  const { read, write } = (typeof device === 'object' && device !== null ? device : {}) as Partial<Device>
+  if (typeof read !== 'function' || typeof write !== 'function') {
+    throw invalidArgument('device', device, 'a device with read() and write()')
+  }
+}

@@ -1,0 +1,78 @@
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
+import { type Device, isStateful } from './device.js'
+import { type FastPaths, isFastDevice } from './fast-paths.js'
+
+/** A device at its place on a bus. */
+export interface BusMapping {
+  /** The first address. */
+  readonly start: number
+  readonly length: number
+  /** The device's offset of the first address; 0 unless only a part of the device is mapped here. */
+  readonly offset: number
+  /** The device that answers now. */
+  readonly device: Device
+  /**
+   * Another device answers from now on. When both save and restore their state, the new one takes it over; fast paths move
+   * too. What throws on the way (`ERR_KVM_INVALID_STATE`) leaves the old device in place.
+   */
+  replace(device: Device): void
+  /** Offers the device's registers, and those of every device that replaces it, to the vCPU threads. */
+  attachFastPaths(paths: FastPaths): void
+  /** Takes the device off the bus. Doing it again does nothing. */
+  unmap(): void
+}
+
+/** @internal The bus's own view of a mapping. */
+export class Mapping implements BusMapping {
+  readonly start: number
+  readonly length: number
+  readonly offset: number
+  /** One past the last address. */
+  readonly end: number
+  device: Device
+  readonly #remove: (mapping: Mapping) => void
+  #paths: FastPaths | undefined
+  #mapped = true
+
+  constructor(place: { start: number; length: number; offset: number }, device: Device, remove: (m: Mapping) => void) {
+    this.start = place.start
+    this.length = place.length
+    this.offset = place.offset
+    this.end = place.start + place.length
+    this.device = device
+    this.#remove = remove
+  }
+
+  replace(device: Device): void {
+    this.#checkMapped()
+    const old = this.device
+    if (device === old) return
+    if (isStateful(old) && isStateful(device)) device.restore(old.save())
+    if (this.#paths !== undefined) {
+      if (isFastDevice(old)) old.detachFastPaths()
+      if (isFastDevice(device)) device.attachFastPaths(this.#paths)
+    }
+    this.device = device
+  }
+
+  attachFastPaths(paths: FastPaths): void {
+    this.#checkMapped()
+    this.#paths = paths
+    if (isFastDevice(this.device)) this.device.attachFastPaths(paths)
+  }
+
+  unmap(): void {
+    if (!this.#mapped) return
+    this.#mapped = false
+    if (this.#paths !== undefined && isFastDevice(this.device)) this.device.detachFastPaths()
+    this.#remove(this)
+  }
+
+  #checkMapped(): void {
+    if (this.#mapped) return
+    throw new KvmError('ERR_KVM_CLOSED', `the mapping at ${hex(this.start)} has been unmapped`, {
+      operands: { start: this.start, length: this.length },
+    })
+  }
+}
