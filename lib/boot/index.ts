@@ -15,3 +15,7 @@ export {
   type MemoryLayoutOptions,
 } from './memory-layout.js'
 export type { BootMemory, BootResult, EntryRegs, EntryState, EntrySregs, Placed, SegmentState } from './types.js'
+export { type AcpiDevice, acpiKeyboard, acpiRtc, acpiSerial } from './acpi/devices.js'
+export type { AcpiOptions, AcpiPowerManagement } from './acpi/options.js'
+export type { Resource as AcpiResource } from './acpi/resources.js'
+export { type AcpiTable, buildAcpiTables, loadAcpiTables } from './acpi/tables.js'
