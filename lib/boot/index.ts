@@ -19,3 +19,4 @@ export { type AcpiDevice, acpiKeyboard, acpiRtc, acpiSerial } from './acpi/devic
 export type { AcpiOptions, AcpiPowerManagement } from './acpi/options.js'
 export type { Resource as AcpiResource } from './acpi/resources.js'
 export { type AcpiTable, buildAcpiTables, loadAcpiTables } from './acpi/tables.js'
+export { buildMpTable, loadMpTable, type MpTableOptions } from './mp-table.js'
