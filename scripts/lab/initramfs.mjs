@@ -13,7 +13,7 @@ const FOLDERS = ['bin', 'dev', 'proc', 'run', 'sys', 'lab', 'lab/modules.d']
 /** Every busybox program that an init script in init/ uses. */
 const APPLETS = [
   'cat', 'chroot', 'cp', 'hostname', 'ifconfig', 'insmod', 'ln', 'mkdir', 'mkfifo', 'mount', 'poweroff', 'setsid',
-  'sh', 'sleep', 'stty', 'sync', 'tee', 'usleep', 'wc',
+  'sh', 'sleep', 'stty', 'sync', 'tar', 'tee', 'usleep', 'wc',
 ] // prettier-ignore
 
 /**
@@ -41,6 +41,7 @@ export function initramfs({ host, init, busybox, modules }, job) {
     file('lab/job', assignments(variables)),
     file('lab/shares', job.shares.map(({ source, target }) => `share ${quote(source)} ${quote(target)}\n`).join('')),
     file('lab/command', commandScript(job)),
+    file('lab/common.sh', readFileSync(new URL('init/common.sh', import.meta.url))),
     file('init', readFileSync(new URL(`init/${init}`, import.meta.url)), 0o755),
   ])
 }

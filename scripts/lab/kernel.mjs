@@ -5,24 +5,10 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { addEntry, cachePath } from './cache.mjs'
 import { LabError } from './errors.mjs'
+import { payload, uncompressedBzImage } from './bzimage.mjs'
 import { resolveModules } from './kernel-modules.mjs'
 import { unpackedPackage } from './packages.mjs'
 import { run } from './tool.mjs'
-
-// Linux x86 boot protocol (Documentation/arch/x86/boot.rst), offsets in a bzImage.
-const SETUP_SECTORS = 0x1f1
-const PAYLOAD_OFFSET = 0x248
-const PAYLOAD_LENGTH = 0x24c
-const SECTOR = 512
-/** The payload ends with the unpacked size, for the kernel's own unpacker. */
-const SIZE_TRAILER = 4
-
-/** @param {Buffer} image @returns {Buffer} the compressed vmlinux in it */
-function payload(image) {
-  const kernel = image.subarray((image.readUInt8(SETUP_SECTORS) + 1) * SECTOR)
-  const offset = image.readUInt32LE(PAYLOAD_OFFSET)
-  return kernel.subarray(offset, offset + image.readUInt32LE(PAYLOAD_LENGTH) - SIZE_TRAILER)
-}
 
 /** @param {string} name of the package, without a version: linux-image-amd64 */
 export function debianKernel(name) {
@@ -34,29 +20,37 @@ export function debianKernel(name) {
     if (found === undefined) throw new LabError(`${unpacked.path()} has no ${folder}/${prefix}*`)
     return join(unpacked.path(), folder, found)
   }
-  const version = () => basename(unpacked.path()).slice(name.length + 1)
-  const image = () => join(cachePath(`vmlinux-${name}@${version()}`), 'vmlinux')
+  /**
+   * A file that is made from the package's, in an entry of its own.
+   * @param {string} file
+   * @param {string} title
+   * @param {(path: string) => Promise<void>} make
+   */
+  function derived(file, title, make) {
+    const version = () => basename(unpacked.path()).slice(name.length + 1)
+    const path = () => join(cachePath(`${file}-${name}@${version()}`), file)
+    return {
+      title: `${title} of ${name}`,
+      isDone: () => unpacked.isDone() && existsSync(path()),
+      run: () => addEntry(`${file}-${name}`, version(), (folder) => make(join(folder, file))),
+      path,
+    }
+  }
+  const compressed = () => readFileSync(findIn('boot', 'vmlinuz-'))
+  const vmlinux = derived('vmlinux', 'Unpack the kernel', async (path) => {
+    writeFileSync(`${path}.xz`, payload(compressed()))
+    await run('xz', ['--decompress', `${path}.xz`])
+  })
+  const bzImage = derived('bzimage', 'Make a boot image', async (path) => {
+    writeFileSync(path, await uncompressedBzImage(compressed(), readFileSync(vmlinux.path())))
+  })
 
   return {
-    /** @type {import('./packages.mjs').Step[]} */
-    steps: [
-      unpacked,
-      {
-        title: `Decompress the kernel of ${name}`,
-        isDone: () => unpacked.isDone() && existsSync(image()),
-        async run() {
-          await addEntry(`vmlinux-${name}`, version(), async (folder) => {
-            const compressed = join(folder, 'vmlinux.xz')
-            writeFileSync(compressed, payload(readFileSync(findIn('boot', 'vmlinuz-'))))
-            await run('xz', ['--decompress', compressed])
-          })
-        },
-      },
-    ],
-    /** As the package has it. */
-    compressedImage: () => findIn('boot', 'vmlinuz-'),
-    /** QEMU starts this one at its PVH entry. An emulated CPU needs seconds to unpack the other. */
-    image,
+    unpacked,
+    /** For emulators that enter a kernel at its PVH entry, as QEMU does. */
+    vmlinux,
+    /** For boot loaders; it needs no unpacking either. */
+    bzImage,
     /** @param {readonly string[]} wanted */
     modules: (wanted) => resolveModules(findIn('lib/modules', ''), wanted),
   }

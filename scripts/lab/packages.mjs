@@ -40,12 +40,12 @@ async function withFreshLists(action) {
 
 /**
  * Programs that must be on the path.
- * @param {Record<string, string>} programs  command -> package
+ * @param {Record<string, string>} programs  command -> packages, separated by spaces
  * @returns {Step}
  */
 export function installedPrograms(programs) {
   const missing = () => [
-    ...new Set(Object.entries(programs).flatMap(([command, name]) => (isOnPath(command) ? [] : [name]))),
+    ...new Set(Object.entries(programs).flatMap(([command, names]) => (isOnPath(command) ? [] : names.split(' ')))),
   ]
   return {
     title: `Install ${missing().join(', ')}`,

@@ -2,12 +2,11 @@
 // A QEMU machine whose init is init/qemu.sh: one virtio port for each stream of the command, and one for control.
 // The ports are socket pairs inherited by QEMU, so there are no socket files and nobody else can connect.
 
-import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { LabError } from './errors.mjs'
+import { followControl } from './control.mjs'
 import { spawnEmulator } from './machine.mjs'
 
 /** @typedef {import('node:net').Socket} Socket */
@@ -46,16 +45,6 @@ function unnamedFile(content) {
   rmSync(folder, { recursive: true })
   writeFileSync(descriptor, content)
   return descriptor
-}
-
-/** Resolves when this many bytes have come through. @param {PassThrough} stream */
-function counted(stream) {
-  let received = 0
-  stream.on('data', (/** @type {Buffer} */ chunk) => void (received += chunk.length))
-  /** @param {number} expected */
-  return async (expected) => {
-    while (received < expected) await Promise.race([once(stream, 'data'), once(stream, 'close')])
-  }
 }
 
 /**
@@ -106,28 +95,6 @@ export function startQemu({ program, machine, kernel, append, initramfs }, job) 
 
   const stdout = port(job.terminal ? 'terminal' : 'stdout').pipe(new PassThrough())
   const stderr = job.terminal ? new PassThrough().end() : port('stderr').pipe(new PassThrough())
-  const allOf = [counted(stdout), counted(stderr)]
-
-  /** @type {() => void} */
-  let announce = () => {}
-  /** @type {Promise<void>} */
-  const ready = new Promise((resolve) => (announce = resolve))
-
-  /** @type {Promise<number>} */
-  const status = new Promise((resolve, reject) => {
-    let received = ''
-    port('control')
-      .setEncoding('latin1')
-      .on('data', (/** @type {string} */ text) => {
-        received += text
-        if (received.startsWith('ready\n')) announce()
-        const [, code, ...bytes] = /^exit (\d+) (\d+) (\d+)\n/m.exec(received) ?? []
-        if (code !== undefined)
-          void Promise.all(allOf.map((arrived, index) => arrived(Number(bytes[index])))).then(() =>
-            resolve(Number(code)),
-          )
-      })
-    void closed.then(() => reject(new LabError('The machine ended before its command did.')))
-  })
+  const { ready, status } = followControl(port('control'), [stdout, stderr], closed)
   return { stdin: port(job.terminal ? 'terminal' : 'stdin'), stdout, stderr, console, ready, status, end }
 }

@@ -37,7 +37,7 @@ function connect(machine, isTerminal) {
 const after = (seconds) => delay(seconds * 1000, undefined, { ref: false })
 
 /**
- * @param {() => Machine} start
+ * @param {() => Machine | Promise<Machine>} start
  * @param {{ timeout: number | undefined, bootSeconds: number, verbose: boolean, isTerminal: boolean }} options
  * @returns {Promise<number>} the exit status for this process
  */
@@ -49,7 +49,7 @@ export async function supervise(start, { timeout, bootSeconds, verbose, isTermin
     for (const stream of [process.stdout, process.stderr]) stream.once('error', () => resolve(endedBy('SIGPIPE')))
   })
 
-  const machine = start()
+  const machine = await start()
   const log = watchConsole(machine.console, verbose)
   connect(machine, isTerminal)
 

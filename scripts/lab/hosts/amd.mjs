@@ -19,7 +19,8 @@ export const amd = {
   bootSeconds: 180,
   steps: [
     installedPrograms({ [PROGRAM]: 'qemu-system-x86', xz: 'xz-utils', setpriv: 'util-linux' }),
-    ...kernel.steps,
+    kernel.unpacked,
+    kernel.vmlinux,
     busybox,
   ],
   start: (job) =>
@@ -27,8 +28,8 @@ export const amd = {
       {
         program: PROGRAM,
         machine: ['-machine', 'pc', '-accel', 'tcg,thread=multi', '-cpu', 'EPYC,+svm,+npt'],
-        kernel: kernel.image(),
-        append: 'console=ttyS0 quiet panic=-1 reboot=t mitigations=off',
+        kernel: kernel.vmlinux.path(),
+        append: 'console=ttyS0 quiet panic=-1 no_timer_check reboot=t mitigations=off',
         initramfs: initramfs(
           {
             host: 'amd',
