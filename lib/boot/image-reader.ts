@@ -33,10 +33,15 @@ export class ImageReader {
     return this.#view.getUint32(offset, true)
   }
 
+  /** A 64-bit field that may be anything, such as a virtual address. */
+  bigUint64(field: string, offset: number): bigint {
+    this.#check(field, offset, 8)
+    return this.#view.getBigUint64(offset, true)
+  }
+
   /** A 64-bit field as a number: addresses and sizes past 2^53 are never legal here, and so are refused. */
   uint64(field: string, offset: number): number {
-    this.#check(field, offset, 8)
-    const value = this.#view.getBigUint64(offset, true)
+    const value = this.bigUint64(field, offset)
     if (value > BigInt(Number.MAX_SAFE_INTEGER))
       throw this.fault(field, offset, `${hex(value)} is past 2^53`, { value })
     return Number(value)

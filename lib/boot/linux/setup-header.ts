@@ -12,11 +12,11 @@ export const HEADER = 0x202
 export const VERSION = 0x206
 export const TYPE_OF_LOADER = 0x210
 export const LOADFLAGS = 0x211
-export const CODE32_START = 0x214
+
 export const RAMDISK_IMAGE = 0x218
 export const RAMDISK_SIZE = 0x21c
 export const CMD_LINE_PTR = 0x228
-const INITRD_ADDR_MAX = 0x22c
+export const INITRD_ADDR_MAX = 0x22c
 export const KERNEL_ALIGNMENT = 0x230
 const RELOCATABLE_KERNEL = 0x234
 const XLOADFLAGS = 0x236
@@ -36,7 +36,7 @@ export const LOADED_HIGH = 1 << 0
 const XLF_KERNEL_64 = 1 << 0
 
 /** The fields of 2.12 end here. */
-const HEADER_END = 0x268
+export const HEADER_END = 0x268
 /** Where boot_params goes on with something else. */
 const HEADER_END_MAX = 0x290
 
