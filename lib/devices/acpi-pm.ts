@@ -1,0 +1,206 @@
+import type { Stateful } from '../bus/device.js'
+import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
+import { checkOptions, invalidArgument } from '../validate.js'
+import * as R from './acpi-pm-registers.js'
+import { ByteDevice } from './byte-access.js'
+import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from './clock.js'
+import { PmTimer } from './pm-timer.js'
+import { StateReader } from './state.js'
+
+export interface AcpiPmOptions {
+  /** The system control interrupt: level-triggered, active high; GSI 9 by custom. */
+  interrupt?: InterruptLine
+  /** The guest enters S5. */
+  powerOff?: () => void
+  /** The guest writes the reset register. */
+  reset?: () => void
+  /** The guest enters another sleep state, by its SLP_TYP. Default: nothing happens, the guest goes on. */
+  sleep?: (type: number) => void
+  /** Default: the host's monotonic clock. */
+  clock?: Clock
+  /** For the timer's interrupt. Default: the event loop's timers. */
+  schedule?: Schedule
+  /** The timer's width; the FADT's TMR_VAL_EXT says it to the guest. Default: 32. */
+  timerBits?: 24 | 32
+}
+
+export interface AcpiPmState {
+  status: number
+  enable: number
+  control: number
+  timer: number
+}
+
+const WORD = 0xffff
+const low = (word: number) => word & 0xff
+const high = (word: number) => word >> 8
+
+/** ACPI's fixed hardware: events with the SCI, power button, sleep, reset register, timer. 20 ports, anywhere. */
+export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
+  readonly #interrupt: InterruptOutput
+  readonly #powerOff: () => void
+  readonly #reset: () => void
+  readonly #sleep: (type: number) => void
+  readonly #schedule: Schedule
+  readonly #timer: PmTimer
+  readonly #timerMask: number
+  // All bytes of one wide access see the same time.
+  #latchedTimer = 0
+  #seenHalfTurns = 0n
+  #status = 0
+  #enable = 0
+  #control = R.SCI_ENABLE
+  #cancel: (() => void) | undefined
+
+  constructor(options: AcpiPmOptions = {}) {
+    super()
+    checkOptions('options', options, [...['interrupt', 'powerOff', 'reset', 'sleep', 'clock', 'schedule', 'timerBits']])
+    const { timerBits = 32 } = options
+    if (![24, 32].includes(timerBits)) throw invalidArgument('timerBits', timerBits, '24 or 32')
+    this.#interrupt = new InterruptOutput(options.interrupt ?? UNCONNECTED)
+    this.#powerOff = options.powerOff ?? (() => undefined)
+    this.#reset = options.reset ?? (() => undefined)
+    this.#sleep = options.sleep ?? (() => undefined)
+    this.#schedule = options.schedule ?? eventLoopSchedule
+    this.#timer = new PmTimer(options.clock ?? monotonicClock, timerBits)
+    this.#timerMask = 2 ** timerBits - 1
+  }
+
+  /** The user presses the power button. Returns whether the guest has asked to be told. */
+  pressPowerButton(): boolean {
+    return this.#press(R.POWER_BUTTON_STATUS)
+  }
+
+  pressSleepButton(): boolean {
+    return this.#press(R.SLEEP_BUTTON_STATUS)
+  }
+
+  /** Stops the timer's timer; for a machine that ends. */
+  close(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  override read(offset: number, data: Uint8Array): void {
+    this.#latchedTimer = this.#timer.value
+    this.#refresh()
+    super.read(offset, data)
+  }
+
+  override write(offset: number, data: Uint8Array): void {
+    this.#refresh()
+    super.write(offset, data)
+    this.#update()
+  }
+
+  protected override readByte(offset: number): number {
+    switch (offset) {
+      case R.PM1_STATUS:
+        return low(this.#status)
+      case R.PM1_STATUS + 1:
+        return high(this.#status)
+      case R.PM1_ENABLE:
+        return low(this.#enable)
+      case R.PM1_ENABLE + 1:
+        return high(this.#enable)
+      case R.PM1_CONTROL:
+        return low(this.#control)
+      case R.PM1_CONTROL + 1:
+        return high(this.#control)
+      case R.PM_TIMER:
+      case R.PM_TIMER + 1:
+      case R.PM_TIMER + 2:
+      case R.PM_TIMER + 3:
+        return (this.#latchedTimer >>> (8 * (offset - R.PM_TIMER))) & 0xff
+      default: // The other registers have nothing to say; no event is pending or enabled among the GPEs.
+        return 0
+    }
+  }
+
+  protected override writeByte(offset: number, value: number): void {
+    switch (offset) {
+      case R.PM1_STATUS:
+        this.#status &= ~value
+        return
+      case R.PM1_STATUS + 1:
+        this.#status &= ~(value << 8)
+        return
+      case R.PM1_ENABLE:
+        this.#enable = ((this.#enable & 0xff00) | value) & R.PM1_ENABLE_MASK
+        return
+      case R.PM1_ENABLE + 1:
+        this.#enable = ((this.#enable & 0xff) | (value << 8)) & R.PM1_ENABLE_MASK
+        return
+      case R.PM1_CONTROL:
+        this.#writeControl((this.#control & 0xff00) | value)
+        return
+      case R.PM1_CONTROL + 1:
+        this.#writeControl((this.#control & 0xff) | (value << 8))
+        return
+      case R.RESET:
+        if (value === R.RESET_VALUE) this.#reset()
+        return
+      default:
+    }
+  }
+
+  #press(button: number): boolean {
+    this.#status |= button
+    this.#update()
+    return (this.#enable & button) !== 0
+  }
+
+  #writeControl(value: number): void {
+    this.#control = (value & R.PM1_CONTROL_KEPT) | R.SCI_ENABLE
+    if ((value & R.SLEEP_ENABLE) === 0) return
+    const type = (value >> R.SLEEP_TYPE_SHIFT) & R.SLEEP_TYPE_MASK
+    if (type === R.SLEEP_TYPE_S5) this.#powerOff()
+    else this.#sleep(type)
+  }
+
+  /** Notes whether the timer's highest bit has changed since the last look. */
+  #refresh(): void {
+    const halfTurns = this.#timer.halfTurns
+    if (halfTurns === this.#seenHalfTurns) return
+    this.#seenHalfTurns = halfTurns
+    this.#status |= R.TIMER_STATUS
+    this.#interrupt.set(this.#interruptLevel)
+  }
+
+  #update(): void {
+    this.#interrupt.set(this.#interruptLevel)
+    this.close()
+    // Once its status is set, there is nothing to wait for until the guest clears it.
+    if ((this.#enable & ~this.#status & R.TIMER_STATUS) === 0) return
+    this.#cancel = this.#schedule(this.#timer.untilHalfTurn, () => {
+      this.#refresh()
+      this.#update()
+    })
+  }
+
+  get #interruptLevel(): boolean {
+    return (this.#status & this.#enable) !== 0
+  }
+
+  save(): AcpiPmState {
+    this.#refresh()
+    return { status: this.#status, enable: this.#enable, control: this.#control, timer: this.#timer.value }
+  }
+
+  restore(state: AcpiPmState): void {
+    const reader = new StateReader('ACPI power management', state)
+    const checked = {
+      status: reader.integer('status', WORD),
+      enable: reader.integer('enable', WORD),
+      control: reader.integer('control', WORD),
+      timer: reader.integer('timer', this.#timerMask),
+    }
+    this.#status = checked.status
+    this.#enable = checked.enable & R.PM1_ENABLE_MASK
+    this.#control = (checked.control & R.PM1_CONTROL_KEPT) | R.SCI_ENABLE
+    this.#timer.value = checked.timer
+    this.#seenHalfTurns = this.#timer.halfTurns
+    this.#interrupt.drive(this.#interruptLevel)
+    this.#update()
+  }
+}
