@@ -1,0 +1,31 @@
+/**
+ * The devices of a PC, each of which works on its own: registers at offsets on one side, effects that the caller provides on
+ * the other.
+ *
+ * @packageDocumentation
+ */
+export * as acpiPmRegisters from './acpi-pm-registers.js'
+export { AcpiPm, type AcpiPmOptions, type AcpiPmState } from './acpi-pm.js'
+export { type Clock, eventLoopSchedule, monotonicClock, type Schedule, wallClock } from './clock.js'
+export { DebugConsole, type DebugConsoleOptions } from './debug-console.js'
+export { DebugExit, type DebugExitOptions } from './debug-exit.js'
+export type { DmaMemory } from './fw-cfg-dma.js'
+export { FW_CFG_KEYS } from './fw-cfg-items.js'
+export { FW_CFG_LENGTH, FwCfg, type FwCfgOptions, type FwCfgState } from './fw-cfg.js'
+export type { I8042State } from './i8042-state.js'
+export { I8042, type I8042Options } from './i8042.js'
+export type { KeyboardState } from './keyboard.js'
+export { type Output, OutputBuffer, type OutputBufferOptions } from './output-buffer.js'
+export { PostCode, type PostCodeOptions, type PostCodeState } from './post-code.js'
+export { type PanicEvent, PvPanic, type PvPanicOptions } from './pvpanic.js'
+export type { CmosContents } from './rtc-memory.js'
+export { Rtc, type RtcOptions, type RtcState } from './rtc.js'
+export type { ModemLines, OutputLines } from './serial-modem.js'
+export type { ModemState, ReceiverState, SerialState } from './serial-state.js'
+export { Serial, type SerialOptions } from './serial.js'
+export {
+  SystemControlA,
+  type SystemControlAOptions,
+  SystemControlB,
+  type SystemControlState,
+} from './system-control.js'

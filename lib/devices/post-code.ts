@@ -1,0 +1,63 @@
+import type { Stateful } from '../bus/device.js'
+import type { FastDevice, FastPath, FastPaths } from '../bus/fast-paths.js'
+import { checkOptions } from '../validate.js'
+import { ByteDevice } from './byte-access.js'
+import { StateReader } from './state.js'
+
+export interface PostCodeOptions {
+  /** Called for each code that differs from the one before. */
+  code?: (code: number) => void
+}
+
+export interface PostCodeState {
+  code: number
+}
+
+/**
+ * Port 0x80, where firmware says how far its power-on self test has come. Kernels write to it to pass a moment; such writes
+ * are posted.
+ */
+export class PostCode extends ByteDevice implements FastDevice, Stateful<PostCodeState> {
+  readonly #report: (code: number) => void
+  #code = 0
+  #posted: FastPath | undefined
+
+  constructor(options: PostCodeOptions = {}) {
+    super()
+    checkOptions('options', options, ['code'])
+    this.#report = options.code ?? (() => undefined)
+  }
+
+  /** The last code. */
+  get code(): number {
+    return this.#code
+  }
+
+  attachFastPaths(paths: FastPaths): void {
+    this.detachFastPaths()
+    this.#posted = paths.postWrites(0, 1)
+  }
+
+  detachFastPaths(): void {
+    this.#posted?.close()
+    this.#posted = undefined
+  }
+
+  protected override readByte(): number {
+    return this.#code
+  }
+
+  protected override writeByte(offset: number, value: number): void {
+    if (offset !== 0 || value === this.#code) return
+    this.#code = value
+    this.#report(value)
+  }
+
+  save(): PostCodeState {
+    return { code: this.#code }
+  }
+
+  restore(state: PostCodeState): void {
+    this.#code = new StateReader('the POST code port', state).integer('code', 0xff)
+  }
+}
