@@ -31,6 +31,32 @@
 #define KVM_EXIT_SNP_REQ_CERTS 43
 #endif
 
+// Capabilities that some headers define for their own architecture only. KVM_CHECK_EXTENSION takes every number.
+#ifndef KVM_CAP_REINJECT_CONTROL
+#define KVM_CAP_REINJECT_CONTROL 24
+#endif
+#ifndef KVM_CAP_MCE
+#define KVM_CAP_MCE 31
+#endif
+#ifndef KVM_CAP_PIT2
+#define KVM_CAP_PIT2 33
+#endif
+#ifndef KVM_CAP_PIT_STATE2
+#define KVM_CAP_PIT_STATE2 35
+#endif
+#ifndef KVM_CAP_XEN_HVM
+#define KVM_CAP_XEN_HVM 38
+#endif
+#ifndef KVM_CAP_DEBUGREGS
+#define KVM_CAP_DEBUGREGS 50
+#endif
+#ifndef KVM_CAP_XSAVE
+#define KVM_CAP_XSAVE 55
+#endif
+#ifndef KVM_CAP_XCRS
+#define KVM_CAP_XCRS 56
+#endif
+
 #ifndef KVM_CAP_S390_PROTECTED_ASYNC_DISABLE
 #define KVM_CAP_S390_PROTECTED_ASYNC_DISABLE 224
 #endif
