@@ -46,6 +46,16 @@ describe.each(['spin', 'halt', 'exit', 'sipi'])('while a guest in a worker runs 
   )
 })
 
+test.each(['spin', 'halt', 'exit'])('kicks from another thread end run() one by one: %s', options, (guest) => {
+  const { status, signal, stdout, stderr } = runScript('kick', [guest, AMOUNTS.repeats / 10])
+  expect({ status, signal, stdout, stderr }).toEqual({
+    status: 0,
+    signal: null,
+    stdout: 'kick of a closed vCPU: false\n',
+    stderr: '',
+  })
+})
+
 test('the addon in many workers at once, unloaded, and loaded again', options, () => {
   const { status, stdout, stderr } = runScript('many-workers', [AMOUNTS.workers])
   expect({ status, stderr, lines: stdout.trim().split('\n') }).toEqual({
