@@ -22,3 +22,5 @@ export { type AcpiTable, buildAcpiTables, loadAcpiTables } from './acpi/tables.j
 export { buildMpTable, loadMpTable, type MpTableOptions } from './mp-table.js'
 export { loadVmlinux } from './linux/vmlinux.js'
 export { hasPvhEntry, loadPvh } from './pvh.js'
+export { detectFormat, type ImageFormat } from './detect-format.js'
+export { unpackKernel, type UnpackOptions } from './unpack/unpack.js'

@@ -158,3 +158,4 @@ function payloadRange(reader: ImageReader, kernelSize: number): { offset: number
 export const LOAD_FAULT = { image: 'bzImage', field: 'init_size', offset: INIT_SIZE } as const
 export const COMMAND_LINE_FAULT = { image: 'bzImage', field: 'cmdline_size', offset: CMDLINE_SIZE } as const
 export const INITRD_FAULT = { image: 'bzImage', field: 'initrd_addr_max', offset: INITRD_ADDR_MAX } as const
+export const PAYLOAD_FAULT = { image: 'bzImage', field: 'payload_length', offset: PAYLOAD_LENGTH } as const
