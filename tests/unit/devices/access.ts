@@ -1,0 +1,93 @@
+import type { Device, FastPaths, InterruptLine } from '../../../lib/bus/index.js'
+import type { Clock, Schedule } from '../../../lib/devices/index.js'
+
+/** A device's registers, as its guest uses them: little-endian, a byte wide unless said otherwise. */
+export const registers = (device: Device) => ({
+  read(offset: number, width = 1): number {
+    const data = new Uint8Array(width)
+    device.read(offset, data)
+    return Number(data.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n))
+  },
+  write(offset: number, value: number, width = 1): void {
+    device.write(
+      offset,
+      Uint8Array.from({ length: width }, (_, index) => Number((BigInt(value) >> BigInt(8 * index)) & 0xffn)),
+    )
+  },
+})
+
+/** An interrupt line that keeps its level and every level that it was set to. */
+export function interruptLine(): InterruptLine & { level: boolean; levels: boolean[] } {
+  const line = {
+    level: false,
+    levels: [] as boolean[],
+    set(level: boolean) {
+      line.level = level
+      line.levels.push(level)
+    },
+  }
+  return line
+}
+
+/** Fast paths of nobody: what a vCPU thread would do with them can be seen. */
+export function fastPaths() {
+  const posted: { offset: number; length: number }[] = []
+  const latched = new Map<number, { value: bigint }>()
+  const paths: FastPaths = {
+    postWrites(offset, length) {
+      const range = { offset, length }
+      posted.push(range)
+      return { close: () => void posted.splice(posted.indexOf(range), 1) }
+    },
+    latchRead(offset, _width, value) {
+      const latch = { value, close: () => void latched.delete(offset) }
+      latched.set(offset, latch)
+      return latch
+    },
+  }
+  return { paths, posted, latched }
+}
+
+/** Time that passes when it is told to, and the timers on it. */
+export class TestClock implements Clock {
+  #now: bigint
+  #timers: { at: bigint; call: () => void }[] = []
+
+  constructor(now = 0n) {
+    this.#now = now
+  }
+
+  get timers(): number {
+    return this.#timers.length
+  }
+
+  now(): bigint {
+    return this.#now
+  }
+
+  readonly schedule: Schedule = (delay, call) => {
+    const timer = { at: this.#now + delay, call }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  /** Jumps without running timers. */
+  set(now: bigint): void {
+    this.#now = now
+  }
+
+  /** Passes time in seconds, running what is due in its order. */
+  pass(seconds: number): void {
+    const end = this.#now + BigInt(Math.round(seconds * 1e9))
+    for (;;) {
+      const [next] = this.#timers.filter(({ at }) => at <= end).sort((a, b) => Number(a.at - b.at))
+      if (next === undefined) break
+      this.#timers = this.#timers.filter((timer) => timer !== next)
+      if (next.at > this.#now) this.#now = next.at
+      next.call()
+    }
+    this.#now = end
+  }
+}
