@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addDoctor } from './doctor.js'
 import { addExample } from './example.js'
+import { addRun } from './run.js'
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -24,11 +25,13 @@ const program = new Command('node-kvm')
 Examples:
   node-kvm doctor                  is KVM usable here, and if not, what to do
   node-kvm example                 list the bundled guests
-  node-kvm example hello --trace   run one and see every exit`,
+  node-kvm example hello --trace   run one and see every exit
+  node-kvm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0'`,
   )
 
 addDoctor(program)
 addExample(program)
+addRun(program)
 
 try {
   await program.parseAsync()

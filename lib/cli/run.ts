@@ -1,0 +1,117 @@
+import type { Command } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import { describeOutcome, linux, Machine, type Outcome, serial } from '../machine/index.js'
+import { openTerminal } from './terminal.js'
+import { traceExits } from './trace-exits.js'
+
+interface Options {
+  kernel?: string
+  initrd?: string
+  append: string
+  cpus: number
+  memory: string
+  timeout?: number
+  reboot: boolean
+  traceExits?: true
+  json?: true
+}
+
+/** How the command ends, by outcome; a guest's own code through the exit port comes as it is. */
+export const RUN_STATUS = {
+  'power-off': 0,
+  reset: 0,
+  stopped: 0,
+  panic: 3,
+  'triple-fault': 4,
+  'kvm-error': 5,
+  timeout: 124,
+} as const
+
+/** `node-kvm run`: boots a kernel, with its serial console on this terminal. */
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .summary('boot a Linux kernel')
+    .description('Boot a Linux kernel (bzImage) with its first serial line on this terminal.')
+    .argument('[kernel]', 'the kernel, if --kernel is not given')
+    .option('--kernel <file>', 'the kernel: a bzImage, for example /boot/vmlinuz')
+    .option('--initrd <file>', 'the initial RAM disk')
+    .option('--append <text>', "the kernel's command line", 'console=ttyS0')
+    .option('--cpus <n>', 'virtual CPUs, 1 to 16', wholeNumber, 1)
+    .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
+    .option('--timeout <seconds>', 'end the guest after that time', seconds)
+    .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
+    .option('--trace-exits', 'print every exit that is handled here to standard error')
+    .option('--json', 'print the outcome as JSON to standard error when it ends')
+    .addHelpText(
+      'after',
+      `
+Keys: Ctrl-A x ends the guest, Ctrl-A p presses the power button, Ctrl-A h shows these keys, Ctrl-A Ctrl-A sends Ctrl-A.
+Everything else, Ctrl-C too, goes to the guest.
+
+Exit status: 0 power-off, or a reset with --no-reboot; what the guest wrote to the exit port, (value << 1) | 1; 3 panic;
+4 triple fault; 5 KVM could not go on; 124 time limit; 1 other errors; 2 wrong command line.
+
+Examples:
+  node-kvm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0' --cpus 2 --memory 512M
+  node-kvm run vmlinuz --append 'console=ttyS0 panic=-1' --no-reboot --timeout 60`,
+    )
+    .action(async (positional: string | undefined, options: Options, command: Command) => {
+      const kernel = options.kernel ?? positional
+      if (kernel === undefined) command.error('error: which kernel? Give --kernel FILE.')
+      if (options.kernel !== undefined && positional !== undefined) command.error('error: two kernels are given')
+      process.exitCode = await run(kernel, options)
+    })
+}
+
+async function run(kernel: string, options: Options): Promise<number> {
+  const { initrd, cpus, memory, timeout } = options
+  const terminal = openTerminal()
+  const machine = await Machine.create({
+    cpus,
+    memory,
+    boot: linux({ kernel, cmdline: options.append, ...(initrd === undefined ? {} : { initrd }) }),
+    devices: [serial({ output: process.stdout, input: terminal.input })],
+    onReset: options.reboot ? 'boot' : 'end',
+  })
+  if (options.traceExits) traceExits()
+  terminal.attach({
+    stop: () => void machine.stop(),
+    powerButton: () => {
+      terminal.say(machine.powerButton() ? 'power button pressed' : 'the guest does not listen to the power button')
+    },
+  })
+  try {
+    const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
+    report(outcome, options)
+    return outcome.kind === 'exit' ? outcome.code : RUN_STATUS[outcome.kind]
+  } finally {
+    terminal.close()
+    machine.close()
+  }
+}
+
+function report(outcome: Outcome, { json }: Options): void {
+  if (json) {
+    const plain = (_key: string, value: unknown) =>
+      typeof value === 'bigint'
+        ? `0x${value.toString(16)}`
+        : value instanceof Uint8Array
+          ? Buffer.from(value).toString('hex')
+          : value
+    console.error(JSON.stringify(outcome, plain))
+  } else if (outcome.kind !== 'power-off') {
+    console.error(`\nnode-kvm: ${describeOutcome(outcome)}`)
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 2_000_000)) throw new InvalidArgumentError('It must be a number of seconds above 0.')
+  return Math.ceil(value * 1000) / 1000
+}

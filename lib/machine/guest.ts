@@ -1,0 +1,146 @@
+import { accessEach } from '../bus/access-each.js'
+import { Bus } from '../bus/bus.js'
+import type { BootContext } from './boot-source.js'
+import { memoryLayout } from '../boot/memory-layout.js'
+import type { BootResult } from '../boot/types.js'
+import { describeExit } from '../kvm/describe-exit.js'
+import type { Exit } from '../kvm/exits.js'
+import type { Kvm } from '../kvm/kvm.js'
+import type { Vcpu } from '../kvm/vcpu.js'
+import type { Vm } from '../kvm/vm.js'
+import { deviceHost } from './host.js'
+import type { CheckedMachineOptions } from './options.js'
+import type { GuestPlace, Outcome } from './outcome.js'
+import { addChipset, type Chipset } from './x86/chipset.js'
+import { PHYSICAL_ADDRESSES, PORT_COUNT } from './x86/platform.js'
+import { enter, setUpVcpu } from './x86/vcpu-setup.js'
+
+type Ending = Outcome extends infer One ? (One extends Outcome ? Omit<One, 'at'> : never) : never
+
+/** One life of a machine's guest: from the boot loader's entry to power-off, reset or death. */
+export class Guest {
+  readonly vm: Vm
+  readonly ports = new Bus({ name: 'port', size: PORT_COUNT })
+  readonly mmio = new Bus({ name: 'mmio', size: PHYSICAL_ADDRESSES })
+  readonly vcpus: readonly Vcpu[]
+  readonly chipset: Chipset
+  /** What the boot loader put where. */
+  readonly placed: BootResult['placed']
+  readonly #onEnd: (() => void)[] = []
+  // The vCPU whose exit is being handled.
+  #current: Vcpu | undefined
+  #outcome: Outcome | undefined
+
+  constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
+    this.vm = kvm.createVm()
+    try {
+      this.vm.createIrqchip()
+      this.vm.createPit2({ speakerDummy: true })
+      const layout = memoryLayout(options.memory)
+      for (const { at, size } of layout.ram) this.vm.addMemory({ at, size })
+      const effects = {
+        powerOff: () => {
+          this.end({ kind: 'power-off' })
+        },
+        reset: (cause: string) => {
+          this.end({ kind: 'reset', cause })
+        },
+        exit: (code: number, value: number) => {
+          this.end({ kind: 'exit', code, value })
+        },
+        panic: () => {
+          this.end({ kind: 'panic' })
+        },
+      }
+      const host = deviceHost(this.vm, this.ports, this.mmio, effects, (callback) => this.#onEnd.push(callback))
+      const [below, above] = layout.ram
+      this.chipset = addChipset(host, this.vm.memory, {
+        cpus: options.cpus,
+        memoryBelow4G: below?.size ?? 0,
+        memoryAbove4G: above?.size ?? 0,
+      })
+      for (const device of options.devices) device.attach(host)
+      const { entry, placed } = load({ memory: this.vm.memory, layout, rsdp: this.chipset.rsdp })
+      this.placed = [...placed, ...this.chipset.placed].sort((a, b) => a.start - b.start)
+      this.vcpus = Array.from({ length: options.cpus }, (_, id) => this.vm.createVcpu(id))
+      const supported = kvm.getSupportedCpuid()
+      const tscDeadline = kvm.check('KVM_CAP_TSC_DEADLINE_TIMER') !== 0
+      for (const vcpu of this.vcpus) setUpVcpu(vcpu, supported, { id: vcpu.id, count: options.cpus, tscDeadline })
+      const boot = this.vcpus[0]
+      if (boot !== undefined) enter(boot, entry)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Runs every vCPU until the guest's life ends. */
+  async run(): Promise<Outcome> {
+    try {
+      await Promise.all(
+        this.vcpus.map((vcpu) =>
+          vcpu.start((exit) => {
+            this.#handle(vcpu, exit)
+          }),
+        ),
+      )
+    } finally {
+      await this.vm.stop()
+      for (const callback of this.#onEnd) callback()
+    }
+    return this.#outcome ?? { kind: 'stopped', at: this.#place() }
+  }
+
+  /** Ends the guest's life; the first reason counts. */
+  end(ending: Ending): void {
+    if (this.#outcome !== undefined) return
+    this.#outcome = { ...ending, at: this.#place() }
+    void this.vm.stop()
+  }
+
+  /** The same from outside, once every vCPU is out of the guest. */
+  async stop(ending: Ending): Promise<void> {
+    await this.vm.pause()
+    this.end(ending)
+  }
+
+  close(): void {
+    this.vm.close()
+  }
+
+  #handle(vcpu: Vcpu, exit: Exit): void {
+    this.#current = vcpu
+    switch (exit.reason) {
+      case 'io':
+        accessEach(this.ports, exit.port, exit.size, exit.count, exit.data, exit.direction === 'out')
+        break
+      case 'mmio':
+        if (exit.isWrite) this.mmio.write(exit.address, exit.data)
+        else this.mmio.read(exit.address, exit.data)
+        break
+      case 'hlt':
+      case 'interrupted':
+      case 'irq-window-open':
+        break
+      case 'shutdown':
+        this.end({ kind: 'triple-fault' })
+        break
+      default: {
+        const instruction = exit.reason === 'internal-error' ? exit.instruction : undefined
+        this.end({
+          kind: 'kvm-error',
+          exit: describeExit(exit),
+          ...(instruction === undefined ? {} : { instruction }),
+        })
+      }
+    }
+    this.#current = undefined
+  }
+
+  #place(): GuestPlace {
+    const vcpu = this.#current ?? this.vcpus[0]
+    // A vCPU that is in the guest cannot be read, and a posted write has no vCPU.
+    const readable = vcpu !== undefined && !vcpu.closed && (this.#current !== undefined || !vcpu.started || vcpu.paused)
+    return { vcpu: vcpu?.id ?? 0, rip: readable ? vcpu.getRegs().rip : undefined }
+  }
+}

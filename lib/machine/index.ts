@@ -1,0 +1,11 @@
+/**
+ * A ready-made machine: a VM with its memory map, devices and boot.
+ *
+ * @packageDocumentation
+ */
+export { type BootContext, type BootSource, type Image, linux, type LinuxOptions } from './boot-source.js'
+export type { DeviceHost, MachineDevice, MachineEffects } from './host.js'
+export { Machine, type MachineRunOptions } from './machine.js'
+export type { MachineOptions } from './options.js'
+export { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
+export { serial, type SerialDeviceOptions } from './serial-device.js'

@@ -1,0 +1,51 @@
+import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
+import type { BootSource } from './boot-source.js'
+import type { MachineDevice } from './host.js'
+import { parseSize } from './size.js'
+
+/** What a machine is made of. */
+export interface MachineOptions {
+  /** vCPUs, 1 (the default) to 16. */
+  cpus?: number
+  /** RAM in bytes, or a string like `512M`. Default: 256 MiB. */
+  memory?: number | string
+  /** What it boots, for example `linux({ kernel })`. */
+  boot: BootSource
+  /** Devices beside those that every machine has, for example `serial({ output: process.stdout })`. */
+  devices?: readonly MachineDevice[]
+  /** What a reset by the guest does: boot again (the default), or end the run. */
+  onReset?: 'boot' | 'end'
+}
+
+export interface CheckedMachineOptions {
+  cpus: number
+  memory: number
+  boot: BootSource
+  devices: readonly MachineDevice[]
+  onReset: 'boot' | 'end'
+}
+
+const MAX_CPUS = 16
+const PAGE = 4096
+const DEFAULT_MEMORY = 256 * 2 ** 20
+const MIN_MEMORY = 2 ** 20
+
+export function checkMachineOptions(options: MachineOptions): CheckedMachineOptions {
+  checkOptions('options', options, ['cpus', 'memory', 'boot', 'devices', 'onReset'])
+  const { boot, devices = [], onReset = 'boot' } = options
+  const memory = checkInteger('memory', parseSize('memory', options.memory ?? DEFAULT_MEMORY), MIN_MEMORY, 2 ** 46)
+  if (memory % PAGE !== 0) throw invalidArgument('memory', memory, `a multiple of ${PAGE}`)
+  if (typeof (boot as Partial<BootSource> | undefined)?.prepare !== 'function') {
+    throw invalidArgument('boot', boot, 'a boot source, for example linux({ kernel })')
+  }
+  if (!Array.isArray(devices) || !devices.every((device: MachineDevice) => typeof device.attach === 'function')) {
+    throw invalidArgument('devices', devices, 'an array of machine devices, for example [serial({ output })]')
+  }
+  return {
+    cpus: checkInteger('cpus', options.cpus ?? 1, 1, MAX_CPUS),
+    memory,
+    boot,
+    devices,
+    onReset: checkOneOf('onReset', onReset, ['boot', 'end']),
+  }
+}

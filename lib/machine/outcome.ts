@@ -1,0 +1,49 @@
+/** Where the guest was when its machine ended. */
+export interface GuestPlace {
+  vcpu: number
+  /** The instruction pointer; undefined where it could not be read. */
+  rip: bigint | undefined
+}
+
+/** How a machine's run ended. */
+export type Outcome =
+  /** The guest switched the machine off (ACPI S5). */
+  | { kind: 'power-off'; at: GuestPlace }
+  /** The guest reset the machine, and the machine was not told to boot again. */
+  | { kind: 'reset'; at: GuestPlace; cause: string }
+  /** The guest wrote `value` to the exit port; `code` is the exit status that isa-debug-exit makes of it. */
+  | { kind: 'exit'; at: GuestPlace; code: number; value: number }
+  /** The guest's kernel reported a panic (pvpanic). */
+  | { kind: 'panic'; at: GuestPlace }
+  /** A vCPU ran into three exceptions in a row. */
+  | { kind: 'triple-fault'; at: GuestPlace }
+  /** KVM could not go on: an instruction that it cannot emulate, or a state that the processor refuses. */
+  | { kind: 'kvm-error'; at: GuestPlace; exit: string; instruction?: Uint8Array }
+  /** `machine.stop()` was called. */
+  | { kind: 'stopped'; at: GuestPlace }
+  /** The time limit passed. */
+  | { kind: 'timeout'; at: GuestPlace }
+
+/** One line about an outcome. */
+export function describeOutcome(outcome: Outcome): string {
+  const { at } = outcome
+  const where = ` (vCPU ${at.vcpu}${at.rip === undefined ? '' : ` at 0x${at.rip.toString(16)}`})`
+  switch (outcome.kind) {
+    case 'power-off':
+      return `the guest switched off${where}`
+    case 'reset':
+      return `the guest reset the machine by ${outcome.cause}${where}`
+    case 'exit':
+      return `the guest ended with code ${outcome.code}${where}`
+    case 'panic':
+      return `the guest's kernel panicked${where}`
+    case 'triple-fault':
+      return `triple fault${where}`
+    case 'kvm-error':
+      return `KVM cannot go on: ${outcome.exit}${where}`
+    case 'stopped':
+      return `stopped${where}`
+    case 'timeout':
+      return `time limit reached${where}`
+  }
+}

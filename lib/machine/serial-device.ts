@@ -1,0 +1,93 @@
+import type { Readable, Writable } from 'node:stream'
+
+import { OutputBuffer } from '../devices/output-buffer.js'
+import { Serial } from '../devices/serial.js'
+import { checkInteger, checkOptions } from '../validate.js'
+import type { DeviceHost, MachineDevice } from './host.js'
+import { SERIAL_LENGTH, SERIAL_LINES } from './x86/platform.js'
+
+export interface SerialDeviceOptions {
+  /** Where the guest's output goes: a stream, or a function that gets the bytes to keep. */
+  output?: Writable | ((bytes: Uint8Array) => void)
+  /** Where the guest's input comes from. It is read only as fast as the guest takes it. */
+  input?: Readable
+  /** 1 (the default) for COM1 to 4 for COM4. */
+  line?: number
+}
+
+/** A serial line, a 16550A. `console=ttyS0` on Linux's command line is COM1. */
+export function serial(options: SerialDeviceOptions = {}): MachineDevice {
+  checkOptions('options', options, ['output', 'input', 'line'])
+  const { output, input } = options
+  const number = checkInteger('line', options.line ?? 1, 1, SERIAL_LINES.length)
+  let detach: () => void = () => undefined
+  return {
+    attach(host: DeviceHost) {
+      detach()
+      const { port, gsi } = SERIAL_LINES[(number - 1) as 0 | 1 | 2 | 3]
+      const sink = outputOf(output)
+      let resume: () => void = () => undefined
+      const device = new Serial({
+        interrupt: host.interrupt(gsi),
+        output: sink.output,
+        onDrain: () => {
+          resume()
+        },
+      })
+      const source = input === undefined ? undefined : connectInput(input, device)
+      resume = source?.resume ?? resume
+      detach = () => {
+        source?.detach()
+        sink.detach()
+      }
+      host.onEnd(() => {
+        sink.flush()
+        detach()
+      })
+      host.mapPorts(port, SERIAL_LENGTH, device)
+    },
+  }
+}
+
+function outputOf(target: SerialDeviceOptions['output']) {
+  const write = typeof target === 'function' ? (bytes: Uint8Array) => (target(bytes), true) : writer(target)
+  const buffer = new OutputBuffer({ write })
+  const resume = () => {
+    buffer.resume()
+  }
+  const stream = typeof target === 'function' ? undefined : target
+  stream?.on('drain', resume)
+  return {
+    output: buffer.output,
+    flush: () => {
+      buffer.flush()
+    },
+    detach: () => stream?.off('drain', resume),
+  }
+}
+
+function writer(stream: Writable | undefined): (bytes: Uint8Array) => boolean {
+  return stream === undefined ? () => true : (bytes) => stream.write(bytes)
+}
+
+/** Feeds a stream to the serial line, no faster than the guest reads. */
+function connectInput(input: Readable, device: Serial) {
+  let rest: Uint8Array = new Uint8Array(0)
+  const push = () => {
+    rest = rest.subarray(device.receive(rest))
+    if (rest.length > 0) input.pause()
+    else input.resume()
+  }
+  const onData = (chunk: Uint8Array | string) => {
+    rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    push()
+  }
+  input.on('data', onData)
+  return {
+    resume: push,
+    detach: () => {
+      input.off('data', onData)
+      input.pause()
+    },
+  }
+}

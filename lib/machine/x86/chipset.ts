@@ -1,0 +1,101 @@
+import { acpiKeyboard, acpiRtc, acpiSerial } from '../../boot/acpi/devices.js'
+import { loadAcpiTables } from '../../boot/acpi/tables.js'
+import { loadMpTable } from '../../boot/mp-table.js'
+import type { BootMemory, Placed } from '../../boot/types.js'
+import * as PM from '../../devices/acpi-pm-registers.js'
+import { AcpiPm } from '../../devices/acpi-pm.js'
+import { wallClock } from '../../devices/clock.js'
+import { DebugExit } from '../../devices/debug-exit.js'
+import { I8042 } from '../../devices/i8042.js'
+import { PostCode } from '../../devices/post-code.js'
+import { PvPanic } from '../../devices/pvpanic.js'
+import { Rtc } from '../../devices/rtc.js'
+import { SystemControlA } from '../../devices/system-control.js'
+import type { DeviceHost } from '../host.js'
+import * as P from './platform.js'
+
+/** What the guest's firmware tables have to say. */
+export interface ChipsetOptions {
+  cpus: number
+  /** RAM from address 0, in bytes. */
+  memoryBelow4G: number
+  /** RAM from 4 GiB on, in bytes. */
+  memoryAbove4G: number
+}
+
+/** The devices that every machine has. */
+export interface Chipset {
+  /** Where the ACPI RSDP is. */
+  rsdp: number
+  placed: Placed[]
+  pressPowerButton(): boolean
+}
+
+/** Puts in what makes a PC: clock, keyboard controller, power management, ways to reset, exit and panic. */
+export function addChipset(host: DeviceHost, memory: BootMemory, options: ChipsetOptions): Chipset {
+  const { effects } = host
+  const reset = (cause: string) => () => {
+    effects.reset(cause)
+  }
+  const rtc = new Rtc({ interrupt: host.interrupt(P.RTC_GSI), clock: wallClock, contents: options })
+  const powerManagement = new AcpiPm({
+    interrupt: host.interrupt(P.SCI_GSI),
+    powerOff: () => {
+      effects.powerOff()
+    },
+    reset: reset('the ACPI reset register'),
+  })
+  host.onEnd(() => {
+    rtc.close()
+    powerManagement.close()
+  })
+  const keyboard = new I8042({
+    interrupt: host.interrupt(P.KEYBOARD_GSI),
+    reset: reset('the keyboard controller'),
+  })
+  host.mapPorts(P.RTC_PORT, P.RTC_LENGTH, rtc)
+  host.ports.map(P.I8042_DATA_PORT, 1, keyboard)
+  host.ports.map(P.I8042_COMMAND_PORT, 1, keyboard, { offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT })
+  host.mapPorts(P.POST_PORT, 1, new PostCode())
+  host.mapPorts(P.SYSTEM_CONTROL_A_PORT, 1, new SystemControlA({ reset: reset('port 0x92') }))
+  host.mapPorts(P.PM_PORT, PM.ACPI_PM_LENGTH, powerManagement)
+  const exit = (status: number, value: number) => {
+    effects.exit(status, value)
+  }
+  host.mapPorts(P.EXIT_PORT, P.EXIT_LENGTH, new DebugExit({ exit }))
+  const panic = new PvPanic({
+    event: (event) => {
+      if (event === 'shutdown') effects.powerOff()
+      else effects.panic()
+    },
+  })
+  host.mapPorts(P.PVPANIC_PORT, 1, panic)
+  return { ...writeTables(memory, options.cpus), pressPowerButton: () => powerManagement.pressPowerButton() }
+}
+
+/** Tells the guest of all this: by ACPI, and by the older MP table. */
+function writeTables(memory: BootMemory, cpus: number): { rsdp: number; placed: Placed[] } {
+  const apicIds = Array.from({ length: cpus }, (_, id) => id)
+  // The I/O APIC's number must not be a local APIC's.
+  const ioApic = { id: cpus, address: P.IO_APIC_ADDRESS }
+  const acpi = loadAcpiTables(memory, {
+    apicIds,
+    ioApic,
+    sciGsi: P.SCI_GSI,
+    powerManagement: {
+      eventPort: P.PM_PORT + PM.PM1_STATUS,
+      controlPort: P.PM_PORT + PM.PM1_CONTROL,
+      timerPort: P.PM_PORT + PM.PM_TIMER,
+      powerOffType: PM.SLEEP_TYPE_S5,
+      reset: { port: P.PM_PORT + PM.RESET, value: PM.RESET_VALUE },
+    },
+    devices: [
+      acpiSerial(1),
+      acpiRtc(),
+      acpiKeyboard(),
+      { name: 'PEVT', hid: 'QEMU0001', resources: [{ port: P.PVPANIC_PORT, length: 1 }] },
+    ],
+  })
+  const mpTable = loadMpTable(memory, { apicIds, ioApic, sciGsi: P.SCI_GSI })
+  return { rsdp: acpi.rsdp, placed: [...acpi.placed, mpTable] }
+}

@@ -1,0 +1,30 @@
+// Where things are on a PC: ports, GSIs of the I/O APIC, and guest physical addresses.
+
+/** Ports and GSI of the four serial lines, COM1 to COM4. */
+export const SERIAL_LINES = [
+  { port: 0x3f8, gsi: 4 },
+  { port: 0x2f8, gsi: 3 },
+  { port: 0x3e8, gsi: 4 },
+  { port: 0x2e8, gsi: 3 },
+] as const
+export const SERIAL_LENGTH = 8
+
+export const RTC_PORT = 0x70
+export const RTC_LENGTH = 2
+export const RTC_GSI = 8
+export const I8042_DATA_PORT = 0x60
+export const I8042_COMMAND_PORT = 0x64
+export const KEYBOARD_GSI = 1
+export const POST_PORT = 0x80
+export const SYSTEM_CONTROL_A_PORT = 0x92
+export const DEBUG_CONSOLE_PORT = 0xe9
+export const EXIT_PORT = 0xf4
+export const EXIT_LENGTH = 4
+export const PVPANIC_PORT = 0x505
+export const PM_PORT = 0x600
+export const SCI_GSI = 9
+
+export const IO_APIC_ADDRESS = 0xfec0_0000
+
+export const PORT_COUNT = 0x1_0000
+export const PHYSICAL_ADDRESSES = 2 ** 52
