@@ -10,6 +10,12 @@
 
 namespace node_kvm {
 
+int SignalEvent(int fd) {
+  const std::uint64_t one = 1;
+  // The counter can only be full (EAGAIN) when it is signalled already.
+  return write(fd, &one, sizeof one) == sizeof one || errno == EAGAIN ? 0 : errno;
+}
+
 Napi::Function EventFd::Define(Napi::Env env) {
   return DefineClass(env, "EventFd",
                      {InstanceMethod<&EventFd::Signal>("signal"), InstanceMethod<&EventFd::Ref>("ref"),
@@ -82,9 +88,7 @@ void EventFd::Deliver() {
 
 Napi::Value EventFd::Signal(const Napi::CallbackInfo& info) {
   if (closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
-  const std::uint64_t one = 1;
-  // The counter can only be full (EAGAIN) when it is signalled already.
-  if (write(fd_.get(), &one, sizeof one) != sizeof one && errno != EAGAIN) throw SystemError(info.Env(), "write", errno);
+  if (const int error = SignalEvent(fd_.get()); error != 0) throw SystemError(info.Env(), "write", error);
   return info.Env().Undefined();
 }
 

@@ -10,6 +10,9 @@
 
 namespace node_kvm {
 
+// Signals an eventfd. From any thread. Returns 0 or an errno.
+int SignalEvent(int fd);
+
 class EventFd : public Napi::ObjectWrap<EventFd> {
  public:
   static constexpr napi_type_tag kTypeTag = {0x6e6f64656b766d04, 0x8be3460fd97c1a25};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "event_fd.h"
 #include "kick.h"
 
 namespace node_kvm {
@@ -22,17 +23,18 @@ constexpr int kLookSoon = -3;   // nothing to do; but call look() again in a mil
 Napi::Function Hub::Define(Napi::Env env) {
   return DefineClass(env, "Hub",
                      {InstanceMethod<&Hub::Look>("look"), InstanceMethod<&Hub::Next>("next"),
-                      InstanceMethod<&Hub::Answer>("answer"), InstanceMethod<&Hub::Remove>("remove"),
-                      InstanceMethod<&Hub::Ref>("ref"), InstanceMethod<&Hub::Unref>("unref")});
+                      InstanceMethod<&Hub::Answer>("answer"), InstanceMethod<&Hub::Remove>("remove")});
 }
 
-// new Hub(callback): the callback is called on the JavaScript thread when a vCPU needs it; it calls look().
+// new Hub(event): an EventFd that is signalled when a vCPU needs the JavaScript thread; its callback calls look().
+// An eventfd, because the loop calls back once a turn, however often it is signalled meanwhile: a threadsafe function is
+// called again and again as long as its queue has something, and timers and sockets wait.
 Hub::Hub(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Hub>(info) {
   const Napi::Env env = info.Env();
-  wake_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "node-kvm", 0, 1);
-  wake_.Unref(env);
-  meeting_->notify = [wake = wake_] { wake.NonBlockingCall(); };
-  // Runs before the function above goes, when the environment ends in whatever way.
+  const EventFd& event = ToHandle<EventFd>(info, 0);
+  event_ = Napi::Persistent(info[0].As<Napi::Object>());
+  meeting_->notify = [fd = event.fd()] { SignalEvent(fd); };
+  // Runs before the descriptor above goes, when the environment ends in whatever way.
   napi_add_env_cleanup_hook(env, StopAllOf, this);
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
 }
@@ -90,19 +92,10 @@ Napi::Value Hub::Remove(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value Hub::Ref(const Napi::CallbackInfo& info) {
-  wake_.Ref(info.Env());
-  return info.Env().Undefined();
-}
-
-Napi::Value Hub::Unref(const Napi::CallbackInfo& info) {
-  wake_.Unref(info.Env());
-  return info.Env().Undefined();
-}
-
 void Hub::AnswerSeat(std::uint32_t index, TurnState command) {
   if (index >= seats_.size() || !seats_[index].thread || !seats_[index].taken) return;
-  if (offered_ == static_cast<int>(index)) ConsumeOffered();
+  if (offered_ == static_cast<int>(index)) offered_ = -1;
+  seats_[index].thread->ConsumePosted();
   seats_[index].taken = false;
   woke_vcpu_ = seats_[index].thread->Answer(command, MonotonicNow());
 }

@@ -33,8 +33,6 @@ class Hub : public Napi::ObjectWrap<Hub> {
   Napi::Value Next(const Napi::CallbackInfo& info);
   Napi::Value Answer(const Napi::CallbackInfo& info);
   Napi::Value Remove(const Napi::CallbackInfo& info);
-  Napi::Value Ref(const Napi::CallbackInfo& info);
-  Napi::Value Unref(const Napi::CallbackInfo& info);
 
   int Wait();
   int Find(std::uint64_t now);
@@ -45,7 +43,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   static void StopAllOf(void* hub);
 
   std::shared_ptr<Meeting> meeting_ = std::make_shared<Meeting>();
-  Napi::ThreadSafeFunction wake_;
+  Napi::ObjectReference event_;  // the EventFd that makes the event loop look
   std::vector<Seat> seats_;
   std::size_t next_seat_ = 0;  // where to look first, so that each gets its turn
   int offered_ = -1;           // the seat whose posted writes JavaScript is delivering

@@ -27,6 +27,17 @@ namespace {
 // A guest that never exits comes out this often, so that a worker which is being terminated can end.
 constexpr std::uint64_t kTickNanoseconds = 100'000'000;
 
+std::vector<std::uint64_t> Collect(const VcpuThread& thread) {
+  const ThreadStats& stats = thread.stats();
+  std::vector<std::uint64_t> values(stats.exits.begin(), stats.exits.end());
+  for (const auto* counter : {&stats.posted, &stats.latched, &stats.delivered, &stats.notified, &stats.slept}) {
+    values.push_back(*counter);
+  }
+  values.push_back(thread.GuestTime());
+  values.push_back(stats.handler_nanoseconds);
+  return values;
+}
+
 // Every vCPU of the process by its token, for kicks from other threads.
 class Registry {
  public:
@@ -83,8 +94,9 @@ int VcpuState::Enter() { return ioctl(descriptor_->fd.get(), KVM_RUN, 0) == 0 ? 
 int VcpuState::Run(std::uint64_t deadline) {
   // Before the timer is set: a signal that comes from here on marks the page, and KVM_RUN returns at once.
   const KickScope scope(run());
-  const int timer_error = deadline != 0 && deadline < MonotonicNow() + kTickNanoseconds ? WakeThreadBy(deadline)
-                                                                                         : WakeThreadEvery(kTickNanoseconds);
+  const int timer_error = deadline != 0 && deadline < MonotonicNow() + kTickNanoseconds
+                              ? WakeThreadBy(deadline)
+                              : WakeThreadEvery(kTickNanoseconds);
   if (timer_error != 0) return -timer_error;
   static thread_local const pid_t this_thread = gettid();
   thread_ = this_thread;
@@ -126,7 +138,9 @@ void VcpuState::ComeOut() {
 int VcpuState::Complete() {
   SetImmediateExit(true);
   const int result = Enter();
-  SetImmediateExit(kicked_ || come_out_);
+  // In this order: whoever sets a flag after it has been looked at here sets the byte after it has been cleared.
+  SetImmediateExit(false);
+  if (kicked_ || come_out_) SetImmediateExit(true);
   if (result == 0) return 1;
   return result == -EINTR ? 0 : result;
 }
@@ -137,7 +151,9 @@ void VcpuState::Kick() {
 }
 
 void VcpuState::Interrupt() {
-  SetImmediateExit(true);
+  // Where the byte is set already, a signal is on its way, or KVM_RUN is about to look. Real-time signals queue, and all
+  // processes of a user share one queue: one signal is enough, however often this is called.
+  if (__atomic_exchange_n(&run()->immediate_exit, 1, __ATOMIC_SEQ_CST) != 0) return;
   const pid_t thread = thread_;
   if (thread != 0) SignalThread(thread);
 }
@@ -154,8 +170,8 @@ Napi::Function VcpuRun::Define(Napi::Env env) {
                       InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
                       InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
                       InstanceMethod<&VcpuRun::Stop>("stop"), InstanceMethod<&VcpuRun::ComeOut>("comeOut"),
-                      InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"),
-                      InstanceMethod<&VcpuRun::Stats>("stats"), InstanceMethod<&VcpuRun::Close>("close")});
+                      InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"), InstanceMethod<&VcpuRun::Stats>("stats"),
+                      InstanceMethod<&VcpuRun::Close>("close")});
 }
 
 // new VcpuRun(fd): maps the kvm_run page of that vCPU.
@@ -212,14 +228,16 @@ VcpuThread& VcpuRun::RequireThread(Napi::Env env) const {
   return *thread_;
 }
 
-// start(hub): gives the vCPU a thread, which begins to run the guest, and returns its seat at the hub.
+// start(hub, outside): gives the vCPU a thread, and returns its seat at the hub. The thread begins to run the guest, or
+// outside of it with RunResult::kOut.
 Napi::Value VcpuRun::Start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   VcpuState& state = Require(env);
   Hub& hub = ToHandle<Hub>(info, 0);
   if (thread_) throw Napi::Error::New(env, "the vCPU has a thread already");
   try {
-    thread_ = std::make_shared<VcpuThread>(state_, hub.meeting(), state.descriptor()->parent->fast);
+    thread_ =
+        std::make_shared<VcpuThread>(state_, hub.meeting(), state.descriptor()->parent->fast, info[1].ToBoolean());
   } catch (const std::system_error& error) {
     throw SystemError(env, "pthread_create", error.code().value());
   } catch (const std::bad_alloc&) {
@@ -234,6 +252,7 @@ Napi::Value VcpuRun::Stop(const Napi::CallbackInfo& info) {
   if (thread_) {
     thread_->Stop();
     thread_->mapping()->Release();
+    last_stats_ = Collect(*thread_);
   }
   thread_.reset();
   return info.Env().Undefined();
@@ -250,14 +269,10 @@ Napi::Value VcpuRun::ThreadBuffer(const Napi::CallbackInfo& info) {
   return thread_views_.Make(info.Env(), mapping, 0, mapping->size());
 }
 
-// stats(): the counters of ThreadStats in order, as numbers: first the exits by reason, then the others.
+// stats(): of the thread, or of the last one that was: the counters of ThreadStats in order, as numbers: first the exits
+// by reason, then the others. Empty when there was none.
 Napi::Value VcpuRun::Stats(const Napi::CallbackInfo& info) {
-  const ThreadStats& stats = RequireThread(info.Env()).stats();
-  std::vector<std::uint64_t> values(stats.exits.begin(), stats.exits.end());
-  for (const auto* counter : {&stats.posted, &stats.latched, &stats.delivered, &stats.notified, &stats.slept,
-                              &stats.guest_nanoseconds, &stats.handler_nanoseconds}) {
-    values.push_back(*counter);
-  }
+  const std::vector<std::uint64_t> values = thread_ ? Collect(*thread_) : last_stats_;
   Napi::Float64Array result = Napi::Float64Array::New(info.Env(), values.size());
   std::ranges::transform(values, result.Data(), [](std::uint64_t value) { return static_cast<double>(value); });
   return result;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "descriptor.h"
 #include "mapping.h"
@@ -93,6 +94,7 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
 
   std::shared_ptr<VcpuState> state_;
   std::shared_ptr<VcpuThread> thread_;
+  std::vector<std::uint64_t> last_stats_;  // of the thread that has ended
   Views thread_views_;
   Views views_;
 };

@@ -22,6 +22,21 @@ void Add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
 
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
 }  // namespace
 
 std::atomic<int> Meeting::awake = 0;
@@ -31,34 +46,34 @@ bool Meeting::MayPoll() {
   return awake + 1 <= cpus;  // the JavaScript thread needs a CPU, too
 }
 
-VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table)
+VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table,
+                       bool outside)
     : vcpu_(std::move(vcpu)),
       meeting_(std::move(meeting)),
       table_(table),
       mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)) {
   if (!mapping_) throw std::bad_alloc();
   // The thread starts with every signal blocked: those of the process are for others.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { Main(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  const BlockedSignals blocked;
+  thread_ = std::thread([this, outside] { Main(outside); });
 }
 
 // SAFETY: the mapping is that large and page-aligned, and nothing else is in it.
 ThreadPage& VcpuThread::page() const { return *reinterpret_cast<ThreadPage*>(mapping_->data()); }
 
-void VcpuThread::Main() {
+void VcpuThread::Main(bool outside) {
   pthread_setname_np(pthread_self(), "kvm-vcpu");
   UnblockKickSignal();
   ++Meeting::awake;
   vcpu_->EnterThread();
   turn_began_ = MonotonicNow();
-  TurnState command = kGuest;
+  TurnState command = outside ? GiveTurn(static_cast<int>(RunResult::kOut)) : kGuest;
   while (command != kStop) {
-    const int result = command == kComplete ? vcpu_->Complete() : RunGuest();
-    if (stop_) break;
+    const int result = command == kComplete ? CompleteAccess() : RunGuest();
+    if (stop_) {
+      Add(stats_.guest_nanoseconds, MonotonicNow() - turn_began_);
+      break;
+    }
     command = GiveTurn(result);
   }
   vcpu_->LeaveThread();
@@ -73,15 +88,24 @@ int VcpuThread::RunGuest() {
       continue;
     }
     if (result != 0) return result;
-    const std::uint32_t reason = vcpu_->run()->exit_reason;
-    Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
     if (!AnswerFast()) return result;
     if (stop_) return result;
   }
 }
 
-// Whether the exit was one that needs no JavaScript.
+// What follows in the same instruction may be fast, too: the write after a read, the next element of a string.
+int VcpuThread::CompleteAccess() {
+  for (;;) {
+    const int result = vcpu_->Complete();
+    if (result != 1) return result;
+    if (!AnswerFast()) return result;
+    if (stop_) return result;
+  }
+}
+
 bool VcpuThread::AnswerFast() {
+  const std::uint32_t reason = vcpu_->run()->exit_reason;
+  Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
   fast_version_ = table_.Refresh(fast_version_, fast_);
   if (fast_.posted.empty() && fast_.latched.empty()) return false;
   kvm_run* run = vcpu_->run();
@@ -94,8 +118,7 @@ bool VcpuThread::AnswerFast() {
   }
   if (run->exit_reason == KVM_EXIT_MMIO) {
     const Access access{Space::kMmio, run->mmio.phys_addr, std::min<std::uint32_t>(run->mmio.len, 8)};
-    return run->mmio.is_write != 0 ? AppendPosted(access, run->mmio.data, 1)
-                                   : AnswerLatched(access, run->mmio.data, 1);
+    return run->mmio.is_write != 0 ? AppendPosted(access, run->mmio.data, 1) : AnswerLatched(access, run->mmio.data, 1);
   }
   return false;
 }
@@ -186,10 +209,17 @@ void VcpuThread::Stop() {
   thread_.join();
 }
 
+std::uint64_t VcpuThread::GuestTime() const {
+  const std::uint64_t so_far = stats_.guest_nanoseconds;
+  return turn_.pending() || stop_ ? so_far : so_far + MonotonicNow() - turn_began_;
+}
+
 int VcpuThread::Complete() {
+  ConsumePosted();
   turn_.Answer(kComplete);
   // KVM_RUN with immediate_exit set returns at once.
   while (!turn_.pending()) sched_yield();
+  Offer(true);
   return page().result;
 }
 

@@ -62,7 +62,9 @@ struct Meeting {
 
 class VcpuThread {
  public:
-  VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table);
+  // `outside`: the thread begins with a turn of JavaScript's, RunResult::kOut, and not in the guest.
+  VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table,
+             bool outside);
   ~VcpuThread() { Stop(); }
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
@@ -74,20 +76,26 @@ class VcpuThread {
   bool Answer(TurnState command, std::uint64_t now);
   // How long the guest ran before the exit that JavaScript has, in nanoseconds.
   [[nodiscard]] std::uint64_t guest_time() const { return guest_time_; }
-  int Complete();   // completes the pending access on the vCPU's thread; like VcpuState::Complete()
-  void ComeOut();   // makes the guest come out with RunResult::kOut
+  // Completes the pending access on the vCPU's thread; like VcpuState::Complete(), or kRingFull: then again. Posted
+  // writes that came of it are shown in the page.
+  int Complete();
+  void ComeOut();  // makes the guest come out with RunResult::kOut
   [[nodiscard]] bool exit_pending() const { return turn_.pending(); }
   [[nodiscard]] std::uint32_t PostedCount() const { return head_ - tail_; }
   void Offer(bool exit);  // shows in the page what there is for JavaScript
-  void ConsumePosted();  // frees the entries that were shown
+  void ConsumePosted();   // frees the entries that were shown; again: nothing
 
   [[nodiscard]] ThreadPage& page() const;
   [[nodiscard]] const std::shared_ptr<Mapping>& mapping() const { return mapping_; }
   [[nodiscard]] const ThreadStats& stats() const { return stats_; }
+  // Nanoseconds in the guest, up to this moment.
+  [[nodiscard]] std::uint64_t GuestTime() const;
 
  private:
-  void Main();
+  void Main(bool outside);
   int RunGuest();
+  int CompleteAccess();
+  // Whether the exit was one that needs no JavaScript.
   bool AnswerFast();
   bool AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count);
   bool AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count);
@@ -106,7 +114,7 @@ class VcpuThread {
   ThreadStats stats_{};
   FastAccesses fast_;
   std::uint64_t fast_version_ = 0;
-  std::uint64_t turn_began_ = 0;
+  std::atomic<std::uint64_t> turn_began_ = 0;  // when the guest was entered last
   // Written by one side before it gives the turn away, read by the other while it has it.
   std::uint64_t guest_time_ = 0;
   std::uint64_t taken_at_ = 0;

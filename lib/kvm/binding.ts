@@ -44,17 +44,20 @@ export interface NativeMemory {
 export interface NativeVcpuRun {
   /** A {@link RunResult}, or -errno. The deadline is in microseconds of CLOCK_MONOTONIC, 0 for none. */
   run(deadline: number): number
-  /** 0, 1 when completing led to another exit, or -errno. On the vCPU's thread when it has one. */
+  /**
+   * 0, 1 when completing led to another exit, or -errno. On the vCPU's thread when it has one: then also ringFull, which
+   * wants to be called again once the posted writes in the thread's page have been delivered.
+   */
   complete(): number
-  /** Gives the vCPU a thread, and returns its seat at the hub. */
-  start(hub: NativeHub): number
+  /** Gives the vCPU a thread, and returns its seat at the hub. `outside`: it begins with a turn, {@link RunResult}.out. */
+  start(hub: NativeHub, outside: boolean): number
   /** Ends the thread and waits for that. */
   stop(): void
   /** Makes the thread come out of the guest with {@link RunResult}.out. */
   comeOut(): void
   /** struct ThreadPage of native/vcpu_thread.h. */
   threadBuffer(): ArrayBuffer
-  /** The counters of struct ThreadStats, in order. */
+  /** The counters of struct ThreadStats, in order; of the last thread when it has ended, empty when there was none. */
   stats(): Float64Array
   kick(): void
   page(): ArrayBuffer
@@ -76,8 +79,6 @@ export interface NativeHub {
   next(seat: number, command: number): number
   answer(seat: number, command: number): void
   remove(seat: number): void
-  ref(): void
-  unref(): void
 }
 
 /** native/vcpu.h, `enum class RunResult`. */
@@ -110,7 +111,7 @@ export interface Binding {
   Memory: new (size: number, backing: number, hugePageShift: number) => NativeMemory
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
-  Hub: new (callback: () => void) => NativeHub
+  Hub: new (event: NativeEventFd) => NativeHub
   kick(token: number): boolean
   /** Bytes in a page of the host. */
   pageSize: number

@@ -18,6 +18,14 @@ export interface RunOptions {
   deadline?: number
 }
 
+/** What a vCPU's thread is for its {@link Execution}. */
+interface VcpuThread {
+  /** Whether it has the vCPU in the guest. */
+  readonly inGuest: boolean
+  /** Hands over the posted writes that completing an access has led to. */
+  deliver(): void
+}
+
 // Only these leave the guest in the middle of an instruction; KVM completes it when it is entered again.
 const COMPLETED_ON_ENTRY = new Set(
   ['IO', 'MMIO', 'HYPERCALL', 'X86_RDMSR', 'X86_WRMSR', 'XEN', 'HYPERV', 'OSI', 'TDX', 'SNP_REQ_CERTS', 'ARM_NISV'].map(
@@ -68,6 +76,11 @@ export class Execution {
     return this.#exitWaiting
   }
 
+  /** The exit in the page, which nobody has seen, is kept for later: {@link exitWaiting}. */
+  keepExit(): void {
+    this.#exitWaiting = true
+  }
+
   takeWaitingExit(): Exit {
     this.#exitWaiting = false
     return this.#decoder.decode()
@@ -90,7 +103,13 @@ export class Execution {
   complete(): boolean {
     if (this.#exitWaiting) return false
     if (!this.#accessPending) return true
-    const result = this.native.complete()
+    this.#accessPending = false
+    let result = this.native.complete()
+    this.thread?.deliver()
+    while (result === RunResult.ringFull && !this.#fd.closed) {
+      result = this.native.complete()
+      this.thread?.deliver()
+    }
     if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.#id })
     this.#validSync = this.#wantedSync
     this.#exitWaiting = result === 1
@@ -116,8 +135,18 @@ export class Execution {
     this.#validSync = 0n
   }
 
-  /** Whether a thread of its own has the vCPU in the guest, so that nobody else may touch it. */
-  inGuest: () => boolean = () => false
+  /** Before access to state that needs no completed access: nobody but its thread may touch a vCPU in the guest. */
+  checkOutside(): void {
+    this.#fd.checkOpen()
+    if (this.thread?.inGuest === true) {
+      throw new KvmError('ERR_KVM_RUNNING', `vCPU ${this.#id} is running; pause() it first`, {
+        operands: { vcpu: this.#id },
+      })
+    }
+  }
+
+  /** The vCPU's thread, as long as it has one. */
+  thread: VcpuThread | undefined
 
   close(): void {
     this.native.close()
@@ -133,12 +162,7 @@ export class Execution {
   }
 
   #completeAccess(): void {
-    this.#fd.checkOpen()
-    if (this.inGuest()) {
-      throw new KvmError('ERR_KVM_RUNNING', `vCPU ${this.#id} is running; pause() it first`, {
-        operands: { vcpu: this.#id },
-      })
-    }
+    this.checkOutside()
     if (this.complete()) return
     throw new KvmError(
       'ERR_KVM_ACCESS_PENDING',

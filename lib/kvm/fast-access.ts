@@ -75,8 +75,9 @@ export class FastAccesses {
         return current
       },
       set value(value) {
-        current = check(value)
-        if (!fd.native.setLatch(id, current)) throw new KvmError('ERR_KVM_CLOSED', 'this latched read has been closed')
+        const checked = check(value)
+        if (!fd.native.setLatch(id, checked)) throw new KvmError('ERR_KVM_CLOSED', 'this latched read has been closed')
+        current = checked
       },
       close,
       [Symbol.dispose]: close,

@@ -1,4 +1,4 @@
-import { binding, Command, HubResult, type NativeHub, type NativeVcpuRun } from './binding.js'
+import { binding, Command, HubResult, type NativeEventFd, type NativeHub, type NativeVcpuRun } from './binding.js'
 
 /** One vCPU thread, as the hub drives it. */
 export interface HubMember {
@@ -8,18 +8,24 @@ export interface HubMember {
 
 /** Serves the exits of this JavaScript thread's vCPU threads, a bounded slice at a time, in turn. */
 class Hub {
+  // Signalled by vCPU threads, and by the hub itself when its slice is over.
+  readonly #event: NativeEventFd
   readonly #native: NativeHub
   readonly #members: (HubMember | undefined)[] = []
   #timer: NodeJS.Timeout | undefined
   #references = 0
 
   constructor() {
-    this.#native = new binding.Hub(this.#serve)
+    this.#event = new binding.EventFd(() => {
+      this.#serve()
+    })
+    this.#event.unref()
+    this.#native = new binding.Hub(this.#event)
   }
 
-  /** Starts the vCPU's thread and returns its seat. */
-  add(member: HubMember, native: NativeVcpuRun): number {
-    const seat = native.start(this.#native)
+  /** Starts the vCPU's thread, outside of the guest or in it, and returns its seat. */
+  add(member: HubMember, native: NativeVcpuRun, outside: boolean): number {
+    const seat = native.start(this.#native, outside)
     this.#members[seat] = member
     return seat
   }
@@ -36,25 +42,24 @@ class Hub {
 
   /** As long as there is one reference, the process stays alive. */
   ref(): void {
-    if (this.#references++ === 0) this.#native.ref()
+    if (this.#references++ === 0) this.#event.ref()
   }
 
   unref(): void {
-    if (--this.#references === 0) this.#native.unref()
+    if (--this.#references === 0) this.#event.unref()
   }
 
-  readonly #serve = (): void => {
+  #serve(): void {
     let seat = this.#native.look()
     while (seat >= 0) {
       const runsOn = this.#members[seat]?.serve() ?? false
       seat = this.#native.next(runsOn ? seat : HubResult.asleep, Command.guest)
     }
     if (seat === HubResult.sliceOver) {
-      // Timers and sockets first.
-      const next = setImmediate(this.#serve)
-      if (this.#references === 0) next.unref()
+      // Timers and sockets first. An immediate would not do: one that is unref'd does not keep the loop from sleeping.
+      this.#event.signal()
     } else if (seat === HubResult.lookSoon) {
-      this.#timer ??= setTimeout(this.#lookAgain, 1).unref()
+      if (this.#timer === undefined) this.#timer = setTimeout(this.#lookAgain, 1).unref()
     }
   }
 

@@ -42,9 +42,10 @@ const REASONS = new Map<number | undefined, ExitReason>([
   ...Object.entries(PLAIN_EXITS).map(([name, shape]) => [binding.constants[name], shape.reason] as const),
 ])
 
-/** Reads the counters, struct ThreadStats of native/vcpu_thread.h. */
-export function readStats(native: NativeVcpuRun): VcpuStats {
+/** Reads the counters, undefined when there never was a thread: struct ThreadStats of native/vcpu_thread.h. */
+export function readStats(native: NativeVcpuRun): VcpuStats | undefined {
   const counters = native.stats()
+  if (counters.length === 0) return undefined
   const exits: VcpuStats['exits'] = {}
   for (const [number, count] of counters.subarray(0, REASON_COUNT).entries()) {
     const reason = REASONS.get(number) ?? 'unknown'

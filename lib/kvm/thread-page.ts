@@ -37,8 +37,11 @@ export class ThreadPage {
     return this.#data.getUint32(EXIT_OFFERED, true) !== 0
   }
 
-  /** Hands the posted writes to their listeners, in order. A range that is gone by now has none. */
-  deliver(listeners: ReadonlyMap<number, PostedListener>): void {
+  /**
+   * Hands the posted writes to their listeners, in order. A range that is gone by now has none. When a listener throws,
+   * the others still get what is theirs.
+   */
+  deliver(listeners: ReadonlyMap<number, PostedListener>, onError: (error: unknown) => void): void {
     const count = this.#data.getUint32(POSTED_COUNT, true)
     const first = this.#data.getUint32(POSTED_FIRST, true)
     for (let index = 0; index < count; index++) {
@@ -51,7 +54,12 @@ export class ThreadPage {
       const length = this.#data.getUint32(start + ENTRY_LENGTH, true)
       const offset = Number(this.#data.getBigUint64(start + ENTRY_OFFSET, true))
       const slot = entry * LENGTHS + length
-      listener(offset, (this.#views[slot] ??= new Uint8Array(this.#buffer, start + ENTRY_DATA, length)))
+      const data = (this.#views[slot] ??= new Uint8Array(this.#buffer, start + ENTRY_DATA, length))
+      try {
+        listener(offset, data)
+      } catch (error) {
+        onError(error)
+      }
     }
   }
 }

@@ -24,6 +24,11 @@ export type ExitHandler = (exit: Exit) => void | Promise<void>
  */
 type Phase = 'guest' | 'handling' | 'paused' | 'stopped'
 
+/** Somebody threw, whatever: undefined is possible, too. */
+interface Failure {
+  reason: unknown
+}
+
 /** The JavaScript side of a vCPU's thread. */
 export class Thread implements HubMember {
   /** Resolves when the vCPU has stopped; rejects with what its handler threw or the kernel refused. */
@@ -37,6 +42,8 @@ export class Thread implements HubMember {
   #phase: Phase = 'guest'
   #pauseWanted = false
   #stopWanted = false
+  // What a listener has thrown.
+  #failure: Failure | undefined
   #referenced = true
   #pauses: (() => void)[] = []
   #resolve!: () => void
@@ -56,7 +63,7 @@ export class Thread implements HubMember {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.#seat = hub().add(this, execution.native)
+    this.#seat = hub().add(this, execution.native, execution.exitWaiting)
     this.#page = new ThreadPage(execution.native.threadBuffer())
     hub().ref()
   }
@@ -71,18 +78,34 @@ export class Thread implements HubMember {
 
   serve(): boolean {
     try {
-      this.#page.deliver(this.#listeners)
+      this.deliver()
       // A listener may have stopped the vCPU.
       if (this.#hasStopped() || !this.#page.exitOffered) return false
       const { result } = this.#page
       if (result === RunResult.ringFull) return true
       this.#phase = 'handling'
+      const out = result === RunResult.out
+      // A thread that was started with an exit waiting comes out before it has entered the guest.
+      if (out && this.#execution.exitWaiting) return this.#continue()
       const exit = this.#execution.accept(result)
-      return result === RunResult.out ? this.#answer() : this.#handle(exit)
+      if (out) return this.#continue()
+      if (this.#failure === undefined) return this.#handle(exit)
+      // A listener has failed: who runs the vCPU next gets the exit.
+      if (result === RunResult.kick) this.#execution.native.kick()
+      else this.#execution.keepExit()
+      this.#end()
     } catch (error) {
-      this.#end(error)
-      return false
+      this.#end({ reason: error })
     }
+    return false
+  }
+
+  /** Delivers the posted writes that the thread's page shows. A listener that throws stops the vCPU. */
+  deliver(): void {
+    this.#page.deliver(this.#listeners, (error) => {
+      this.#failure ??= { reason: error }
+      this.#stopSoon()
+    })
   }
 
   pause(): Promise<void> {
@@ -98,7 +121,7 @@ export class Thread implements HubMember {
     if (this.#phase !== 'paused') return
     if (this.#execution.exitWaiting) {
       // Looking at state while paused led to an exit.
-      this.#later(() => this.#handle(this.#execution.takeWaitingExit()))
+      this.#later()
     } else {
       this.#phase = 'guest'
       hub().resume(this.#seat)
@@ -106,8 +129,7 @@ export class Thread implements HubMember {
   }
 
   stop(): Promise<void> {
-    if (this.#phase === 'guest' && !this.#stopWanted) this.#execution.native.comeOut()
-    this.#stopWanted = true
+    this.#stopSoon()
     if (this.#phase === 'paused') this.#end()
     return this.finished
   }
@@ -127,51 +149,64 @@ export class Thread implements HubMember {
     this.#referenced = false
   }
 
-  /** Runs the handler. True when the guest can run on at once. */
-  #handle(exit: Exit): boolean {
-    const pending = this.#handler(exit)
-    if (pending === undefined) return this.#answer()
-    if (typeof (pending as { then?: unknown } | null)?.then !== 'function') {
-      throw invalidArgument('what the exit handler returns', pending, 'nothing or a promise')
-    }
-    pending.then(
-      () => {
-        this.#later(() => this.#answer())
-      },
-      (error: unknown) => {
-        this.#end(error)
-      },
-    )
-    return false
+  #stopSoon(): void {
+    if (this.#phase === 'guest' && !this.#stopWanted) this.#execution.native.comeOut()
+    this.#stopWanted = true
   }
 
-  /** The exit has been handled: what now? True when the guest can run on. */
-  #answer(): boolean {
-    if (this.#hasStopped()) return false
+  /** Runs the handler, and again for each further exit of the same access. True when the guest can run on at once. */
+  #handle(first: Exit): boolean {
+    for (let exit: Exit | undefined = first; exit !== undefined; exit = this.#answer()) {
+      const pending = this.#handler(exit)
+      if (pending === undefined) continue
+      if (typeof (pending as { then?: unknown } | null)?.then !== 'function') {
+        throw invalidArgument('what the exit handler returns', pending, 'nothing or a promise')
+      }
+      // A promise settles once, whatever a foreign then() does.
+      Promise.resolve(pending).then(
+        () => {
+          this.#later()
+        },
+        (error: unknown) => {
+          this.#end({ reason: error })
+        },
+      )
+      return false
+    }
+    return this.#phase === 'guest'
+  }
+
+  /** The exit has been handled: what now? Returns the next one when the access goes on with it. */
+  #answer(): Exit | undefined {
+    if (this.#pauseWanted && !this.#stopWanted && !this.#hasStopped()) this.#execution.complete()
+    if (this.#hasStopped()) return undefined
     if (this.#stopWanted) {
       this.#end()
-      return false
-    }
-    if (this.#execution.exitWaiting || (this.#pauseWanted && !this.#execution.complete())) {
-      return this.#handle(this.#execution.takeWaitingExit())
-    }
-    if (this.#pauseWanted) {
+    } else if (this.#execution.exitWaiting) {
+      return this.#execution.takeWaitingExit()
+    } else if (this.#pauseWanted) {
       this.#phase = 'paused'
       this.#settlePauses()
-      return false
+    } else {
+      this.#phase = 'guest'
     }
-    this.#phase = 'guest'
-    return true
+    return undefined
+  }
+
+  /** From there on. True when the guest can run on at once. */
+  #continue(): boolean {
+    const exit = this.#answer()
+    return exit === undefined ? this.#phase === 'guest' : this.#handle(exit)
   }
 
   /** The same outside of serve(). */
-  #later(step: () => boolean): void {
+  #later(): void {
     if (this.#hasStopped()) return
     try {
       this.#phase = 'handling'
-      if (step()) hub().resume(this.#seat)
+      if (this.#continue()) hub().resume(this.#seat)
     } catch (error) {
-      this.#end(error)
+      this.#end({ reason: error })
     }
   }
 
@@ -186,7 +221,8 @@ export class Thread implements HubMember {
     for (const resolve of pauses) resolve()
   }
 
-  #end(error?: unknown): void {
+  /** A failure that came before counts more than this one. */
+  #end(failure?: Failure): void {
     if (this.#hasStopped()) return
     this.#phase = 'stopped'
     this.#execution.native.stop()
@@ -194,7 +230,8 @@ export class Thread implements HubMember {
     if (this.#referenced) hub().unref()
     this.#onStopped()
     this.#settlePauses()
-    if (error === undefined) this.#resolve()
-    else this.#reject(error)
+    const first = this.#failure ?? failure
+    if (first === undefined) this.#resolve()
+    else this.#reject(first.reason)
   }
 }

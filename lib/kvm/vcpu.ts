@@ -82,9 +82,10 @@ export class Vcpu {
     if (typeof handler !== 'function') throw invalidArgument('handler', handler, 'a function')
     this.#fd.checkOpen()
     if (this.#thread !== undefined) throw this.#hasThread()
-    const thread = new Thread(this.#execution, handler, this.#posted, () => (this.#thread = undefined))
-    this.#thread = thread
-    this.#execution.inGuest = () => thread.inGuest
+    const thread = new Thread(this.#execution, handler, this.#posted, () => {
+      this.#thread = this.#execution.thread = undefined
+    })
+    this.#thread = this.#execution.thread = thread
     return thread.finished
   }
 
@@ -127,9 +128,9 @@ export class Vcpu {
     this.#thread?.unref()
   }
 
-  /** What the vCPU's thread has done so far; undefined when it has none. */
+  /** What the vCPU's thread has done since start(), also when it has ended; undefined before the first start(). */
   get stats(): VcpuStats | undefined {
-    return this.#thread === undefined ? undefined : readStats(this.#execution.native)
+    return readStats(this.#execution.native)
   }
 
   /**
@@ -189,6 +190,7 @@ export class Vcpu {
 
   /** KVM_GET_CPUID2: what this vCPU's CPUID instruction says. */
   getCpuid2(): CpuidEntry[] {
+    this.#execution.checkOutside() // the kernel would make this thread wait for the vCPU's
     return readCpuid(this.#fd, 'KVM_GET_CPUID2')
   }
 
