@@ -34,6 +34,16 @@ export const FWAIT: Code = [0x9b]
 /** jmp backwards over `length` bytes of code and itself. */
 export const jumpBack = (length: number): Code => [0xeb, (256 - length - 2) & 0xff]
 
+/** dec cx, and backwards over `length` bytes of code and itself unless it is 0 now. */
+export const decCxJnzBack = (length: number): Code => [0x49, 0x75, (256 - length - 3) & 0xff]
+/** inc al */
+export const INC_AL: Code = [0xfe, 0xc0]
+/** movsb: from ds:si to es:di */
+export const MOVSB: Code = [0xa4]
+export const REP: Code = [0xf3]
+/** or byte es:[offset], value: a read and then a write */
+export const orByte = (offset: number, value: number): Code => [0x26, 0x80, 0x0e, ...word(offset), value]
+
 export const movAl = (value: number): Code => [0xb0, value]
 export const movAx = (value: number): Code => [0xb8, ...word(value)]
 export const movCx = (value: number): Code => [0xb9, ...word(value)]
