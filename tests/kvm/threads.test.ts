@@ -142,7 +142,7 @@ describe('an error in a handler', () => {
         ),
       ).resolves.toEqual({ reason: thrown })
       using again = machine(assemble(outAl(1), HLT))
-      const rejected = again.vcpu.start(() => Promise.reject(thrown as Error))
+      const rejected = again.vcpu.start(() => Promise.reject(thrown))
       await expect(
         rejected.then(
           () => 'resolved',
