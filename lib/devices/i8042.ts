@@ -97,7 +97,7 @@ export class I8042 extends ByteDevice implements Stateful<I8042State> {
   get #status(): number {
     return (
       (this.#output.full ? R.STATUS_OUTPUT_FULL : 0) |
-      (this.#config & R.CONFIG_SYSTEM) |
+      ((this.#config & R.CONFIG_SYSTEM) !== 0 ? R.STATUS_SYSTEM : 0) |
       (this.#lastWriteWasCommand ? R.STATUS_COMMAND : 0) |
       R.STATUS_UNLOCKED |
       (this.#output.fromAux ? R.STATUS_AUX_DATA : 0)

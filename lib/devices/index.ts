@@ -19,9 +19,11 @@ export { type Output, OutputBuffer, type OutputBufferOptions } from './output-bu
 export { PostCode, type PostCodeOptions, type PostCodeState } from './post-code.js'
 export { type PanicEvent, PvPanic, type PvPanicOptions } from './pvpanic.js'
 export type { CmosContents } from './rtc-memory.js'
+export { RTC_LENGTH } from './rtc-registers.js'
 export { Rtc, type RtcOptions, type RtcState } from './rtc.js'
 export type { ModemLines, OutputLines } from './serial-modem.js'
 export type { ModemState, ReceiverState, SerialState } from './serial-state.js'
+export { SERIAL_LENGTH } from './serial-registers.js'
 export { Serial, type SerialOptions } from './serial.js'
 export {
   SystemControlA,

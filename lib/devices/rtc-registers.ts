@@ -36,7 +36,6 @@ export const B_ALARM_INTERRUPT = 1 << 5
 export const B_PERIODIC_INTERRUPT = 1 << 6
 /** The clock stands while the guest sets it. */
 export const B_SET = 1 << 7
-export const B_DEFAULT = B_24_HOURS
 
 export const C_UPDATE = 1 << 4
 export const C_ALARM = 1 << 5

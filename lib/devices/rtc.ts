@@ -60,7 +60,7 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
     this.#schedule = options.schedule ?? eventLoopSchedule
     this.#cmos = cmosMemory(options.contents ?? {})
     this.#cmos[R.REGISTER_A] = R.A_DEFAULT
-    this.#cmos[R.REGISTER_B] = R.B_DEFAULT
+    this.#cmos[R.REGISTER_B] = R.B_24_HOURS
     this.#seen = this.#now()
   }
 
