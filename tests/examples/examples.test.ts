@@ -113,6 +113,20 @@ host: saved
 host: restored
 4d 5e 6f 7g
 `,
+
+  'smp-threads': '4 CPUs have met and counted the primes below 2000: 303\n',
+
+  clock: `\rhost: 0.1 s \rhost: 0.2 s \rhost: 0.3 s \rhost: 0.4 s \rhost: 0.5 s \n\
+guest: that was enough, and it was not for nothing: yes
+`,
+
+  'two-vms': `guest 0 says 1
+guest 1 says 2
+guest 0 says 3
+guest 1 says 4
+guest 0 says 5
+guest 1 says 6
+`,
 }
 
 test.each(Object.entries(expected))('%s prints what its lesson says', (name, output) => {

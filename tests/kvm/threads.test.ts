@@ -142,7 +142,11 @@ describe('an error in a handler', () => {
         ),
       ).resolves.toEqual({ reason: thrown })
       using again = machine(assemble(outAl(1), HLT))
-      const rejected = again.vcpu.start(() => Promise.reject(thrown))
+      const rejected = again.vcpu.start(async () => {
+        await turn()
+        // eslint-disable-next-line @typescript-eslint/only-throw-error
+        throw thrown
+      })
       await expect(
         rejected.then(
           () => 'resolved',
