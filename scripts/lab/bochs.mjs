@@ -80,7 +80,10 @@ export async function startBochs({ cpu, writeIso }, job) {
   writeFileSync(path('commands'), 'c\n')
   const bochs = ['setpriv', '--pdeathsig', 'KILL', 'bochs', '-q', '-f', 'bochsrc', '-rc', 'commands']
   const script = ['--quiet', '--return', '--flush', '--command', `exec ${bochs.map(quote).join(' ')}`, '/dev/null']
-  const { child, closed, end: kill } = spawnEmulator('script', script, ['ignore', 'pipe', 'pipe'], { cwd: folder })
+  // Bochs draws its screen on a terminal of its own that nobody reads, and stops for ever when that is full. What fills it is
+  // the blinking cursor; a VT100 cannot hide its cursor.
+  const env = { ...process.env, TERM: 'vt100' }
+  const { child, closed, end: kill } = spawnEmulator('script', script, ['ignore', 'pipe', 'pipe'], { cwd: folder, env })
 
   const ports = PORTS.map((name) => tail(path(name), closed))
   const [kernel, stdout, stderr, control] = /** @type {[Readable, Readable, Readable, Readable]} */ (ports)

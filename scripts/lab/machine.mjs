@@ -21,7 +21,7 @@ import { spawn } from 'node:child_process'
  * @param {string} program
  * @param {string[]} args
  * @param {Descriptors} stdio
- * @param {{ cwd?: string }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
  */
 export function spawnEmulator(program, args, stdio, options = {}) {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { ...options, stdio })

@@ -58,7 +58,8 @@ export const intel = {
             isolinux: isolinux.path(),
             syslinux: syslinux.path(),
             kernel: kernel.bzImage.path(),
-            append: 'console=ttyS0,115200 quiet panic=-1 no_timer_check mitigations=off nokaslr',
+            append:
+              'console=ttyS0,115200 quiet panic=-1 no_timer_check mitigations=off nokaslr vt.global_cursor_default=0',
             initramfs: initramfs(
               {
                 host: 'intel',
