@@ -90,7 +90,11 @@ export interface Segment {
 /** An executable; each segment's content follows the headers. */
 export function elf(
   segments: readonly Segment[],
-  { bits = 64, entry = 0x10_0000 as number | bigint, header = [] as readonly Field[] } = {},
+  {
+    bits = 64,
+    entry = 0x10_0000,
+    header = [],
+  }: { bits?: number; entry?: number | bigint; header?: readonly Field[] } = {},
 ): Uint8Array {
   const is64 = bits === 64
   const [ehsize, phsize] = is64 ? [64, 56] : [52, 32]
