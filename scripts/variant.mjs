@@ -9,14 +9,14 @@ import { nodedir } from './node-headers.mjs'
 
 /**
  * What a command needs in its environment beside the addon. Node itself has no sanitizer in it, so the runtime is preloaded.
- * Leaks are not looked for: V8 frees little at exit.
+ * Leaks are not looked for: V8 frees little at exit. The quarantine is small, so that tests of memory use hold here too.
  * @type {Record<string, { cmake?: string[], preload?: string[], env?: Record<string, string> }>}
  */
 const variants = {
   default: {},
   asan: {
     preload: ['libasan.so', 'libubsan.so'],
-    env: { ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+    env: { ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:quarantine_size_mb=8', UBSAN_OPTIONS: 'print_stacktrace=1' },
   },
   tsan: { preload: ['libtsan.so'], env: { TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1' } },
   arm64: { cmake: ['--cc=aarch64-linux-gnu-gcc', '--cxx=aarch64-linux-gnu-g++'] },
