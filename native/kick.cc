@@ -18,9 +18,11 @@ constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 std::mutex install_mutex;
 std::atomic<int> kick_signal = 0;
 
-// The handler touches only these two. Both are plain words of this thread, so a signal sees them whole.
-thread_local kvm_run* volatile running = nullptr;
-thread_local volatile std::uint64_t wake_up_at = 0;  // 0: no timer is under way
+// The handler touches only these two. Both are plain words of this thread, so a signal sees them whole. They lie in the
+// static block (initial-exec): every run touches them, and a signal handler must not allocate.
+#define HANDLER_LOCAL __attribute__((tls_model("initial-exec"))) thread_local
+HANDLER_LOCAL kvm_run* volatile running = nullptr;
+HANDLER_LOCAL volatile std::uint64_t wake_up_at = 0;  // 0: no timer is under way
 
 void OnSignal(int, siginfo_t* info, void*) {
   if (info->si_code == SI_TIMER) wake_up_at = 0;
@@ -103,14 +105,10 @@ void KickScope::Begin(kvm_run* run) { running = run; }
 void KickScope::End() { running = nullptr; }
 
 int WakeThreadBy(std::uint64_t time) {
-  ThreadTimer& timer = Timer();
   const std::uint64_t under_way = wake_up_at;
-  return under_way != 0 && under_way <= time ? 0 : timer.Set(time);
+  return under_way != 0 && under_way <= time ? 0 : Timer().Set(time);
 }
 
-int WakeThreadEvery(std::uint64_t period) {
-  ThreadTimer& timer = Timer();
-  return wake_up_at != 0 ? 0 : timer.Set(MonotonicNow() + period);
-}
+int WakeThreadEvery(std::uint64_t period) { return wake_up_at != 0 ? 0 : Timer().Set(MonotonicNow() + period); }
 
 }  // namespace node_kvm

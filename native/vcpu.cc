@@ -38,7 +38,8 @@ std::vector<std::uint64_t> Collect(const VcpuThread& thread) {
   return values;
 }
 
-// Every vCPU of the process by its token, for kicks from other threads.
+// Every vCPU of the process by its token, for kicks from other threads. A vCPU leaves before it goes, and a kick holds
+// the lock: so it never keeps a vCPU, and with it a VM, alive.
 class Registry {
  public:
   static Registry& Get() {
@@ -48,9 +49,9 @@ class Registry {
 
   std::uint64_t NextToken() { return next_token_++; }
 
-  void Add(const std::shared_ptr<VcpuState>& vcpu) {
+  void Add(VcpuState& vcpu) {
     const std::lock_guard lock(mutex_);
-    vcpus_.emplace(vcpu->token(), vcpu);
+    vcpus_.emplace(vcpu.token(), &vcpu);
   }
 
   void Remove(std::uint64_t token) {
@@ -58,22 +59,26 @@ class Registry {
     vcpus_.erase(token);
   }
 
-  std::shared_ptr<VcpuState> Find(std::uint64_t token) {
+  bool Kick(std::uint64_t token) {
     const std::lock_guard lock(mutex_);
     const auto found = vcpus_.find(token);
-    return found == vcpus_.end() ? nullptr : found->second.lock();
+    if (found == vcpus_.end()) return false;
+    found->second->Kick();
+    return true;
   }
 
  private:
   std::mutex mutex_;
   std::atomic<std::uint64_t> next_token_ = 1;
-  std::unordered_map<std::uint64_t, std::weak_ptr<VcpuState>> vcpus_;
+  std::unordered_map<std::uint64_t, VcpuState*> vcpus_;
 };
 
 }  // namespace
 
 VcpuState::VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page)
-    : descriptor_(std::move(descriptor)), page_(std::move(page)), token_(Registry::Get().NextToken()) {}
+    : descriptor_(std::move(descriptor)), page_(std::move(page)), token_(Registry::Get().NextToken()) {
+  Registry::Get().Add(*this);
+}
 
 VcpuState::~VcpuState() {
   Registry::Get().Remove(token_);
@@ -101,7 +106,7 @@ int VcpuState::Run(std::uint64_t deadline) {
   static thread_local const pid_t this_thread = gettid();
   thread_ = this_thread;
   const int result = Enter();
-  thread_ = 0;
+  thread_.store(0, std::memory_order_release);
   if (result != -EINTR && result != -EAGAIN) return result;
 
   // EINTR: a kick, the timer, or a signal that is not ours. EAGAIN: a vCPU that waits for its start-up was woken.
@@ -158,15 +163,11 @@ void VcpuState::Interrupt() {
   if (thread != 0) SignalThread(thread);
 }
 
-bool VcpuState::KickByToken(std::uint64_t token) {
-  const auto vcpu = Registry::Get().Find(token);
-  if (vcpu) vcpu->Kick();
-  return vcpu != nullptr;
-}
+bool VcpuState::KickByToken(std::uint64_t token) { return Registry::Get().Kick(token); }
 
 Napi::Function VcpuRun::Define(Napi::Env env) {
   return DefineClass(env, "VcpuRun",
-                     {InstanceMethod<&VcpuRun::Run>("run"), InstanceMethod<&VcpuRun::Complete>("complete"),
+                     {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
                       InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
                       InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
                       InstanceMethod<&VcpuRun::Stop>("stop"), InstanceMethod<&VcpuRun::ComeOut>("comeOut"),
@@ -187,7 +188,7 @@ VcpuRun::VcpuRun(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VcpuRun>(inf
   auto page = Mapping::Map(static_cast<std::size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor->fd.get());
   if (!page) throw SystemError(env, "mmap", errno);
   state_ = std::make_shared<VcpuState>(std::move(descriptor), std::move(page));
-  Registry::Get().Add(state_);
+  slot_->state = state_;
 }
 
 VcpuState& VcpuRun::Require(Napi::Env env) const {
@@ -195,12 +196,49 @@ VcpuState& VcpuRun::Require(Napi::Env env) const {
   return *state_;
 }
 
-// run(deadline): a RunResult or -errno. The deadline is in microseconds of CLOCK_MONOTONIC; 0 means none.
-// Microseconds stay exact in a JavaScript number for centuries; one far ahead is the same as none.
-Napi::Value VcpuRun::Run(const Napi::CallbackInfo& info) {
-  const std::uint64_t microseconds = ToUint64(info, 0);
-  const std::uint64_t deadline = microseconds > UINT64_MAX / 2000 ? 0 : microseconds * 1000;
-  return Napi::Number::New(info.Env(), Require(info.Env()).Run(deadline));
+// runner(): a function run(deadline) that returns a RunResult or -errno. The deadline is in microseconds of
+// CLOCK_MONOTONIC; 0 means none. Microseconds stay exact in a JavaScript number for centuries; one far ahead is the same
+// as none. It is a bare function with the vCPU as its data because every exit goes through it: looking up the native
+// object behind a method's `this`, and wrapping its arguments, cost as much as the rest of the call.
+Napi::Value VcpuRun::Runner(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  static_cast<void>(Require(env));
+  auto share = std::make_unique<std::shared_ptr<RunSlot>>(slot_);
+  napi_value function = nullptr;
+  if (napi_create_function(env, "run", NAPI_AUTO_LENGTH, RunFromJavaScript, slot_.get(), &function) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  // The function owns a share of the slot until it is collected. SAFETY: the finalizer takes back what is released here.
+  const auto reclaim = [](napi_env, void*, void* hint) {
+    const std::unique_ptr<std::shared_ptr<RunSlot>> owner(static_cast<std::shared_ptr<RunSlot>*>(hint));
+  };
+  if (napi_add_finalizer(env, function, slot_.get(), reclaim, share.get(), nullptr) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  static_cast<void>(share.release());
+  return {env, function};
+}
+
+napi_value VcpuRun::RunFromJavaScript(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value argument = nullptr;
+  void* data = nullptr;
+  double microseconds = 0;
+  if (napi_get_cb_info(env, info, &count, &argument, nullptr, &data) != napi_ok || count != 1 ||
+      napi_get_value_double(env, argument, &microseconds) != napi_ok || !(microseconds >= 0)) {
+    napi_throw_type_error(env, nullptr, "run() takes a deadline");
+    return nullptr;
+  }
+  // SAFETY: the function keeps its slot alive; close() empties it.
+  VcpuState* state = static_cast<RunSlot*>(data)->state.get();
+  if (state == nullptr) {
+    napi_throw_error(env, nullptr, "vCPU is closed");
+    return nullptr;
+  }
+  const std::uint64_t deadline = microseconds > kMaxSafeInteger ? 0 : static_cast<std::uint64_t>(microseconds) * 1000;
+  napi_value result = nullptr;
+  napi_create_int32(env, state->Run(deadline), &result);
+  return result;
 }
 
 Napi::Value VcpuRun::Complete(const Napi::CallbackInfo& info) {
@@ -281,6 +319,7 @@ Napi::Value VcpuRun::Stats(const Napi::CallbackInfo& info) {
 Napi::Value VcpuRun::Close(const Napi::CallbackInfo& info) {
   Stop(info);
   views_.DetachAll();
+  slot_->state.reset();
   state_.reset();
   return info.Env().Undefined();
 }

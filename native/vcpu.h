@@ -78,7 +78,13 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   explicit VcpuRun(const Napi::CallbackInfo& info);
 
  private:
-  Napi::Value Run(const Napi::CallbackInfo& info);
+  // What the functions of runner() run; empty after close().
+  struct RunSlot {
+    std::shared_ptr<VcpuState> state;
+  };
+
+  Napi::Value Runner(const Napi::CallbackInfo& info);
+  static napi_value RunFromJavaScript(napi_env env, napi_callback_info info);
   Napi::Value Complete(const Napi::CallbackInfo& info);
   Napi::Value Kick(const Napi::CallbackInfo& info);
   Napi::Value Page(const Napi::CallbackInfo& info);
@@ -93,6 +99,7 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   [[nodiscard]] VcpuThread& RequireThread(Napi::Env env) const;
 
   std::shared_ptr<VcpuState> state_;
+  std::shared_ptr<RunSlot> slot_ = std::make_shared<RunSlot>();
   std::shared_ptr<VcpuThread> thread_;
   std::vector<std::uint64_t> last_stats_;  // of the thread that has ended
   Views thread_views_;

@@ -42,8 +42,11 @@ export interface NativeMemory {
 
 /** A vCPU's kvm_run page and KVM_RUN; see native/vcpu.cc. */
 export interface NativeVcpuRun {
-  /** A {@link RunResult}, or -errno. The deadline is in microseconds of CLOCK_MONOTONIC, 0 for none. */
-  run(deadline: number): number
+  /**
+   * A function that enters the guest and returns a {@link RunResult}, or -errno. The deadline is in microseconds of
+   * CLOCK_MONOTONIC, 0 for none.
+   */
+  runner(): (deadline: number) => number
   /**
    * 0, 1 when completing led to another exit, or -errno. On the vCPU's thread when it has one: then also ringFull, which
    * wants to be called again once the posted writes in the thread's page have been delivered.

@@ -27,17 +27,19 @@ interface VcpuThread {
 }
 
 // Only these leave the guest in the middle of an instruction; KVM completes it when it is entered again.
-const COMPLETED_ON_ENTRY = new Set(
-  ['IO', 'MMIO', 'HYPERCALL', 'X86_RDMSR', 'X86_WRMSR', 'XEN', 'HYPERV', 'OSI', 'TDX', 'SNP_REQ_CERTS', 'ARM_NISV'].map(
-    (name) => constant(`KVM_EXIT_${name}`),
-  ),
-)
+const COMPLETED_ON_ENTRY: readonly boolean[] = (() => {
+  const completed = new Array<boolean>(64).fill(false)
+  const names = ['IO', 'MMIO', 'HYPERCALL', 'X86_RDMSR', 'X86_WRMSR', 'XEN', 'HYPERV', 'OSI', 'TDX', 'SNP_REQ_CERTS']
+  for (const name of [...names, 'ARM_NISV']) completed[constant(`KVM_EXIT_${name}`)] = true
+  return completed
+})()
 
 const EXIT_MEMORY_FAULT = constant('KVM_EXIT_MEMORY_FAULT')
 
 /** KVM_RUN on the calling thread, the kvm_run page, and what of it is true at the moment. */
 export class Execution {
   readonly native: NativeVcpuRun
+  readonly #run: (deadline: number) => number
   readonly #id: number
   readonly #fd: Fd
   readonly #page: RunPage
@@ -54,6 +56,7 @@ export class Execution {
 
   constructor(id: number, fd: Fd, syncable: number) {
     this.native = new binding.VcpuRun(fd.native)
+    this.#run = this.native.runner()
     this.#id = id
     this.#fd = fd
     this.#page = new RunPage(this.native.page())
@@ -66,7 +69,7 @@ export class Execution {
     this.#fd.checkOpen()
     if (this.#exitWaiting) return this.takeWaitingExit()
     let result: number
-    do result = this.native.run(deadline)
+    do result = this.#run(deadline)
     while (result === RunResult.tick)
     return this.accept(result)
   }
@@ -95,7 +98,7 @@ export class Execution {
       if (result > 0) return { reason: 'interrupted', cause: 'kick' }
       this.#checkMemoryFault(-result)
     }
-    this.#accessPending = COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
+    this.#accessPending = COMPLETED_ON_ENTRY[this.#decoder.exitReason] === true
     return this.#decoder.decode()
   }
 
@@ -113,7 +116,7 @@ export class Execution {
     if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.#id })
     this.#validSync = this.#wantedSync
     this.#exitWaiting = result === 1
-    this.#accessPending = this.#exitWaiting && COMPLETED_ON_ENTRY.has(this.#decoder.exitReason)
+    this.#accessPending = this.#exitWaiting && COMPLETED_ON_ENTRY[this.#decoder.exitReason] === true
     return !this.#exitWaiting
   }
 
@@ -129,10 +132,22 @@ export class Execution {
     return this.#fd.get(ioctl, struct)
   }
 
-  /** Before any other access to state: the pending access is completed, and the page's registers are not trusted. */
+  /** Before state is read by an ioctl: the pending access is completed. */
   settle(): void {
     this.#completeAccess()
-    this.#validSync = 0n
+  }
+
+  /**
+   * Changes state by ioctls. What the page says is not trusted afterwards, whatever ran in between: reading what the
+   * caller gave can run code of the caller.
+   */
+  change(action: () => void): void {
+    this.#completeAccess()
+    try {
+      action()
+    } finally {
+      this.#validSync = 0n
+    }
   }
 
   /** Before access to state that needs no completed access: nobody but its thread may touch a vCPU in the guest. */
@@ -172,14 +187,19 @@ export class Execution {
   }
 }
 
+// Between the two clocks below, in microseconds: both count CLOCK_MONOTONIC, from different beginnings.
+const CLOCK_OFFSET = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1e3
+
 /** From performance.now()'s milliseconds to CLOCK_MONOTONIC's microseconds; 0 for none. */
 function deadlineMicroseconds(options: RunOptions): number {
-  const { deadline } = checkOptions('options', options, ['deadline'])
+  // The whole check only for what is not an object with this one key: it is slow for something done at each exit.
+  let plain = typeof options === 'object' && (options as RunOptions | null) !== null
+  if (plain) for (const name in options) plain &&= name === 'deadline'
+  if (!plain) checkOptions('options', options, ['deadline'])
+  const { deadline } = options
   if (deadline === undefined) return 0
   if (typeof deadline !== 'number' || Number.isNaN(deadline)) {
     throw invalidArgument('deadline', deadline, 'a number of milliseconds on the clock of performance.now()')
   }
-  const left = (deadline - performance.now()) * 1e3
-  const now = Number(process.hrtime.bigint() / 1000n)
-  return Math.min(Math.max(Math.ceil(now + left), 1), Number.MAX_SAFE_INTEGER)
+  return Math.min(Math.max(Math.ceil(deadline * 1e3 + CLOCK_OFFSET), 1), Number.MAX_SAFE_INTEGER)
 }

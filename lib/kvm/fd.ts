@@ -35,6 +35,18 @@ function row(ioctl: string): number {
   return index
 }
 
+/** The error for a system call, other than an ioctl, that the addon made in vain. */
+export function systemFailure(what: string, cause: unknown): unknown {
+  const { errno, syscall } = cause as { errno?: number; syscall?: string }
+  if (cause instanceof KvmError || errno === undefined) return cause
+  const scarce = errnoName(errno) === 'EMFILE' ? 'no file descriptor is left (ulimit -n)' : 'the host refuses'
+  return new KvmError('ERR_KVM_OUT_OF_MEMORY', `${what}: ${scarce} (${syscall}: ${errnoName(errno)})`, {
+    operands: { syscall },
+    errno,
+    cause,
+  })
+}
+
 /** A KVM descriptor: issues ioctls by the kernel's names and turns refusals into {@link KvmError}s. */
 export class Fd {
   #native: NativeFd | undefined

@@ -149,8 +149,9 @@ export class Vcpu {
 
   /** KVM_SET_REGS; registers that are left out keep their value. */
   setRegs(regs: Patch<Regs>): void {
-    this.#execution.settle()
-    this.#fd.update('KVM_GET_REGS', 'KVM_SET_REGS', regsStruct, regs)
+    this.#execution.change(() => {
+      this.#fd.update('KVM_GET_REGS', 'KVM_SET_REGS', regsStruct, regs)
+    })
   }
 
   /** KVM_GET_SREGS. */
@@ -160,8 +161,9 @@ export class Vcpu {
 
   /** KVM_SET_SREGS; registers, and members of segments, that are left out keep their value. */
   setSregs(sregs: Patch<Sregs>): void {
-    this.#execution.settle()
-    this.#fd.update('KVM_GET_SREGS', 'KVM_SET_SREGS', sregsStruct, sregs)
+    this.#execution.change(() => {
+      this.#fd.update('KVM_GET_SREGS', 'KVM_SET_SREGS', sregsStruct, sregs)
+    })
   }
 
   /** KVM_GET_FPU. */
@@ -172,8 +174,9 @@ export class Vcpu {
 
   /** KVM_SET_FPU; members that are left out keep their value. */
   setFpu(fpu: Patch<Fpu>): void {
-    this.#execution.settle()
-    this.#fd.update('KVM_GET_FPU', 'KVM_SET_FPU', fpuStruct, fpu)
+    this.#execution.change(() => {
+      this.#fd.update('KVM_GET_FPU', 'KVM_SET_FPU', fpuStruct, fpu)
+    })
   }
 
   /** KVM_GET_MSRS: the values by MSR index. Throws `ERR_KVM_MSR` with the index of one that cannot be read. */
@@ -184,8 +187,9 @@ export class Vcpu {
 
   /** KVM_SET_MSRS, in order. Throws `ERR_KVM_MSR` at the first that the kernel refuses; those before it are set. */
   setMsrs(values: Iterable<readonly [number, bigint]>): void {
-    this.#execution.settle()
-    writeMsrs(this.#fd, values)
+    this.#execution.change(() => {
+      writeMsrs(this.#fd, values)
+    })
   }
 
   /** KVM_GET_CPUID2: what this vCPU's CPUID instruction says. */
@@ -196,8 +200,9 @@ export class Vcpu {
 
   /** KVM_SET_CPUID2: what this vCPU's CPUID instruction says. Before the first run(). */
   setCpuid2(entries: readonly CpuidEntry[]): void {
-    this.#execution.settle()
-    writeCpuid(this.#fd, entries)
+    this.#execution.change(() => {
+      writeCpuid(this.#fd, entries)
+    })
   }
 
   /** KVM_GET_LAPIC: the local APIC's registers, 1,024 bytes as at its MMIO address. Needs an in-kernel irqchip. */
@@ -211,8 +216,9 @@ export class Vcpu {
   /** KVM_SET_LAPIC. */
   setLapic(registers: Uint8Array): void {
     checkBytes('registers', registers, LAPIC_SIZE)
-    this.#execution.settle()
-    this.#fd.ioctl('KVM_SET_LAPIC', Uint8Array.from(registers))
+    this.#execution.change(() => {
+      this.#fd.ioctl('KVM_SET_LAPIC', Uint8Array.from(registers))
+    })
   }
 
   /** KVM_GET_MP_STATE. */
@@ -224,8 +230,9 @@ export class Vcpu {
   /** KVM_SET_MP_STATE. */
   setMpState(state: MpState): void {
     const checked = checkMpState(state)
-    this.#execution.settle()
-    writeMpState(this.#fd, checked)
+    this.#execution.change(() => {
+      writeMpState(this.#fd, checked)
+    })
   }
 
   /** KVM_GET_VCPU_EVENTS. */
@@ -235,8 +242,9 @@ export class Vcpu {
 
   /** KVM_SET_VCPU_EVENTS; members that are left out keep their value. */
   setVcpuEvents(events: Patch<VcpuEvents>): void {
-    this.#execution.settle()
-    this.#fd.update('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', vcpuEventsStruct, events)
+    this.#execution.change(() => {
+      this.#fd.update('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', vcpuEventsStruct, events)
+    })
   }
 
   /** KVM_GET_DEBUGREGS. */
@@ -247,15 +255,17 @@ export class Vcpu {
 
   /** KVM_SET_DEBUGREGS; members that are left out keep their value. */
   setDebugregs(debugregs: Patch<Debugregs>): void {
-    this.#execution.settle()
-    this.#fd.update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', debugregsStruct, debugregs)
+    this.#execution.change(() => {
+      this.#fd.update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', debugregsStruct, debugregs)
+    })
   }
 
   /** KVM_SET_GUEST_DEBUG. */
   setGuestDebug(debug: GuestDebug): void {
     const bytes = guestDebugBytes(debug)
-    this.#execution.settle()
-    this.#fd.ioctl('KVM_SET_GUEST_DEBUG', bytes)
+    this.#execution.change(() => {
+      this.#fd.ioctl('KVM_SET_GUEST_DEBUG', bytes)
+    })
   }
 
   /** Closes the vCPU; its exits' `data` then has length 0. Closing again does nothing. */

@@ -12,7 +12,7 @@ import {
   type PostedListener,
   type PostedWrites,
 } from './fast-access.js'
-import type { Fd } from './fd.js'
+import { type Fd, systemFailure } from './fd.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
@@ -131,10 +131,15 @@ export class Vm {
     const number = checkInteger('id', id, 0, 0xffff_ffff)
     if (process.arch === 'x64') this.#setDefaultAddresses()
     const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
-    const syncable = this.check('KVM_CAP_SYNC_REGS')
-    const vcpu = new Vcpu(number, fd, syncable, this.#fast.listeners, (closed) => this.#vcpus.delete(closed))
-    this.#vcpus.add(vcpu)
-    return vcpu
+    try {
+      const syncable = this.check('KVM_CAP_SYNC_REGS')
+      const vcpu = new Vcpu(number, fd, syncable, this.#fast.listeners, (closed) => this.#vcpus.delete(closed))
+      this.#vcpus.add(vcpu)
+      return vcpu
+    } catch (cause) {
+      fd.close()
+      throw systemFailure(`cannot set up vCPU ${number}`, cause)
+    }
   }
 
   /** Resolves when every vCPU is outside the guest with its pending access completed; see {@link Vcpu.pause}. */
