@@ -22,6 +22,7 @@ const checks = {
   format: 'prettier --check --log-level warn .',
   imports: 'depcruise --config scripts/import-direction.mjs lib examples',
   'clang-format': `git ls-files '*.cc' '*.h' '*.c' | xargs clang-format --dry-run -Werror`,
+  acpi: 'node scripts/check-acpi.mjs',
   package:
     'npm pack --silent --ignore-scripts --pack-destination build > build/tarball.txt && ' +
     'publint run --strict "build/$(cat build/tarball.txt)" && attw --profile esm-only "build/$(cat build/tarball.txt)"',

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Installs the Debian packages that a task in this checkout needs and that are missing:
 #   sh scripts/debian-packages.sh build     compile the addon and the guests
-#   sh scripts/debian-packages.sh check     npm run check, the sanitizer builds, the arm64 cross build, the models
+#   sh scripts/debian-packages.sh check     npm run check, the sanitizer builds, the arm64 cross build, the models, the ACPI tables
 # A package counts as there when its command is on PATH. Installing needs apt-get, and root or sudo.
 set -eu
 
 # command:package
 build='g++:g++ make:make python3:python3 ld:binutils'
-check='clang-format:clang-format clang-tidy:clang-tidy cmake:cmake aarch64-linux-gnu-g++:g++-aarch64-linux-gnu spin:spin'
+check='clang-format:clang-format clang-tidy:clang-tidy cmake:cmake aarch64-linux-gnu-g++:g++-aarch64-linux-gnu spin:spin iasl:acpica-tools'
 
 wanted=''
 for group in "$@"; do
