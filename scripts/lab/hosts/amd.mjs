@@ -16,6 +16,7 @@ export const amd = {
   name: 'amd',
   architecture: 'x64',
   defaults: { cpus: 2, memory: 4096 },
+  sharesFiles: true,
   bootSeconds: 180,
   steps: [
     installedPrograms({ [PROGRAM]: 'qemu-system-x86', xz: 'xz-utils', setpriv: 'util-linux' }),

@@ -11,6 +11,7 @@ import { intel } from './intel.mjs'
  * @property {string} name
  * @property {NodeJS.Architecture} architecture  the lab runs this machine's own node inside
  * @property {{ cpus: number, memory: number }} defaults  memory in MiB
+ * @property {boolean} sharesFiles  everything here is seen inside, so that the test suite can run there
  * @property {number} bootSeconds  how long a start may take before it counts as failed
  * @property {readonly import('../packages.mjs').Step[]} steps  what must be there before a start
  * @property {(job: import('../job.mjs').Job) => Machine | Promise<Machine>} start
