@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { KvmError, type KvmErrorCode, type KvmErrorDetails } from './errors.js'
+export * from './bus/index.js'
 export { MemoryAccessors } from './memory/accessors.js'
 export { GuestMemory } from './memory/guest-memory.js'
 export { MemoryRegion } from './memory/region.js'

@@ -34,7 +34,8 @@ inline std::uint64_t ToBigUint64(const Napi::CallbackInfo& info, std::size_t ind
   bool lossless = false;
   const Napi::Value value = info[index];
   const std::uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
-  if (!lossless) throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a 64-bit bigint");
+  if (!lossless)
+    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a 64-bit bigint");
   return number;
 }
 

@@ -8,11 +8,12 @@ namespace node_kvm {
 namespace {
 
 struct Constant {
+  constexpr Constant(const char* name, auto value) : name(name), value(static_cast<double>(value)) {}
   const char* name;
   double value;
 };
 
-#define CONSTANT(name) Constant{#name, static_cast<double>(name)}
+#define CONSTANT(name) Constant(#name, name)
 
 constexpr auto kConstants = std::to_array<Constant>({
     CONSTANT(KVM_EXIT_UNKNOWN),

@@ -44,17 +44,19 @@ const IoctlRow& RowAt(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Napi::Function KvmFd::Define(Napi::Env env) {
-  return DefineClass(env, "KvmFd",
-                     {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
-                      InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
-                      InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
-                      InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
-                      InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
-                      InstanceMethod<&KvmFd::Close>("close")});
+  return DefineClass(
+      env, "KvmFd",
+      {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
+       InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
+       InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
+       InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
+       InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
+       InstanceMethod<&KvmFd::Close>("close")});
 }
 
 KvmFd::KvmFd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KvmFd>(info) {
-  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "descriptors are opened or created, not constructed");
+  if (!info[0].IsExternal())
+    throw Napi::TypeError::New(info.Env(), "descriptors are opened or created, not constructed");
   // SAFETY: the only External that reaches this constructor is the one made in Wrap(), which outlives the call.
   descriptor_ = *info[0].As<Napi::External<std::shared_ptr<Descriptor>>>().Data();
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
@@ -97,8 +99,7 @@ Napi::Value KvmFd::Create(const Napi::CallbackInfo& info) {
   if (row.creates == 0) throw Napi::TypeError::New(info.Env(), std::string(row.name) + " creates no descriptor");
   UniqueFd fd(Issue(info, row));
   if (!fd.valid()) return Result(info.Env(), -1);
-  return Wrap(info.Env(),
-              std::make_shared<Descriptor>(std::move(fd), static_cast<FdKind>(row.creates), descriptor_));
+  return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), static_cast<FdKind>(row.creates), descriptor_));
 }
 
 // setMemory(slot, flags, guestAddress, size, memory?, offset?): KVM_SET_USER_MEMORY_REGION. Size 0 deletes the slot.

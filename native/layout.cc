@@ -41,6 +41,7 @@ constexpr Field Describe(std::string_view name, std::size_t offset) {
   using Element = std::remove_all_extents_t<Member>;
   std::string_view type = kStructName<Element>;
   if constexpr (std::is_integral_v<Element>) type = std::is_signed_v<Element> && sizeof(Element) > 1 ? "int" : "uint";
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the same type twice where the member is no array
   return {name, offset, type, sizeof(Element), sizeof(Member) / sizeof(Element)};
 }
 
@@ -48,8 +49,8 @@ constexpr Field Describe(std::string_view name, std::size_t offset) {
   Describe<std::remove_reference_t<decltype(std::declval<type&>().member)>>(#member, offsetof(type, member))
 
 // A member of a payload that the header's kvm_run may lack: it lies at the start of the union.
-#define EXIT_FIELD(prefix, type, member)                                                      \
-  Describe<std::remove_reference_t<decltype(std::declval<uapi::type&>().member)>>(            \
+#define EXIT_FIELD(prefix, type, member)                                           \
+  Describe<std::remove_reference_t<decltype(std::declval<uapi::type&>().member)>>( \
       prefix "." #member, offsetof(kvm_run, padding) + offsetof(uapi::type, member))
 
 constexpr auto kRun = std::to_array<Field>({
@@ -189,86 +190,75 @@ constexpr auto kRun = std::to_array<Field>({
 });
 
 constexpr auto kIrqLevel = std::to_array<Field>({FIELD(kvm_irq_level, irq), FIELD(kvm_irq_level, level)});
-constexpr auto kIrqRoutingEntry = std::to_array<Field>({
-    FIELD(kvm_irq_routing_entry, gsi),
-    FIELD(kvm_irq_routing_entry, type),
-    FIELD(kvm_irq_routing_entry, flags),
-    FIELD(kvm_irq_routing_entry, u.irqchip.irqchip),
-    FIELD(kvm_irq_routing_entry, u.irqchip.pin),
-    FIELD(kvm_irq_routing_entry, u.msi.address_lo),
-    FIELD(kvm_irq_routing_entry, u.msi.address_hi),
-    FIELD(kvm_irq_routing_entry, u.msi.data),
-});
-constexpr auto kMsi = std::to_array<Field>({
-    FIELD(kvm_msi, address_lo),
-    FIELD(kvm_msi, address_hi),
-    FIELD(kvm_msi, data),
-    FIELD(kvm_msi, flags),
-    FIELD(kvm_msi, devid),
-});
+constexpr auto kIrqRoutingEntry =
+    std::to_array<Field>({FIELD(kvm_irq_routing_entry, gsi), FIELD(kvm_irq_routing_entry, type),
+                          FIELD(kvm_irq_routing_entry, flags), FIELD(kvm_irq_routing_entry, u.irqchip.irqchip),
+                          FIELD(kvm_irq_routing_entry, u.irqchip.pin), FIELD(kvm_irq_routing_entry, u.msi.address_lo),
+                          FIELD(kvm_irq_routing_entry, u.msi.address_hi), FIELD(kvm_irq_routing_entry, u.msi.data)});
+constexpr auto kMsi = std::to_array<Field>({FIELD(kvm_msi, address_lo), FIELD(kvm_msi, address_hi),
+                                            FIELD(kvm_msi, data), FIELD(kvm_msi, flags), FIELD(kvm_msi, devid)});
 constexpr auto kMpState = std::to_array<Field>({FIELD(kvm_mp_state, mp_state)});
-constexpr auto kClockData = std::to_array<Field>({
-    FIELD(kvm_clock_data, clock),
-    FIELD(kvm_clock_data, flags),
-    FIELD(kvm_clock_data, realtime),
-    FIELD(kvm_clock_data, host_tsc),
-});
+constexpr auto kClockData = std::to_array<Field>({FIELD(kvm_clock_data, clock), FIELD(kvm_clock_data, flags),
+                                                  FIELD(kvm_clock_data, realtime), FIELD(kvm_clock_data, host_tsc)});
 
 #ifdef __x86_64__
-constexpr auto kRegs = std::to_array<Field>({
-    FIELD(kvm_regs, rax), FIELD(kvm_regs, rbx), FIELD(kvm_regs, rcx), FIELD(kvm_regs, rdx), FIELD(kvm_regs, rsi),
-    FIELD(kvm_regs, rdi), FIELD(kvm_regs, rsp), FIELD(kvm_regs, rbp), FIELD(kvm_regs, r8), FIELD(kvm_regs, r9),
-    FIELD(kvm_regs, r10), FIELD(kvm_regs, r11), FIELD(kvm_regs, r12), FIELD(kvm_regs, r13), FIELD(kvm_regs, r14),
-    FIELD(kvm_regs, r15), FIELD(kvm_regs, rip), FIELD(kvm_regs, rflags),
-});
+constexpr auto kRegs = std::to_array<Field>(
+    {FIELD(kvm_regs, rax), FIELD(kvm_regs, rbx), FIELD(kvm_regs, rcx), FIELD(kvm_regs, rdx), FIELD(kvm_regs, rsi),
+     FIELD(kvm_regs, rdi), FIELD(kvm_regs, rsp), FIELD(kvm_regs, rbp), FIELD(kvm_regs, r8), FIELD(kvm_regs, r9),
+     FIELD(kvm_regs, r10), FIELD(kvm_regs, r11), FIELD(kvm_regs, r12), FIELD(kvm_regs, r13), FIELD(kvm_regs, r14),
+     FIELD(kvm_regs, r15), FIELD(kvm_regs, rip), FIELD(kvm_regs, rflags)});
 
-constexpr auto kSegment = std::to_array<Field>({
-    FIELD(kvm_segment, base), FIELD(kvm_segment, limit), FIELD(kvm_segment, selector), FIELD(kvm_segment, type),
-    FIELD(kvm_segment, present), FIELD(kvm_segment, dpl), FIELD(kvm_segment, db), FIELD(kvm_segment, s),
-    FIELD(kvm_segment, l), FIELD(kvm_segment, g), FIELD(kvm_segment, avl), FIELD(kvm_segment, unusable),
-});
+constexpr auto kSegment = std::to_array<Field>(
+    {FIELD(kvm_segment, base), FIELD(kvm_segment, limit), FIELD(kvm_segment, selector), FIELD(kvm_segment, type),
+     FIELD(kvm_segment, present), FIELD(kvm_segment, dpl), FIELD(kvm_segment, db), FIELD(kvm_segment, s),
+     FIELD(kvm_segment, l), FIELD(kvm_segment, g), FIELD(kvm_segment, avl), FIELD(kvm_segment, unusable)});
 
 constexpr auto kDtable = std::to_array<Field>({FIELD(kvm_dtable, base), FIELD(kvm_dtable, limit)});
 
-constexpr auto kSregs = std::to_array<Field>({
-    FIELD(kvm_sregs, cs), FIELD(kvm_sregs, ds), FIELD(kvm_sregs, es), FIELD(kvm_sregs, fs), FIELD(kvm_sregs, gs),
-    FIELD(kvm_sregs, ss), FIELD(kvm_sregs, tr), FIELD(kvm_sregs, ldt), FIELD(kvm_sregs, gdt), FIELD(kvm_sregs, idt),
-    FIELD(kvm_sregs, cr0), FIELD(kvm_sregs, cr2), FIELD(kvm_sregs, cr3), FIELD(kvm_sregs, cr4), FIELD(kvm_sregs, cr8),
-    FIELD(kvm_sregs, efer), FIELD(kvm_sregs, apic_base), FIELD(kvm_sregs, interrupt_bitmap),
-});
+constexpr auto kSregs = std::to_array<Field>(
+    {FIELD(kvm_sregs, cs), FIELD(kvm_sregs, ds), FIELD(kvm_sregs, es), FIELD(kvm_sregs, fs), FIELD(kvm_sregs, gs),
+     FIELD(kvm_sregs, ss), FIELD(kvm_sregs, tr), FIELD(kvm_sregs, ldt), FIELD(kvm_sregs, gdt), FIELD(kvm_sregs, idt),
+     FIELD(kvm_sregs, cr0), FIELD(kvm_sregs, cr2), FIELD(kvm_sregs, cr3), FIELD(kvm_sregs, cr4), FIELD(kvm_sregs, cr8),
+     FIELD(kvm_sregs, efer), FIELD(kvm_sregs, apic_base), FIELD(kvm_sregs, interrupt_bitmap)});
 
-constexpr auto kFpu = std::to_array<Field>({
-    FIELD(kvm_fpu, fpr), FIELD(kvm_fpu, fcw), FIELD(kvm_fpu, fsw), FIELD(kvm_fpu, ftwx), FIELD(kvm_fpu, last_opcode),
-    FIELD(kvm_fpu, last_ip), FIELD(kvm_fpu, last_dp), FIELD(kvm_fpu, xmm), FIELD(kvm_fpu, mxcsr),
-});
+constexpr auto kFpu = std::to_array<Field>({FIELD(kvm_fpu, fpr), FIELD(kvm_fpu, fcw), FIELD(kvm_fpu, fsw),
+                                            FIELD(kvm_fpu, ftwx), FIELD(kvm_fpu, last_opcode), FIELD(kvm_fpu, last_ip),
+                                            FIELD(kvm_fpu, last_dp), FIELD(kvm_fpu, xmm), FIELD(kvm_fpu, mxcsr)});
 
-constexpr auto kDebugregs = std::to_array<Field>({
-    FIELD(kvm_debugregs, db), FIELD(kvm_debugregs, dr6), FIELD(kvm_debugregs, dr7), FIELD(kvm_debugregs, flags),
-});
+constexpr auto kDebugregs = std::to_array<Field>(
+    {FIELD(kvm_debugregs, db), FIELD(kvm_debugregs, dr6), FIELD(kvm_debugregs, dr7), FIELD(kvm_debugregs, flags)});
 
-constexpr auto kVcpuEvents = std::to_array<Field>({
-    FIELD(kvm_vcpu_events, exception.injected), FIELD(kvm_vcpu_events, exception.nr),
-    FIELD(kvm_vcpu_events, exception.has_error_code), FIELD(kvm_vcpu_events, exception.pending),
-    FIELD(kvm_vcpu_events, exception.error_code), FIELD(kvm_vcpu_events, interrupt.injected),
-    FIELD(kvm_vcpu_events, interrupt.nr), FIELD(kvm_vcpu_events, interrupt.soft),
-    FIELD(kvm_vcpu_events, interrupt.shadow), FIELD(kvm_vcpu_events, nmi.injected),
-    FIELD(kvm_vcpu_events, nmi.pending), FIELD(kvm_vcpu_events, nmi.masked), FIELD(kvm_vcpu_events, sipi_vector),
-    FIELD(kvm_vcpu_events, flags), FIELD(kvm_vcpu_events, smi.smm), FIELD(kvm_vcpu_events, smi.pending),
-    FIELD(kvm_vcpu_events, smi.smm_inside_nmi), FIELD(kvm_vcpu_events, smi.latched_init),
-    FIELD(kvm_vcpu_events, triple_fault.pending), FIELD(kvm_vcpu_events, exception_has_payload),
-    FIELD(kvm_vcpu_events, exception_payload),
-});
+constexpr auto kVcpuEvents = std::to_array<Field>({FIELD(kvm_vcpu_events, exception.injected),
+                                                   FIELD(kvm_vcpu_events, exception.nr),
+                                                   FIELD(kvm_vcpu_events, exception.has_error_code),
+                                                   FIELD(kvm_vcpu_events, exception.pending),
+                                                   FIELD(kvm_vcpu_events, exception.error_code),
+                                                   FIELD(kvm_vcpu_events, interrupt.injected),
+                                                   FIELD(kvm_vcpu_events, interrupt.nr),
+                                                   FIELD(kvm_vcpu_events, interrupt.soft),
+                                                   FIELD(kvm_vcpu_events, interrupt.shadow),
+                                                   FIELD(kvm_vcpu_events, nmi.injected),
+                                                   FIELD(kvm_vcpu_events, nmi.pending),
+                                                   FIELD(kvm_vcpu_events, nmi.masked),
+                                                   FIELD(kvm_vcpu_events, sipi_vector),
+                                                   FIELD(kvm_vcpu_events, flags),
+                                                   FIELD(kvm_vcpu_events, smi.smm),
+                                                   FIELD(kvm_vcpu_events, smi.pending),
+                                                   FIELD(kvm_vcpu_events, smi.smm_inside_nmi),
+                                                   FIELD(kvm_vcpu_events, smi.latched_init),
+                                                   FIELD(kvm_vcpu_events, triple_fault.pending),
+                                                   FIELD(kvm_vcpu_events, exception_has_payload),
+                                                   FIELD(kvm_vcpu_events, exception_payload)});
 
 constexpr auto kGuestDebug =
     std::to_array<Field>({FIELD(kvm_guest_debug, control), FIELD(kvm_guest_debug, arch.debugreg)});
 
 constexpr auto kPitConfig = std::to_array<Field>({FIELD(kvm_pit_config, flags)});
 
-constexpr auto kCpuidEntry2 = std::to_array<Field>({
-    FIELD(kvm_cpuid_entry2, function), FIELD(kvm_cpuid_entry2, index), FIELD(kvm_cpuid_entry2, flags),
-    FIELD(kvm_cpuid_entry2, eax), FIELD(kvm_cpuid_entry2, ebx), FIELD(kvm_cpuid_entry2, ecx),
-    FIELD(kvm_cpuid_entry2, edx),
-});
+constexpr auto kCpuidEntry2 =
+    std::to_array<Field>({FIELD(kvm_cpuid_entry2, function), FIELD(kvm_cpuid_entry2, index),
+                          FIELD(kvm_cpuid_entry2, flags), FIELD(kvm_cpuid_entry2, eax), FIELD(kvm_cpuid_entry2, ebx),
+                          FIELD(kvm_cpuid_entry2, ecx), FIELD(kvm_cpuid_entry2, edx)});
 
 constexpr auto kMsrEntry = std::to_array<Field>({FIELD(kvm_msr_entry, index), FIELD(kvm_msr_entry, data)});
 #endif

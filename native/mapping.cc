@@ -17,7 +17,7 @@ Mapping::~Mapping() { munmap(address_, size_); }
 
 void Mapping::Release() {
   if (std::exchange(released_, true)) return;
-  mmap(address_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  (void)mmap(address_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset,

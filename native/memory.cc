@@ -29,7 +29,8 @@ Memory::Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) 
   const std::uint64_t size = ToUint64(info, 0);
   const auto backing = static_cast<Backing>(ToUint32(info, 1));
   const std::uint32_t huge_shift = ToUint32(info, 2);
-  if (size == 0 || huge_shift > 34) throw Napi::RangeError::New(env, "memory needs a size and a huge page shift below 35");
+  if (size == 0 || huge_shift > 34)
+    throw Napi::RangeError::New(env, "memory needs a size and a huge page shift below 35");
 
   UniqueFd fd;
   int map_flags = MAP_NORESERVE;

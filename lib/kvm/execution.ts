@@ -193,7 +193,7 @@ const CLOCK_OFFSET = Number(process.hrtime.bigint() / 1000n) - performance.now()
 /** From performance.now()'s milliseconds to CLOCK_MONOTONIC's microseconds; 0 for none. */
 function deadlineMicroseconds(options: RunOptions): number {
   // The whole check only for what is not an object with this one key: it is slow for something done at each exit.
-  let plain = typeof options === 'object' && (options as RunOptions | null) !== null
+  let plain = typeof options === 'object' && (options as RunOptions | null) !== null && !Array.isArray(options)
   if (plain) for (const name in options) plain &&= name === 'deadline'
   if (!plain) checkOptions('options', options, ['deadline'])
   const { deadline } = options

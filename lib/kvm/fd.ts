@@ -63,15 +63,15 @@ export class Fd {
   }
 
   get native(): NativeFd {
-    if (this.#native === undefined) {
-      throw new KvmError('ERR_KVM_CLOSED', `${this.#what} has been closed`, { operands: { handle: this.#what } })
-    }
-    return this.#native
+    this.checkOpen()
+    return this.#native as NativeFd
   }
 
   /** Throws when the descriptor has been closed. */
   checkOpen(): void {
-    void this.native
+    if (this.#native === undefined) {
+      throw new KvmError('ERR_KVM_CLOSED', `${this.#what} has been closed`, { operands: { handle: this.#what } })
+    }
   }
 
   close(): void {

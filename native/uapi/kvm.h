@@ -12,26 +12,7 @@
 
 #include <linux/kvm.h>
 
-#ifndef KVM_EXIT_LOONGARCH_IOCSR
-#define KVM_EXIT_LOONGARCH_IOCSR 38
-#endif
-#ifndef KVM_EXIT_MEMORY_FAULT
-#define KVM_EXIT_MEMORY_FAULT 39
-#endif
-#ifndef KVM_EXIT_TDX
-#define KVM_EXIT_TDX 40
-#endif
-#ifndef KVM_EXIT_ARM_SEA
-#define KVM_EXIT_ARM_SEA 41
-#endif
-#ifndef KVM_EXIT_ARM_LDST64B
-#define KVM_EXIT_ARM_LDST64B 42
-#endif
-#ifndef KVM_EXIT_SNP_REQ_CERTS
-#define KVM_EXIT_SNP_REQ_CERTS 43
-#endif
-
-// Capabilities that some headers define for their own architecture only. KVM_CHECK_EXTENSION takes every number.
+// The header hides these from architectures that do not have them; their numbers are everybody's.
 #ifndef KVM_CAP_REINJECT_CONTROL
 #define KVM_CAP_REINJECT_CONTROL 24
 #endif
@@ -55,6 +36,25 @@
 #endif
 #ifndef KVM_CAP_XCRS
 #define KVM_CAP_XCRS 56
+#endif
+
+#ifndef KVM_EXIT_LOONGARCH_IOCSR
+#define KVM_EXIT_LOONGARCH_IOCSR 38
+#endif
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39
+#endif
+#ifndef KVM_EXIT_TDX
+#define KVM_EXIT_TDX 40
+#endif
+#ifndef KVM_EXIT_ARM_SEA
+#define KVM_EXIT_ARM_SEA 41
+#endif
+#ifndef KVM_EXIT_ARM_LDST64B
+#define KVM_EXIT_ARM_LDST64B 42
+#endif
+#ifndef KVM_EXIT_SNP_REQ_CERTS
+#define KVM_EXIT_SNP_REQ_CERTS 43
 #endif
 
 #ifndef KVM_CAP_S390_PROTECTED_ASYNC_DISABLE

@@ -17,7 +17,6 @@ export const I8042_COMMAND_PORT = 0x64
 export const KEYBOARD_GSI = 1
 export const POST_PORT = 0x80
 export const SYSTEM_CONTROL_A_PORT = 0x92
-export const DEBUG_CONSOLE_PORT = 0xe9
 export const EXIT_PORT = 0xf4
 export const EXIT_LENGTH = 4
 export const PVPANIC_PORT = 0x505
