@@ -10,12 +10,6 @@ export function setField(bytes: Uint8Array, [offset, width, value]: Field): void
   }
 }
 
-export function withFields(bytes: Uint8Array, fields: readonly Field[]): Uint8Array {
-  const copy = Uint8Array.from(bytes)
-  for (const field of fields) setField(copy, field)
-  return copy
-}
-
 /** Fields of the setup header (Linux, Documentation/arch/x86/boot.rst). */
 export const SETUP = {
   setup_sects: [0x1f1, 1],
