@@ -1,13 +1,18 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
 
 export const checkout = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
 
 /** A folder of its own for what comes back, which also tells this lab's emulator from any other. */
-export const outputFolder = () => mkdtempSync(join(tmpdir(), 'lab-test-'))
+export function outputFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
 
 /** The processes whose command line names this folder: the lab and its emulator. */
 export function processesOf(folder: string): number[] {
