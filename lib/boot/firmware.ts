@@ -7,8 +7,11 @@ import type { BootMemory, BootResult } from './types.js'
 
 /** Up to here, counted from 4 GiB down, there is nothing but firmware: below lie the APICs. */
 const MAX_SIZE = 16 * 1024 * 1024
-/** What of it a PC also shows right below 1 MiB. */
-const SHADOW_SIZE = 128 * 1024
+/**
+ * What of it also lies right below 1 MiB. A PC shows half of this there, and its chipset's memory control lets the
+ * firmware copy the rest; SeaBIOS of 256 KiB needs all of it, and here is no such chipset.
+ */
+const SHADOW_SIZE = 256 * 1024
 const SHADOW_END = 0x10_0000
 
 const fault = { image: 'firmware', field: 'size' }

@@ -70,15 +70,15 @@ describe('flat binaries', () => {
 describe('firmware', () => {
   const pattern = (size: number) => Uint8Array.from({ length: size }, (_, index) => (index >> 12) + 1)
 
-  test('the region ends at 4 GiB, the last 128 KiB are also below 1 MiB, and the vCPU is as after reset', () => {
+  test('the region ends at 4 GiB, the last 256 KiB are also below 1 MiB, and the vCPU is as after reset', () => {
     const memory = ram(256 * MIB)
-    const bytes = pattern(256 * 1024)
+    const bytes = pattern(512 * 1024)
     const { rom, entry, placed } = loadFirmware(memory, { image: bytes })
-    expect(rom).toEqual({ at: 0xfffc_0000, bytes })
-    expect(memory.read(0xe_0000, 0x2_0000)).toEqual(bytes.subarray(0x2_0000))
+    expect(rom).toEqual({ at: 0xfff8_0000, bytes })
+    expect(memory.read(0xc_0000, 0x4_0000)).toEqual(bytes.subarray(0x4_0000))
     expect(entry.regs).toEqual({ rip: 0xfff0n, rflags: 2n })
     expect(entry.sregs).toMatchObject({ cr0: 0x10n, cs: { selector: 0xf000, base: 0xffff_0000n, limit: 0xffff } })
-    expect(placed.map(({ start }) => start)).toEqual([0xe_0000, 0xfffc_0000])
+    expect(placed.map(({ start }) => start)).toEqual([0xc_0000, 0xfff8_0000])
   })
 
   test('one of a page, and one of 16 MiB', () => {
