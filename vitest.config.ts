@@ -5,7 +5,8 @@ import { defineConfig } from 'vitest/config'
 const inLab = process.env['NODE_KVM_LAB'] !== undefined
 const patience = inLab ? 10 : 1
 // There the package is tested as it was built: compiling it for each test file again would take most of the time.
-const entry = fileURLToPath(new URL(inLab ? 'dist/index.js' : 'lib/index.ts', import.meta.url))
+const entry = (part: string) =>
+  fileURLToPath(new URL(inLab ? `dist/${part}index.js` : `lib/${part}index.ts`, import.meta.url))
 
 const project = (name: string, options: { setupFiles?: string[]; testTimeout?: number } = {}) => ({
   extends: true as const,
@@ -14,7 +15,15 @@ const project = (name: string, options: { setupFiles?: string[]; testTimeout?: n
 const needsKvm = { setupFiles: ['tests/kvm/setup.ts'] }
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^node-kvm$/, replacement: entry }] },
+  resolve: {
+    alias: [
+      { find: /^node-kvm$/, replacement: entry('') },
+      ...['devices', 'boot', 'machine'].map((part) => ({
+        find: new RegExp(`^node-kvm/${part}$`),
+        replacement: entry(`${part}/`),
+      })),
+    ],
+  },
   test: {
     // A vCPU stays on its thread, and the addon must survive a whole process: one process for each test file.
     pool: 'forks',

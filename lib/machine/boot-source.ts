@@ -1,15 +1,20 @@
-import { readFile } from 'node:fs/promises'
-
-import { loadBzImage } from '../boot/linux/bzimage.js'
+import { loadFirmware } from '../boot/firmware.js'
+import { type FlatOptions, loadFlat } from '../boot/flat.js'
+import { readImage } from '../boot/image-file.js'
+import { type KernelFormat, loadKernel } from '../boot/load.js'
 import type { MemoryLayout } from '../boot/memory-layout.js'
 import type { BootMemory, BootResult } from '../boot/types.js'
+import { unpackKernel } from '../boot/unpack/unpack.js'
+import { checkBoolean, checkOneOf, checkOptions } from '../validate.js'
 
 /** What a boot source needs to put a guest into memory. */
 export interface BootContext {
   memory: BootMemory
   layout: MemoryLayout
   /** Where the ACPI RSDP is. */
-  rsdp: number | undefined
+  rsdp: number
+  /** Maps read-only memory with these bytes. */
+  mapRom: (at: number, bytes: Uint8Array) => void
 }
 
 /** Something that a machine can boot. Reading files comes first; `load` runs for each boot, and after a reset again. */
@@ -19,31 +24,100 @@ export interface BootSource {
 }
 
 /** A file's path, or its bytes. */
-export type Image = string | URL | Uint8Array
+export type Image = string | Uint8Array
 
-async function bytesOf(image: Image): Promise<Uint8Array> {
-  return image instanceof Uint8Array ? image : readFile(image)
+function bytesOf(name: string, image: Image): Promise<Uint8Array> {
+  return image instanceof Uint8Array ? Promise.resolve(image) : readImage(image, { name })
 }
 
+const optional = (name: string, image: Image | undefined) =>
+  image === undefined ? Promise.resolve(undefined) : bytesOf(name, image)
+
 export interface LinuxOptions {
-  /** A bzImage (`/boot/vmlinuz-…`). */
+  /** A bzImage (`/boot/vmlinuz-…`), or an ELF `vmlinux`. */
   kernel: Image
   initrd?: Image
   /** The kernel's command line, for example `console=ttyS0`. */
   cmdline?: string
+  /** By which protocol it is started. Default: `bzimage` for a bzImage; for ELF, `pvh` where it has that entry. */
+  format?: 'bzimage' | 'vmlinux' | 'pvh'
+  /** Unpacks a bzImage here instead of in the guest: faster where guests are slow. Its `format` is then that of the ELF. */
+  unpack?: boolean
 }
 
-/** A Linux kernel, by the 64-bit boot protocol. */
+/** A Linux kernel. */
 export function linux(options: LinuxOptions): BootSource {
+  checkOptions('options', options, ['kernel', 'initrd', 'cmdline', 'format', 'unpack'])
+  const { cmdline, format } = options
+  if (format !== undefined) checkOneOf('format', format, ['bzimage', 'vmlinux', 'pvh'])
+  const unpack = checkBoolean('unpack', options.unpack ?? false)
   return {
     async prepare() {
-      const [kernel, initrd] = await Promise.all([
-        bytesOf(options.kernel),
-        options.initrd === undefined ? undefined : bytesOf(options.initrd),
-      ])
+      const [image, initrd] = await Promise.all([bytesOf('kernel', options.kernel), optional('initrd', options.initrd)])
+      const kernel = unpack ? await unpackKernel(image) : image
       return {
         load: ({ memory, layout, rsdp }) =>
-          loadBzImage(memory, { kernel, initrd, cmdline: options.cmdline, e820: layout.e820, rsdp }),
+          loadKernel(memory, { kernel, initrd, cmdline, format, e820: layout.e820, rsdp }),
+      }
+    },
+  }
+}
+
+export interface KernelSourceOptions {
+  /** A Multiboot 1 or 2 kernel, or any other ELF or bzImage. */
+  kernel: Image
+  cmdline?: string
+  /** Multiboot modules, in order. */
+  modules?: readonly { image: Image; cmdline?: string }[]
+  /** Default: found out by the image's magic numbers. */
+  format?: KernelFormat
+}
+
+/** A kernel of any format that says itself how it starts. */
+export function kernel(options: KernelSourceOptions): BootSource {
+  checkOptions('options', options, ['kernel', 'cmdline', 'modules', 'format'])
+  const { cmdline, format } = options
+  return {
+    async prepare() {
+      const image = await bytesOf('kernel', options.kernel)
+      const modules =
+        options.modules &&
+        (await Promise.all(
+          options.modules.map(async (module, index) => ({
+            bytes: await bytesOf(`module ${index}`, module.image),
+            ...(module.cmdline === undefined ? {} : { cmdline: module.cmdline }),
+          })),
+        ))
+      return {
+        load: ({ memory, layout, rsdp }) =>
+          loadKernel(memory, { kernel: image, cmdline, format, modules, e820: layout.e820, rsdp }),
+      }
+    },
+  }
+}
+
+/** A flat binary at an address, started in the mode that it wants. */
+export function flat(options: Omit<FlatOptions, 'image' | 'e820'> & { image: Image }): BootSource {
+  return {
+    async prepare() {
+      const image = await bytesOf('image', options.image)
+      return { load: ({ memory, layout }) => loadFlat(memory, { ...options, image, e820: layout.e820 }) }
+    },
+  }
+}
+
+/** Firmware, such as SeaBIOS, that ends at 4 GiB and starts at the reset vector. */
+export function firmware(options: { image: Image }): BootSource {
+  checkOptions('options', options, ['image'])
+  return {
+    async prepare() {
+      const image = await bytesOf('firmware', options.image)
+      return {
+        load({ memory, mapRom }) {
+          const { rom, ...result } = loadFirmware(memory, { image })
+          mapRom(rom.at, rom.bytes)
+          return result
+        },
       }
     },
   }

@@ -12,7 +12,7 @@ import { deviceHost } from './host.js'
 import type { CheckedMachineOptions } from './options.js'
 import type { GuestPlace, Outcome } from './outcome.js'
 import { addChipset, type Chipset } from './x86/chipset.js'
-import { PHYSICAL_ADDRESSES, PORT_COUNT } from './x86/platform.js'
+import { IDENTITY_MAP_ADDRESS, PHYSICAL_ADDRESSES, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
 
 type Ending = Outcome extends infer One ? (One extends Outcome ? Omit<One, 'at'> : never) : never
@@ -36,6 +36,9 @@ export class Guest {
     try {
       this.vm.createIrqchip()
       this.vm.createPit2({ speakerDummy: true })
+      // Below the largest firmware, above the I/O APIC.
+      this.vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS)
+      this.vm.setTssAddr(TSS_ADDRESS)
       const layout = memoryLayout(options.memory)
       for (const { at, size } of layout.ram) this.vm.addMemory({ at, size })
       const effects = {
@@ -60,7 +63,14 @@ export class Guest {
         memoryAbove4G: above?.size ?? 0,
       })
       for (const device of options.devices) device.attach(host)
-      const { entry, placed } = load({ memory: this.vm.memory, layout, rsdp: this.chipset.rsdp })
+      const { entry, placed } = load({
+        memory: this.vm.memory,
+        layout,
+        rsdp: this.chipset.rsdp,
+        mapRom: (at, bytes) => {
+          this.vm.addMemory({ at, size: bytes.length, readonly: true }).write(at, bytes)
+        },
+      })
       this.placed = [...placed, ...this.chipset.placed].sort((a, b) => a.start - b.start)
       this.vcpus = Array.from({ length: options.cpus }, (_, id) => this.vm.createVcpu(id))
       const supported = kvm.getSupportedCpuid()

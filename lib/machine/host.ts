@@ -1,6 +1,5 @@
 import type { Bus } from '../bus/bus.js'
 import type { Device } from '../bus/device.js'
-import { type FastPaths, isFastDevice } from '../bus/fast-paths.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { Vm } from '../kvm/vm.js'
 
@@ -51,24 +50,24 @@ export function deviceHost(
       },
     }),
     mapPorts(start, length, device) {
-      ports.map(start, length, device)
-      attachFastPaths(device, {
+      const mapping = ports.map(start, length, device)
+      mapping.attachFastPaths({
         postWrites: (offset, count) =>
-          vm.postWrites({ port: start + offset, length: count }, (at, data) => device.write(offset + at, data)),
+          vm.postWrites({ port: start + offset, length: count }, (at, data) => {
+            mapping.device.write(offset + at, data)
+          }),
         latchRead: (offset, width, initial) => vm.latchRead({ port: start + offset, width }, initial),
       })
     },
     mapMmio(start, length, device) {
-      mmio.map(start, length, device)
-      attachFastPaths(device, {
+      const mapping = mmio.map(start, length, device)
+      mapping.attachFastPaths({
         postWrites: (offset, count) =>
-          vm.postWrites({ address: start + offset, length: count }, (at, data) => device.write(offset + at, data)),
+          vm.postWrites({ address: start + offset, length: count }, (at, data) => {
+            mapping.device.write(offset + at, data)
+          }),
         latchRead: (offset, width, initial) => vm.latchRead({ address: start + offset, width }, initial),
       })
     },
   }
-}
-
-function attachFastPaths(device: Device, paths: FastPaths): void {
-  if (isFastDevice(device)) device.attachFastPaths(paths)
 }

@@ -3,7 +3,17 @@
  *
  * @packageDocumentation
  */
-export { type BootContext, type BootSource, type Image, linux, type LinuxOptions } from './boot-source.js'
+export {
+  type BootContext,
+  type BootSource,
+  firmware,
+  flat,
+  type Image,
+  kernel,
+  type KernelSourceOptions,
+  linux,
+  type LinuxOptions,
+} from './boot-source.js'
 export type { DeviceHost, MachineDevice, MachineEffects } from './host.js'
 export { Machine, type MachineRunOptions } from './machine.js'
 export type { MachineOptions } from './options.js'

@@ -24,6 +24,8 @@ export const PM_PORT = 0x600
 export const SCI_GSI = 9
 
 export const IO_APIC_ADDRESS = 0xfec0_0000
+export const IDENTITY_MAP_ADDRESS = 0xfeff_c000
+export const TSS_ADDRESS = 0xfeff_d000
 
 export const PORT_COUNT = 0x1_0000
 export const PHYSICAL_ADDRESSES = 2 ** 52
