@@ -109,22 +109,22 @@ void Hub::ConsumeOffered() {
 int Hub::Wait() {
   ConsumeOffered();
   const std::uint64_t start = MonotonicNow();
-  const std::uint64_t poll = Meeting::MayPoll() && AnyInGuest() ? window_.Next() : 0;
+  const std::uint64_t poll = Meeting::MayPoll() && AnyInGuest() ? window_.Next(woke_vcpu_) : 0;
   std::uint64_t now = start;
-  for (unsigned turn = 0;; Relax(turn++)) {
+  for (;; Relax()) {
     if (now >= slice_end_) {
       meeting_->attention.Scheduled();
       return kSliceOver;
     }
     const int found = Find(now);
     if (found >= 0) {
-      if (turn != 0) window_.Succeeded();
+      if (now != start) window_.Judge(now < start + poll * 2);
       return found;
     }
     if (poll == 0) break;
     now = MonotonicNow();
     if (now < start + poll) continue;
-    if (!woke_vcpu_) window_.Failed();
+    window_.Judge(false);
     break;
   }
 

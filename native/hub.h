@@ -50,7 +50,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   bool delivered_posts_ = false;
   std::uint64_t slice_end_ = 0;
   PollWindow window_;
-  bool woke_vcpu_ = false;  // the last answer had to wake its vCPU thread: polling for it may take too long
+  bool woke_vcpu_ = false;  // the last answer had to wake its vCPU thread: its next exit takes a wake-up longer
 };
 
 }  // namespace node_kvm

@@ -12,10 +12,9 @@
 namespace node_kvm {
 namespace {
 
-constexpr std::uint64_t kFirstWindow = 10'000;
-constexpr std::uint64_t kLongestWindow = 200'000;
-constexpr std::uint32_t kLongestPause = 64;
-constexpr unsigned kTurnsWithoutYield = 16;
+constexpr std::uint64_t kShortestPoll = 5'000;
+constexpr std::uint64_t kLongestPoll = 200'000;
+constexpr std::uint32_t kLongestPause = 1024;
 
 // SAFETY: the kernel reads the word as a plain 32-bit one, which a lock-free std::atomic<uint32_t> is.
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
@@ -31,30 +30,23 @@ void FutexWake(std::atomic<std::uint32_t>* word) {
 
 }  // namespace
 
-std::uint64_t PollWindow::Next() {
-  if (pause_ == 0) return window_;
-  --pause_;
-  return 0;
-}
-
-void PollWindow::Learn(std::uint64_t work) {
-  if (work <= kLongestWindow) {
-    if (window_ <= work * 2) window_ = std::clamp(window_ * 2, kFirstWindow, kLongestWindow);
-  } else {
-    window_ = window_ / 2 < kFirstWindow ? 0 : window_ / 2;
+std::uint64_t PollWindow::Next(bool other_sleeps) {
+  if (pause_ != 0) {
+    --pause_;
+    return 0;
   }
+  if (work_ * 2 > kLongestPoll) return 0;
+  return other_sleeps ? kLongestPoll : std::max(work_ * 2, kShortestPoll);
 }
 
-void PollWindow::Failed() {
-  pause_length_ = std::min(kLongestPause, pause_length_ * 2 + 1);
-  pause_ = pause_length_;
+void PollWindow::Learn(std::uint64_t work) { work_ = (work_ * 7 + std::min(work, kLongestPoll * 2)) / 8; }
+
+void PollWindow::Judge(bool in_time) {
+  pause_length_ = in_time ? pause_length_ / 2 : std::min(kLongestPause, pause_length_ * 2 + 1);
+  if (!in_time) pause_ = pause_length_;
 }
 
-void Relax(unsigned turn) {
-  if (turn >= kTurnsWithoutYield) {
-    sched_yield();
-    return;
-  }
+void Relax() {
 #ifdef __x86_64__
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -71,7 +63,7 @@ TurnState Turn::Poll(std::uint64_t nanoseconds) {
   std::uint32_t state = word_;
   if (nanoseconds == 0) return static_cast<TurnState>(state);
   const std::uint64_t end = MonotonicNow() + nanoseconds;
-  for (unsigned turn = 0; state == kExit && MonotonicNow() < end; state = word_) Relax(turn++);
+  for (; state == kExit && MonotonicNow() < end; state = word_) Relax();
   return static_cast<TurnState>(state);
 }
 

@@ -39,20 +39,21 @@ namespace node_kvm {
 
 enum TurnState : std::uint32_t { kGuest = 0, kExit = 1, kExitAsleep = 2, kComplete = 3, kStop = 4 };
 
-// How long to poll before sleeping, in nanoseconds. It grows while the other side's work proper (the guest's run, the
-// handler's time; not the time it takes to wake somebody) is short, and shrinks when it is not, down to none, the way
-// KVM's own halt polling does it. Polls that fail although the other side is awake mean that CPUs are short: then
-// polling pauses, for twice as many waits each time.
+// How long to poll before sleeping, in nanoseconds: about twice what the other side's work proper takes (the guest's
+// run, the handler's time), or long enough to wake it where it sleeps; not at all where that work is long. A poll that
+// does not end in time means that CPUs are short, and then sleeping is better, because the kernel runs those first who
+// have slept: polling pauses, for twice as many waits each time.
 class PollWindow {
  public:
   // How long to poll in this wait.
-  [[nodiscard]] std::uint64_t Next();
+  [[nodiscard]] std::uint64_t Next(bool other_sleeps);
+  // The other side's work has taken that long.
   void Learn(std::uint64_t work);
-  void Succeeded() { pause_length_ = 0; }
-  void Failed();
+  // How a poll ended.
+  void Judge(bool in_time);
 
  private:
-  std::uint64_t window_ = 0;
+  std::uint64_t work_ = 0;   // on average
   std::uint32_t pause_ = 0;  // waits without polling that are left
   std::uint32_t pause_length_ = 0;
 };
@@ -60,8 +61,8 @@ class PollWindow {
 // CPUs that this process may use.
 int UsableCpus();
 
-// One turn of a polling loop: cheap at first, and soon one that lets whoever waits for this CPU go first.
-void Relax(unsigned turn);
+// One turn of a polling loop.
+void Relax();
 
 class Turn {
  public:
@@ -90,6 +91,8 @@ class Attention {
     std::uint32_t expected = kAsleep;
     return state_ == kAsleep && state_.compare_exchange_strong(expected, kNotified);
   }
+  // Whether it is in the event loop: it will look, but not at once.
+  [[nodiscard]] bool away() const { return state_ != kLooking; }
   void Look() { state_ = kLooking; }
   void Sleep() { state_ = kAsleep; }
   void Scheduled() { state_ = kNotified; }

@@ -174,17 +174,15 @@ TurnState VcpuThread::GiveTurn(int result) {
   turn_.Post();
   // Stop() sets the flag before it answers: whoever misses the flag here finds the answer below.
   if (stop_) return kStop;
-  const bool asleep = meeting_->attention.MustNotify();
-  if (asleep) {
+  const bool away = meeting_->attention.away();
+  if (meeting_->attention.MustNotify()) {
     Add(stats_.notified, 1);
     meeting_->notify();
   }
-  const std::uint64_t poll = Meeting::MayPoll() ? window_.Next() : 0;
+  const std::uint64_t poll = Meeting::MayPoll() ? window_.Next(away) : 0;
   TurnState command = turn_.Poll(poll);
-  if (command != kExit) {
-    window_.Succeeded();
-  } else {
-    if (poll != 0 && !asleep) window_.Failed();
+  if (poll != 0) window_.Judge(command != kExit && MonotonicNow() < now + poll * 2);
+  if (command == kExit) {
     Add(stats_.slept, 1);
     --Meeting::awake;
     command = turn_.Sleep();

@@ -2,9 +2,12 @@
 // The C programs that the benchmarks compare with, and their guests: built from tests/bench/ into build/bench/.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nodedir } from '../node-headers.mjs'
 
+const require = createRequire(import.meta.url)
 const sources = fileURLToPath(new URL('../../tests/bench/', import.meta.url))
 const output = fileURLToPath(new URL('../../build/bench/', import.meta.url))
 
@@ -14,6 +17,19 @@ export function buildProgram(name) {
   const program = join(output, name)
   gcc('-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, join(sources, `${name}.c`))
   return program
+}
+
+/** Builds tests/bench/NAME.cc, an addon, and returns its path. @param {string} name */
+export function buildAddon(name) {
+  mkdirSync(output, { recursive: true })
+  const addon = join(output, `${name}.node`)
+  const headers = [
+    `-I${nodedir ?? process.execPath}/include/node`,
+    `-I${dirname(require.resolve('node-addon-api/package.json'))}`,
+  ]
+  const flags = ['-std=c++20', '-fexceptions', '-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS', ...headers]
+  gcc('-x', 'c++', ...flags, '-O2', '-fPIC', '-shared', '-o', addon, join(sources, `${name}.cc`), '-lstdc++')
+  return addon
 }
 
 /** Builds tests/bench/NAME.S and returns the path of its flat image. @param {string} name @param {number} address */

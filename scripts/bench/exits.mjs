@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describeExit, Kvm } from 'node-kvm'
 import { buildGuest, buildProgram, runProgram } from './baseline.mjs'
 import { median, medianTime } from './rounds.mjs'
+import { delayCases, threadCases } from './threads.mjs'
 
 /** @import { Exit, Vcpu } from 'node-kvm' */
 /** @import { Bench } from './main.mjs' */
@@ -37,6 +38,7 @@ export const exits = {
       { ...compare, name: 'C', measure: () => median(runProgram(program, image, PORT, slices, exits)) / exits },
       { ...compare, name: 'run()', target: 1.05, measure: measure(drive) },
       { ...compare, name: 'run({ deadline })', measure: measure(driveUntil) },
+      ...threadCases(count),
     ]
   },
 }
@@ -78,4 +80,12 @@ function handle(exit, seen) {
     default:
       throw new Error(`unexpected exit: ${describeExit(exit)}`)
   }
+}
+
+/** @type {Bench} */
+export const delay = {
+  about: 'how late the event loop is beside vCPUs that exit without pause',
+  rounds: 7,
+  count: 1,
+  prepare: () => delayCases(),
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // `npm run bench`: what things cost here, beside what they cost in C.
 import { parseArgs } from 'node:util'
-import { exits } from './exits.mjs'
+import { delay, exits } from './exits.mjs'
 import { lifecycle } from './lifecycle.mjs'
 import { measureRounds } from './rounds.mjs'
 import { describeHost, formatTable } from './table.mjs'
@@ -17,7 +17,7 @@ import { describeHost, formatTable } from './table.mjs'
  */
 
 /** @type {Record<string, Bench>} */
-const BENCHES = { exits, lifecycle }
+const BENCHES = { exits, delay, lifecycle }
 
 const HELP = `npm run bench -- NAME [--json] [--rounds N] [--count N]
 

@@ -12,7 +12,30 @@ function bench(...args: string[]) {
 const small = ['--rounds', '1', '--count', '20']
 
 test.each([
-  { name: 'exits', unit: 'ns', ratios: { C: 'C', 'run()': 'C', 'run({ deadline })': 'C' } },
+  {
+    name: 'exits',
+    unit: 'ns',
+    ratios: {
+      C: 'C',
+      'run()': 'C',
+      'run({ deadline })': 'C',
+      threaded: 'C',
+      'threaded, naive': 'C',
+      'posted write': 'C',
+      'latched read': 'C',
+      'two vCPUs, each': 'C',
+    },
+  },
+  {
+    name: 'delay',
+    unit: 'ms',
+    ratios: {
+      'idle, p99': 'idle, p99',
+      'one busy vCPU, p50': 'idle, p99',
+      'one busy vCPU, p99': 'idle, p99',
+      'two busy vCPUs, p99': 'idle, p99',
+    },
+  },
   {
     name: 'lifecycle',
     unit: 'µs',
@@ -49,11 +72,11 @@ test('without --json there is a line about the host and a table', { timeout: 60_
 test('without a name the benches are listed', () => {
   const { status, stdout } = bench()
   expect(status).toBe(0)
-  expect(stdout).toMatch(/^ {2}exits +.+\n {2}lifecycle +.+$/m)
+  expect(stdout).toMatch(/^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+$/m)
 })
 
 test.each([
-  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, lifecycle\n" },
+  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle\n" },
   { args: ['exits', 'lifecycle'], message: 'bench: one bench at a time, please: exits, lifecycle\n' },
   { args: ['exits', '--rounds', '0'], message: "bench: --rounds must be a whole number from 1, not '0'\n" },
   { args: ['exits', '--count', 'many'], message: "bench: --count must be a whole number from 1, not 'many'\n" },

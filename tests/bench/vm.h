@@ -47,7 +47,7 @@ static inline uint64_t number(const char* text) { return strtoull(text, NULL, 10
 static inline uint8_t* add_memory(int vm, size_t size, int* fd) {
   *fd = check(memfd_create("guest", MFD_CLOEXEC), "memfd_create");
   check(ftruncate(*fd, (off_t)size), "ftruncate");
-  uint8_t* memory = check_map(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0), "mmap");
+  uint8_t* memory = (uint8_t*)check_map(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0), "mmap");
   struct kvm_userspace_memory_region region = {.memory_size = size, .userspace_addr = (uintptr_t)memory};
   check(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
   return memory;
@@ -63,5 +63,5 @@ static inline int create_vcpu(int vm) {
 }
 
 static inline struct kvm_run* map_run(int vcpu, size_t size) {
-  return check_map(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0), "mmap kvm_run");
+  return (struct kvm_run*)check_map(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0), "mmap kvm_run");
 }
