@@ -10,6 +10,7 @@ import { median } from './rounds.mjs'
 
 /** @import { Vcpu, Vm } from 'node-kvm' */
 /** @import { Case } from './rounds.mjs' */
+/** @typedef {new (image: Uint8Array, handler: (port: number) => boolean) => unknown} NaiveClass */
 
 const LOAD_ADDRESS = 0x1000
 const PORT = 0x10 // tests/bench/out-loop.S, in-loop.S
@@ -22,7 +23,9 @@ const READ_TIME = 200 // ms
 export function threadCases(count) {
   const out = readFileSync(buildGuest('out-loop', LOAD_ADDRESS))
   const read = readFileSync(buildGuest('in-loop', LOAD_ADDRESS))
-  const { Naive } = createRequire(import.meta.url)(buildAddon('naive'))
+  /** @type {unknown} */
+  const addon = createRequire(import.meta.url)(buildAddon('naive'))
+  const { Naive } = /** @type {{ Naive: NaiveClass }} */ (addon)
   const compare = { against: 'C', unit: 'ns' }
   return [
     { ...compare, name: 'threaded', target: 1.1, measure: () => threaded(out, 1, count) },
@@ -97,7 +100,7 @@ async function threaded(image, vcpus, count) {
   return median(figures)
 }
 
-/** @param {new (image: Uint8Array, handler: (port: number) => boolean) => unknown} Naive @param {Uint8Array} image @param {number} count */
+/** @param {NaiveClass} Naive @param {Uint8Array} image @param {number} count */
 function naive(Naive, image, count) {
   return /** @type {Promise<number>} */ (
     new Promise((resolve) => {
