@@ -8,7 +8,7 @@ export const AMOUNTS = {
   /** Of those, how many live at the same time. */
   batch: lab ? 20 : 100,
   /** Worker threads that load the addon at once. */
-  workers: 8,
+  workers: lab ? 3 : 8,
   /** Kicks, deadlines and the like in a row. */
   repeats: lab ? 20 : 200,
 }

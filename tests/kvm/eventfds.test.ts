@@ -22,6 +22,7 @@ import {
   STI,
   store,
 } from './guests.js'
+import { PATIENCE } from './amounts.js'
 import { machine, type Machine, runTo } from './machine.js'
 import { block, runToHalt, turn, until } from './threaded.js'
 
@@ -200,7 +201,7 @@ describe('irqfd', () => {
     expect(interrupts).toBe(5)
   })
 
-  test('with resample the line stays up until the guest acknowledges', { timeout: 60_000 }, async () => {
+  test('with resample the line stays up until the guest acknowledges', { timeout: PATIENCE }, async () => {
     using m = interruptible()
     const log: string[] = []
     let pending = 3

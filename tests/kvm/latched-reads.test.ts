@@ -20,6 +20,7 @@ import {
   repIns,
   type Width,
 } from './guests.js'
+import { PATIENCE } from './amounts.js'
 import { longModeMachine, machine, runTo } from './machine.js'
 import { addVcpu, runToHalt, until } from './threaded.js'
 
@@ -34,7 +35,7 @@ describe('a latched read', () => {
 
   test(
     'of a port is answered at each width and offset that lies in it; else it exits',
-    { timeout: 120_000 },
+    { timeout: PATIENCE },
     async () => {
       for (const { latched, width, offset } of cases) {
         if (offset + width > latched + 1) continue // one past the end is enough
@@ -126,7 +127,7 @@ describe('its value', () => {
     expect([m.vcpu.getRegs().rax & 0xffn, m.vcpu.stats?.delivered]).toEqual([3n, 1]) // only hlt was delivered
   })
 
-  test('is whole: no read mixes two of them', { timeout: 120_000 }, async () => {
+  test('is whole: no read mixes two of them', { timeout: PATIENCE }, async () => {
     // in eax, dx; mov bx, ax; shr eax, 16; cmp ax, bx; je back; out 1; hlt
     const loop = [...inDx(4), 0x89, 0xc3, 0x66, 0xc1, 0xe8, 16, 0x39, 0xd8, 0x74, 0xf2]
     using m = machine(assemble(movDx(0x100), loop, outAl(1), HLT))

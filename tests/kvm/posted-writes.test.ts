@@ -29,6 +29,7 @@ import {
   store,
   type Width,
 } from './guests.js'
+import { PATIENCE } from './amounts.js'
 import { machine, runTo, START } from './machine.js'
 import { addVcpu, block, runToHalt, turn, until } from './threaded.js'
 
@@ -54,7 +55,7 @@ describe('a posted write', () => {
     expect(writes).toEqual([[0x10, ...[1, 2, 3, 4].slice(0, width)]])
   })
 
-  test('is delivered before any later exit of its vCPU, in order, from all ranges', { timeout: 60_000 }, async () => {
+  test('is delivered before any later exit of its vCPU, in order, from all ranges', { timeout: PATIENCE }, async () => {
     using m = machine(
       assemble(
         movCx(300),
@@ -163,7 +164,7 @@ describe('string output', () => {
 })
 
 describe('a full ring', () => {
-  test('makes the guest wait; nothing is lost, and the order is kept', { timeout: 120_000 }, async () => {
+  test('makes the guest wait; nothing is lost, and the order is kept', { timeout: PATIENCE }, async () => {
     const count = 3 * RING + 7
     using m = machine(assemble(movCx(count), movAx(0), movDx(0x100), outDx(2), INC_AX, decCxJnzBack(2), HLT))
     const values: number[] = []
@@ -177,7 +178,7 @@ describe('a full ring', () => {
     expect(values).toEqual(Array.from({ length: count }, (_, value) => value))
   })
 
-  test('in the middle of string output', { timeout: 120_000 }, async () => {
+  test('in the middle of string output', { timeout: PATIENCE }, async () => {
     const count = 2500
     using m = machine(assemble(movDx(0x100), movSi(0x2000), movCx(count), repOuts(1), HLT))
     const bytes = Uint8Array.from({ length: count }, (_, index) => index % 251)
@@ -190,7 +191,7 @@ describe('a full ring', () => {
     expect(Uint8Array.from(values)).toEqual(bytes)
   })
 
-  test.each(['stop', 'pause', 'close'] as const)('does not hold up %s()', { timeout: 120_000 }, async (how) => {
+  test.each(['stop', 'pause', 'close'] as const)('does not hold up %s()', { timeout: PATIENCE }, async (how) => {
     using m = machine(assemble(outAl(1), jumpBack(2)))
     let writes = 0
     m.vm.postWrites({ port: 1, length: 1 }, () => writes++)
@@ -203,7 +204,7 @@ describe('a full ring', () => {
     await finished
   })
 
-  test('of one vCPU does not hold up another', { timeout: 120_000 }, async () => {
+  test('of one vCPU does not hold up another', { timeout: PATIENCE }, async () => {
     using m = machine(assemble(outAl(1), jumpBack(2)))
     m.vm.memory.write(0x3000, assemble(movCx(100), outAl(2), decCxJnzBack(2), HLT))
     m.vm.postWrites({ port: 1, length: 1 }, () => undefined)
@@ -219,7 +220,7 @@ describe('a full ring', () => {
   })
 })
 
-test('order is kept for each vCPU when two write to one range', { timeout: 120_000 }, async () => {
+test('order is kept for each vCPU when two write to one range', { timeout: PATIENCE }, async () => {
   const count = 500
   const counter = (port: number) =>
     assemble(movCx(count), movAx(0), movDx(port), outDx(2), INC_AX, decCxJnzBack(2), HLT)
@@ -258,7 +259,7 @@ describe('an instruction that also exits', () => {
     expect(log).toEqual(['read', ['posted', 0x41], 'out'])
   })
 
-  test('copies from a port into the ring, through pauses, without loss', { timeout: 120_000 }, async () => {
+  test('copies from a port into the ring, through pauses, without loss', { timeout: PATIENCE }, async () => {
     const count = 3000
     using m = machine(assemble(movEs(0x2000), movDx(0x100), movDi(0), movCx(count), repIns(1), HLT))
     const values: number[] = []
@@ -314,7 +315,7 @@ describe('closing a range', () => {
     expect(log).toEqual(['posted', 'exit 2', 'exit 1'])
   })
 
-  test('while its writes are on their way', { timeout: 120_000 }, async () => {
+  test('while its writes are on their way', { timeout: PATIENCE }, async () => {
     using m = machine(assemble(outAl(1), jumpBack(2)))
     let writes = 0
     let exits = 0
