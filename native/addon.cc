@@ -13,7 +13,7 @@
 #include "kvm_fd.h"
 #include "layout.h"
 #include "memory.h"
-#include "vcpu.h"
+#include "vcpu_run.h"
 
 namespace node_kvm {
 namespace {

@@ -12,7 +12,7 @@
 #include "fast_access.h"
 #include "mapping.h"
 #include "rendezvous.h"
-#include "vcpu.h"
+#include "vcpu_state.h"
 
 namespace node_kvm {
 

@@ -40,7 +40,7 @@ export interface NativeMemory {
   close(): boolean
 }
 
-/** A vCPU's kvm_run page and KVM_RUN; see native/vcpu.cc. */
+/** A vCPU's kvm_run page and KVM_RUN; see native/vcpu_run.cc. */
 export interface NativeVcpuRun {
   /**
    * A function that enters the guest and returns a {@link RunResult}, or -errno. The deadline is in microseconds of
@@ -84,7 +84,7 @@ export interface NativeHub {
   remove(seat: number): void
 }
 
-/** native/vcpu.h, `enum class RunResult`. */
+/** native/vcpu_state.h, `enum class RunResult`. */
 export const RunResult = { exit: 0, deadline: 1, kick: 2, tick: 3, out: 4, ringFull: 5 } as const
 
 /** native/hub.cc: what look() and next() return instead of a seat. */

@@ -1,20 +1,17 @@
-// A vCPU as JavaScript holds it (`VcpuRun`): the shared kvm_run page, KVM_RUN on the calling thread, and kicks.
+// A vCPU without JavaScript: its kvm_run page, KVM_RUN on whatever thread runs it, and kicks from others.
 #pragma once
 
-#include <napi.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "descriptor.h"
 #include "mapping.h"
 #include "uapi/kvm.h"
 
 namespace node_kvm {
-
-class VcpuThread;
 
 // How run() ended, beside a negative errno.
 enum class RunResult : int {
@@ -69,41 +66,6 @@ class VcpuState {
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> come_out_ = false;
   std::atomic<pid_t> thread_ = 0;  // the thread inside Run, 0 when none
-};
-
-class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
- public:
-  static Napi::Function Define(Napi::Env env);
-  static Napi::Value KickToken(const Napi::CallbackInfo& info);
-  explicit VcpuRun(const Napi::CallbackInfo& info);
-
- private:
-  // What the functions of runner() run; empty after close().
-  struct RunSlot {
-    std::shared_ptr<VcpuState> state;
-  };
-
-  Napi::Value Runner(const Napi::CallbackInfo& info);
-  static napi_value RunFromJavaScript(napi_env env, napi_callback_info info);
-  Napi::Value Complete(const Napi::CallbackInfo& info);
-  Napi::Value Kick(const Napi::CallbackInfo& info);
-  Napi::Value Page(const Napi::CallbackInfo& info);
-  Napi::Value Token(const Napi::CallbackInfo& info);
-  Napi::Value Start(const Napi::CallbackInfo& info);
-  Napi::Value Stop(const Napi::CallbackInfo& info);
-  Napi::Value ComeOut(const Napi::CallbackInfo& info);
-  Napi::Value ThreadBuffer(const Napi::CallbackInfo& info);
-  Napi::Value Stats(const Napi::CallbackInfo& info);
-  Napi::Value Close(const Napi::CallbackInfo& info);
-  [[nodiscard]] VcpuState& Require(Napi::Env env) const;
-  [[nodiscard]] VcpuThread& RequireThread(Napi::Env env) const;
-
-  std::shared_ptr<VcpuState> state_;
-  std::shared_ptr<RunSlot> slot_ = std::make_shared<RunSlot>();
-  std::shared_ptr<VcpuThread> thread_;
-  std::vector<std::uint64_t> last_stats_;  // of the thread that has ended
-  Views thread_views_;
-  Views views_;
 };
 
 }  // namespace node_kvm
