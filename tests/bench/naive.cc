@@ -36,6 +36,7 @@ class Naive : public Napi::ObjectWrap<Naive> {
     regs.rflags = 2;
     check(ioctl(vcpu_, KVM_SET_REGS, &regs), "KVM_SET_REGS");
     call_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "naive", 0, 1);
+    Ref();  // alive until its thread has ended
     thread_ = std::thread([this] { Main(); });
   }
 
@@ -52,6 +53,7 @@ class Naive : public Napi::ObjectWrap<Naive> {
         if (!more) {
           thread_.join();
           call_.Release();
+          Unref();
         }
       });
       while (answer_ == kNone) syscall(SYS_futex, &answer_, FUTEX_WAIT_PRIVATE, kNone, nullptr, nullptr, 0);
