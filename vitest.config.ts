@@ -31,6 +31,8 @@ export default defineConfig({
     testTimeout: 30_000 * patience,
     hookTimeout: 30_000 * patience,
     teardownTimeout: 30_000 * patience,
+    // A build host is shared: a test that a pause of the host broke gets a second chance there, and only there.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     projects: [
       project('unit'),
       project('kvm', needsKvm),
