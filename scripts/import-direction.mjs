@@ -1,10 +1,10 @@
 // @ts-check
 // The direction of imports, as docs/architecture.md draws it, for dependency-cruiser:
-//   leaves <- {memory, bus} <- {devices, virtio, pci, boot, snapshot} <- machine <- index <- {cli, examples, tests}
+//   leaves <- {memory, bus} <- {devices, virtio, pci, boot, inspect, snapshot} <- machine <- index <- {cli, examples, tests}
 //   leaves, memory <- kvm <- {machine, index}
 const leaves = '^lib/(?!index)[^/]+[.]ts$'
 const ground = ['^lib/memory/', '^lib/bus/']
-const parts = ['^lib/devices/', '^lib/virtio/', '^lib/pci/', '^lib/boot/', '^lib/snapshot/']
+const parts = ['^lib/devices/', '^lib/virtio/', '^lib/pci/', '^lib/boot/', '^lib/inspect/', '^lib/snapshot/']
 
 /**
  * What may be imported from lib by the files of a layer; everything else in lib is refused.
@@ -27,7 +27,11 @@ export default {
     layer('parts-know-no-kvm', parts, [leaves, ...ground, ...parts]),
     layer('machine-composes', '^lib/machine/', [leaves, ...ground, ...parts, '^lib/kvm/', '^lib/machine/']),
     layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
-    layer('cli-uses-the-public-api', '^lib/cli/', ['^lib/index[.]ts$', '^lib/machine/index[.]ts$', '^lib/cli/']),
+    layer('cli-uses-the-public-api', '^lib/cli/', [
+      '^lib/index[.]ts$',
+      '^lib/(inspect|machine)/index[.]ts$',
+      '^lib/cli/',
+    ]),
     layer('examples-import-the-package', '^examples/', []),
     {
       name: 'one-loader-of-native-code',

@@ -3,6 +3,10 @@ import { Bus } from '../bus/bus.js'
 import type { BootContext } from './boot-source.js'
 import { memoryLayout } from '../boot/memory-layout.js'
 import type { BootResult } from '../boot/types.js'
+import { KvmError } from '../errors.js'
+import { ConsoleTail } from '../inspect/console-tail.js'
+import { LastExits } from '../inspect/last-exits.js'
+import type { Remains, VcpuRemains } from '../inspect/post-mortem.js'
 import { describeExit } from '../kvm/describe-exit.js'
 import type { Exit } from '../kvm/exits.js'
 import type { Kvm } from '../kvm/kvm.js'
@@ -10,10 +14,13 @@ import type { Vcpu } from '../kvm/vcpu.js'
 import type { Vm } from '../kvm/vm.js'
 import { deviceHost } from './host.js'
 import type { CheckedMachineOptions } from './options.js'
-import type { GuestPlace, Outcome } from './outcome.js'
+import { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
 import { addChipset, type Chipset } from './x86/chipset.js'
 import { IDENTITY_MAP_ADDRESS, PHYSICAL_ADDRESSES, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
+
+/** How much of the console a post-mortem shows. */
+const CONSOLE_LINES = 20
 
 type Ending = Outcome extends infer One ? (One extends Outcome ? Omit<One, 'at'> : never) : never
 
@@ -27,6 +34,8 @@ export class Guest {
   /** What the boot loader put where. */
   readonly placed: BootResult['placed']
   readonly #onEnd: (() => void)[] = []
+  readonly #exits = new LastExits()
+  readonly #console = new ConsoleTail()
   // The vCPU whose exit is being handled.
   #current: Vcpu | undefined
   #outcome: Outcome | undefined
@@ -55,7 +64,13 @@ export class Guest {
           this.end({ kind: 'panic' })
         },
       }
-      const host = deviceHost(this.vm, this.ports, this.mmio, effects, (callback) => this.#onEnd.push(callback))
+      const host = deviceHost(this.vm, this.ports, this.mmio, {
+        effects,
+        consoleOutput: (bytes) => {
+          this.#console.write(bytes)
+        },
+        onEnd: (callback) => this.#onEnd.push(callback),
+      })
       const [below, above] = layout.ram
       this.chipset = addChipset(host, this.vm.memory, {
         cpus: options.cpus,
@@ -114,6 +129,20 @@ export class Guest {
     this.end(ending)
   }
 
+  /** What can be said of it now: every vCPU is outside the guest. */
+  remains(): Remains {
+    const outcome = this.#outcome
+    return {
+      ...(outcome === undefined ? {} : { outcome: outcome.kind }),
+      summary: outcome === undefined ? 'the run has no outcome' : describeOutcome(outcome),
+      vcpu: outcome?.at.vcpu ?? 0,
+      vcpus: this.vcpus.map(readVcpu),
+      memory: this.vm.memory,
+      exits: this.#exits.report(),
+      console: this.#console.lines(CONSOLE_LINES),
+    }
+  }
+
   close(): void {
     this.vm.close()
   }
@@ -122,24 +151,30 @@ export class Guest {
     this.#current = vcpu
     switch (exit.reason) {
       case 'io':
+        this.#exits.io(vcpu.id, exit.direction === 'out', exit.port, exit.size, exit.count, exit.data)
         accessEach(this.ports, exit.port, exit.size, exit.count, exit.data, exit.direction === 'out')
         break
       case 'mmio':
+        this.#exits.mmio(vcpu.id, exit.isWrite, exit.address, exit.data)
         if (exit.isWrite) this.mmio.write(exit.address, exit.data)
         else this.mmio.read(exit.address, exit.data)
         break
       case 'hlt':
       case 'interrupted':
       case 'irq-window-open':
+        this.#exits.other(vcpu.id, exit.reason)
         break
       case 'shutdown':
+        this.#exits.other(vcpu.id, exit.reason)
         this.end({ kind: 'triple-fault' })
         break
       default: {
         const instruction = exit.reason === 'internal-error' ? exit.instruction : undefined
+        const text = describeExit(exit)
+        this.#exits.other(vcpu.id, text)
         this.end({
           kind: 'kvm-error',
-          exit: describeExit(exit),
+          exit: text,
           ...(instruction === undefined ? {} : { instruction }),
         })
       }
@@ -152,5 +187,16 @@ export class Guest {
     // A vCPU that is in the guest cannot be read, and a posted write has no vCPU.
     const readable = vcpu !== undefined && !vcpu.closed && (this.#current !== undefined || !vcpu.started || vcpu.paused)
     return { vcpu: vcpu?.id ?? 0, rip: readable ? vcpu.getRegs().rip : undefined }
+  }
+}
+
+/** A vCPU's state, or why it cannot be had: one that stands in the middle of an access, or was closed. */
+function readVcpu(vcpu: Vcpu): VcpuRemains {
+  try {
+    const state = { regs: vcpu.getRegs(), sregs: vcpu.getSregs() }
+    return { id: vcpu.id, mpState: vcpu.getMpState(), state }
+  } catch (error) {
+    if (!(error instanceof KvmError)) throw error
+    return { id: vcpu.id, state: error }
   }
 }

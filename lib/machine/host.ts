@@ -23,6 +23,8 @@ export interface DeviceHost {
   /** Maps a device, its fast paths included. */
   mapPorts(start: number, length: number, device: Device): void
   mapMmio(start: number, length: number, device: Device): void
+  /** Notes what the guest writes to a console, for {@link Machine.postMortem}. `bytes` is valid during the call only. */
+  consoleOutput(bytes: Uint8Array): void
   /** Calls back when the guest's run ends, before the machine boots again or is closed. */
   onEnd(callback: () => void): void
 }
@@ -36,14 +38,12 @@ export function deviceHost(
   vm: Vm,
   ports: Bus,
   mmio: Bus,
-  effects: MachineEffects,
-  onEnd: (callback: () => void) => void,
+  guest: Pick<DeviceHost, 'effects' | 'consoleOutput' | 'onEnd'>,
 ): DeviceHost {
   return {
     ports,
     mmio,
-    effects,
-    onEnd,
+    ...guest,
     interrupt: (gsi) => ({
       set: (level) => {
         if (!vm.closed) vm.irqLine(gsi, level)

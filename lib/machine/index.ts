@@ -15,7 +15,7 @@ export {
   type LinuxOptions,
 } from './boot-source.js'
 export type { DeviceHost, MachineDevice, MachineEffects } from './host.js'
-export { Machine, type MachineRunOptions } from './machine.js'
+export { Machine, type MachineRunOptions, type PostMortemOptions } from './machine.js'
 export type { MachineOptions } from './options.js'
 export { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
 export { serial, type SerialDeviceOptions } from './serial-device.js'

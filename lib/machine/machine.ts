@@ -2,9 +2,13 @@ import type { Bus } from '../bus/bus.js'
 import type { BootContext } from './boot-source.js'
 import type { BootResult } from '../boot/types.js'
 import { KvmError } from '../errors.js'
+import { loadDisassembler } from '../inspect/disassemble.js'
+import { examine } from '../inspect/post-mortem.js'
+import type { PostMortem } from '../inspect/report.js'
+import { SymbolTable } from '../inspect/symbols.js'
 import { Kvm } from '../kvm/kvm.js'
 import type { Vm } from '../kvm/vm.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { Guest } from './guest.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import type { Outcome } from './outcome.js'
@@ -12,6 +16,11 @@ import type { Outcome } from './outcome.js'
 export interface MachineRunOptions {
   /** Milliseconds after which the run ends with the outcome `timeout`. Default: never. */
   timeout?: number
+}
+
+export interface PostMortemOptions {
+  /** The guest's symbols, for example `await readSymbols('System.map')`: names for instructions and calls. */
+  symbols?: SymbolTable
 }
 
 /**
@@ -106,6 +115,25 @@ export class Machine {
   /** Ends the run, which then has the outcome `stopped`. */
   stop(): Promise<void> {
     return this.#guest.stop({ kind: 'stopped' })
+  }
+
+  /**
+   * What is left of the guest, as plain data: each vCPU's registers, the instructions where it is and the calls that led
+   * there, the last exits, the last lines of the serial lines. When a run has ended, however it did, or while the machine
+   * is paused; else `ERR_KVM_RUNNING`. After {@link close} there is nothing left: `ERR_KVM_CLOSED`.
+   */
+  async postMortem(options: PostMortemOptions = {}): Promise<PostMortem> {
+    checkOptions('options', options, ['symbols'])
+    const { symbols } = options
+    if (symbols !== undefined && !(symbols instanceof SymbolTable)) {
+      throw invalidArgument('symbols', symbols, 'what readSymbols() returns')
+    }
+    const disassembler = await loadDisassembler()
+    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
+    if (this.#guest.vcpus.some(({ started, paused }) => started && !paused)) {
+      throw new KvmError('ERR_KVM_RUNNING', 'the machine is running; pause() it first')
+    }
+    return examine(this.#guest.remains(), symbols, disassembler)
   }
 
   /** Closes the machine. A run ends at once. */

@@ -29,7 +29,10 @@ export function serial(options: SerialDeviceOptions = {}): MachineDevice {
       let resume: () => void = () => undefined
       const device = new Serial({
         interrupt: host.interrupt(gsi),
-        output: sink.output,
+        output: (bytes) => {
+          host.consoleOutput(bytes)
+          sink.output(bytes)
+        },
         onDrain: () => {
           resume()
         },

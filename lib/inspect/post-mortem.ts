@@ -1,0 +1,63 @@
+import { hex } from '../format.js'
+import { CR0_PE, type CpuState, type PhysicalMemory } from './cpu-state.js'
+import type { Disassembler } from './disassemble.js'
+import { reportCpu } from './inspect-cpu.js'
+import { findKernelSlide } from './kernel-slide.js'
+import { LinearMemory } from './linear-memory.js'
+import type { PostMortem, VcpuReport } from './report.js'
+import type { SymbolTable } from './symbols.js'
+
+/** What could be read of a vCPU. */
+export interface VcpuRemains {
+  id: number
+  mpState?: string
+  /** Its registers, or why there are none. */
+  state: CpuState | Error
+}
+
+/** What is left of a guest, as its machine has it. */
+export interface Remains extends Omit<PostMortem, 'vcpus' | 'slide'> {
+  vcpus: readonly VcpuRemains[]
+  memory: PhysicalMemory
+}
+
+/** Makes the report. */
+export function examine(
+  { vcpus, memory, ...rest }: Remains,
+  symbols: SymbolTable | undefined,
+  disassembler: Disassembler,
+): PostMortem {
+  const slide = symbols?.slide ?? (symbols === undefined ? undefined : findSlide(vcpus, memory, symbols))
+  const placed = slide === undefined ? symbols : symbols?.withSlide(slide)
+  return {
+    ...rest,
+    ...(slide === undefined ? {} : { slide: hex(slide) }),
+    vcpus: vcpus.map(({ id, mpState, state }): VcpuReport => {
+      const common = { id, ...(mpState === undefined ? {} : { mpState }) }
+      if (state instanceof Error) return { ...common, problem: state.message }
+      const lost = rest.outcome === 'triple-fault' && id === rest.vcpu && isReset(state)
+      return {
+        ...common,
+        cpu: reportCpu(state, memory, placed, disassembler),
+        ...(lost
+          ? { problem: 'this is the state after a reset: this processor does not keep that of a triple fault' }
+          : {}),
+      }
+    }),
+  }
+}
+
+/** Any vCPU will do that runs the kernel on its own IDT. */
+function findSlide(vcpus: readonly VcpuRemains[], memory: PhysicalMemory, symbols: SymbolTable): bigint | undefined {
+  for (const { state } of vcpus) {
+    if (state instanceof Error) continue
+    const slide = findKernelSlide(new LinearMemory(memory, state.sregs), state.sregs, symbols)
+    if (slide !== undefined) return slide
+  }
+  return undefined
+}
+
+/** AMD's processors leave no state behind on a shutdown, and KVM resets the vCPU there (Intel SDM vol. 3A, table 10-1). */
+function isReset({ regs, sregs }: CpuState): boolean {
+  return regs.rip === 0xfff0n && sregs.cs.base === 0xffff_0000n && (sregs.cr0 & CR0_PE) === 0n
+}
