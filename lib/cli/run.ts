@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
+import { formatPostMortem, type PostMortem, readSymbols } from '../inspect/index.js'
 import { describeOutcome, linux, Machine, type Outcome, serial } from '../machine/index.js'
 import { openTerminal } from './terminal.js'
 import { traceExits } from './trace-exits.js'
@@ -12,6 +13,7 @@ interface Options {
   memory: string
   timeout?: number
   reboot: boolean
+  symbols?: string
   traceExits?: true
   json?: true
 }
@@ -27,6 +29,9 @@ export const RUN_STATUS = {
   timeout: 124,
 } as const
 
+/** After these it is said what the guest was doing. */
+const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'timeout']
+
 /** `node-kvm run`: boots a kernel, with its serial console on this terminal. */
 export function addRun(program: Command): void {
   program
@@ -41,6 +46,7 @@ export function addRun(program: Command): void {
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
     .option('--timeout <seconds>', 'end the guest after that time', seconds)
     .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
+    .option('--symbols <file>', "the kernel's System.map or vmlinux: names for what is printed when it dies")
     .option('--trace-exits', 'print every exit that is handled here to standard error')
     .option('--json', 'print the outcome as JSON to standard error when it ends')
     .addHelpText(
@@ -66,6 +72,7 @@ Examples:
 
 async function run(kernel: string, options: Options): Promise<number> {
   const { initrd, cpus, memory, timeout } = options
+  const symbols = options.symbols === undefined ? undefined : await readSymbols(options.symbols)
   const terminal = openTerminal()
   const machine = await Machine.create({
     cpus,
@@ -83,7 +90,9 @@ async function run(kernel: string, options: Options): Promise<number> {
   })
   try {
     const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
-    report(outcome, options)
+    const unexpected = UNEXPECTED.includes(outcome.kind)
+    const postMortem = unexpected ? await machine.postMortem(symbols === undefined ? {} : { symbols }) : undefined
+    report(outcome, postMortem, options)
     return outcome.kind === 'exit' ? outcome.code : RUN_STATUS[outcome.kind]
   } finally {
     terminal.close()
@@ -91,7 +100,7 @@ async function run(kernel: string, options: Options): Promise<number> {
   }
 }
 
-function report(outcome: Outcome, { json }: Options): void {
+function report(outcome: Outcome, postMortem: PostMortem | undefined, { json }: Options): void {
   if (json) {
     const plain = (_key: string, value: unknown) =>
       typeof value === 'bigint'
@@ -99,7 +108,9 @@ function report(outcome: Outcome, { json }: Options): void {
         : value instanceof Uint8Array
           ? Buffer.from(value).toString('hex')
           : value
-    console.error(JSON.stringify(outcome, plain))
+    console.error(JSON.stringify({ ...outcome, ...(postMortem === undefined ? {} : { postMortem }) }, plain))
+  } else if (postMortem !== undefined) {
+    console.error(`\nnode-kvm: ${formatPostMortem(postMortem)}`)
   } else if (outcome.kind !== 'power-off') {
     console.error(`\nnode-kvm: ${describeOutcome(outcome)}`)
   }
