@@ -43,6 +43,7 @@ export async function loadDisassembler(): Promise<Disassembler> {
       formatter.uppercaseHex = false
       formatter.spaceAfterOperandSeparator = true
       formatter.branchLeadingZeros = false
+      formatter.showBranchSize = false
       // In decimal, it prints numbers whose low 32 bits are small as if the high ones were 0.
       formatter.smallHexNumbersInDecimal = false
       decoder.ip = address
