@@ -104,7 +104,9 @@ export class SymbolTable {
 
   #name(index: number): string {
     const start = this.#raw.nameStart[index] ?? 0
-    return Buffer.from(this.#raw.names.subarray(start, start + (this.#raw.nameLength[index] ?? 0))).toString('latin1')
+    const bytes = this.#raw.names.subarray(start, start + (this.#raw.nameLength[index] ?? 0))
+    // It may be printed: a file must not reach the terminal with it.
+    return Array.from(bytes, (byte) => (isPrintable(byte) ? String.fromCharCode(byte) : '?')).join('')
   }
 
   /** How many symbols lie at the address or before it. */
@@ -133,4 +135,9 @@ function sorted({ count, high, low, flags }: RawSymbols): Uint32Array {
     rank(a) - rank(b) ||
     b - a
   return Uint32Array.from({ length: count }, (_, index) => index).sort(compare)
+}
+
+/** In ISO 8859-1. */
+function isPrintable(byte: number): boolean {
+  return byte > 0x20 && (byte < 0x7f || byte > 0xa0)
 }

@@ -65,6 +65,9 @@ describe('System.map', () => {
     const kallsyms = parseSymbols(latin1('ffffffffc0000000 t module_init\t[virtio]\n'))
     expect(kallsyms.lookup(0xffff_ffff_c000_0001n)?.name).toBe('module_init')
   })
+  test('a name does nothing to a terminal', () => {
+    expect(parseSymbols(latin1('10 T \x1b[31mred\x9b\x7f\n')).lookup(0x10n)?.name).toBe('?[31mred??')
+  })
   test('a slide moves every symbol', () => {
     const moved = symbols.withSlide(0x1e00_0000n)
     expect(moved.lookup(KERNEL + 0x1e00_0110n)).toEqual({ name: 'early_setup', offset: 0x10, code: true })
