@@ -53,6 +53,13 @@ describe('who called the function that died', () => {
     expect(report.exits.at(-1)).toEqual({ vcpu: 0, exit: 'shutdown', times: 1 })
   })
 
+  test.runIf(kind === 'amd')('a triple fault of which the processor keeps nothing', async () => {
+    const { outcome, vcpus } = await dying(callChain(load64(UNMAPPED)))
+    expect(outcome).toBe('triple-fault')
+    expect(vcpus[0]?.problem).toMatch(/this processor does not keep that of a triple fault/)
+    expect(vcpus[0]?.cpu?.mode).toBe('real mode')
+  })
+
   test('the exit port: the access is complete', async () => {
     const report = await dying(callChain([...movAl(7), ...outAl(EXIT_PORT)]))
     expect(report).toMatchObject({
