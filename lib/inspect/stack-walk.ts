@@ -24,12 +24,18 @@ const SCAN_BYTES = 16 * 1024
 const WORD_SIZES: Record<CodeSize, 2 | 4 | 8> = { 16: 2, 32: 4, 64: 8 }
 
 /**
- * The calls that led to where a vCPU is. It follows frame pointers as far as return addresses lie behind call instructions,
- * and then, when there are symbols, looks for return addresses of code with a symbol on the rest of the stack. Every
- * step is bounded, whatever the guest has left there.
+ * The calls that led to where a vCPU is. It follows frame pointers as far as return addresses lie behind call instructions.
+ * With symbols it also looks at every word of the stack, as Linux does: code without frame pointers leaves anything in RBP,
+ * and a chain that begins there can leave calls out. Every step is bounded, whatever the guest has left there.
  */
 export function walkStack(state: CpuState, memory: LinearMemory, symbols?: SymbolTable): StackFrame[] {
   return new StackWalk(state, memory, symbols).walk()
+}
+
+/** A return address, and where on the stack it is. */
+interface Slot {
+  offset: bigint
+  frame: StackFrame
 }
 
 class StackWalk {
@@ -38,7 +44,6 @@ class StackWalk {
   readonly #symbols: SymbolTable | undefined
   readonly #codeSize: CodeSize
   readonly #word: 2 | 4 | 8
-  readonly #frames: StackFrame[] = []
 
   constructor(state: CpuState, memory: LinearMemory, symbols: SymbolTable | undefined) {
     this.#state = state
@@ -49,52 +54,53 @@ class StackWalk {
   }
 
   walk(): StackFrame[] {
-    const { regs } = this.#state
-    const rip = this.#code(regs.rip)
-    this.#frames.push({ address: rip, from: 'rip' })
-    let top = this.#truncate(regs.rsp)
-    const slot = this.#slotOfReturn(rip)
-    if (slot !== undefined && this.#push(top + BigInt(slot * this.#word), 'frame'))
-      top += BigInt((slot + 1) * this.#word)
-    const { next, complete } = this.#followFramePointers(top, this.#truncate(regs.rbp))
-    if (!complete && this.#symbols !== undefined) this.#scan(next)
-    return this.#frames
+    const rip = this.#code(this.#state.regs.rip)
+    const chain = this.#followFramePointers(rip)
+    const known = new Set(chain.map(({ offset }) => offset))
+    const others = this.#symbols === undefined ? [] : this.#scan(known)
+    const slots = [...chain, ...others].sort((a, b) => (a.offset < b.offset ? -1 : 1))
+    return [{ address: rip, from: 'rip' as const }, ...slots.map(({ frame }) => frame)].slice(0, MAX_FRAMES)
   }
 
-  /** Returns where the stack has not been looked at, and whether the chain has come to its proper end. */
-  #followFramePointers(top: bigint, first: bigint): { next: bigint; complete: boolean } {
+  #followFramePointers(rip: bigint): Slot[] {
     const word = BigInt(this.#word)
-    let next = top
-    let pointer = first
-    while (this.#frames.length < MAX_FRAMES) {
-      // The outermost frame: startup code clears the frame pointer.
-      if (pointer === 0n && this.#frames.length > 1) return { next, complete: true }
-      if (pointer < next || pointer - next > MAX_FRAME_SIZE) break
+    const slots: Slot[] = []
+    let next = this.#truncate(this.#state.regs.rsp)
+    const unframed = this.#slotOfReturn(rip)
+    if (unframed !== undefined && this.#take(slots, next + BigInt(unframed) * word)) next += BigInt(unframed + 1) * word
+    // Startup code clears the frame pointer, and 0 lies below every stack: the chain ends there.
+    let pointer = this.#truncate(this.#state.regs.rbp)
+    while (slots.length < MAX_FRAMES && pointer >= next && pointer - next <= MAX_FRAME_SIZE) {
       const saved = this.#read(pointer)
-      if (saved === undefined || !this.#push(pointer + word, 'frame')) break
+      if (saved === undefined || !this.#take(slots, pointer + word)) break
       next = pointer + 2n * word
       pointer = saved
     }
-    return { next, complete: this.#frames.length >= MAX_FRAMES }
+    return slots
   }
 
-  #scan(from: bigint): void {
-    const { bytes } = this.#memory.read(this.#stack(from), SCAN_BYTES)
-    for (let at = 0; at + this.#word <= bytes.length && this.#frames.length < MAX_FRAMES; at += this.#word) {
+  /** Return addresses of code with a symbol, other than the known ones. */
+  #scan(known: ReadonlySet<bigint>): Slot[] {
+    const slots: Slot[] = []
+    const top = this.#truncate(this.#state.regs.rsp)
+    const { bytes } = this.#memory.read(this.#stack(top), SCAN_BYTES)
+    for (let at = 0; at + this.#word <= bytes.length && slots.length < MAX_FRAMES; at += this.#word) {
+      const offset = top + BigInt(at)
       const address = this.#code(numberAt(bytes, at, this.#word))
-      if (this.#isNamed(address) && followsCall(this.#memory, address, this.#codeSize)) {
-        this.#frames.push({ address, from: 'scan' })
+      if (!known.has(offset) && this.#isNamed(address) && followsCall(this.#memory, address, this.#codeSize)) {
+        slots.push({ offset, frame: { address, from: 'scan' } })
       }
     }
+    return slots
   }
 
   /** Takes the return address at an offset on the stack, if it is one. */
-  #push(offset: bigint, from: StackFrame['from']): boolean {
+  #take(slots: Slot[], offset: bigint): boolean {
     const value = this.#read(offset)
     if (value === undefined) return false
     const address = this.#code(value)
     if (!followsCall(this.#memory, address, this.#codeSize)) return false
-    this.#frames.push({ address, from })
+    slots.push({ offset, frame: { address, from: 'frame' } })
     return true
   }
 
