@@ -47,6 +47,8 @@ export function debianKernel(name) {
 
   return {
     unpacked,
+    /** The image as Debian ships it: a bzImage, compressed. */
+    vmlinuz: () => findIn('boot', 'vmlinuz-'),
     /** For emulators that enter a kernel at its PVH entry, as QEMU does. */
     vmlinux,
     /** For boot loaders; it needs no unpacking either. */

@@ -1,6 +1,7 @@
 // @ts-check
 // AMD-V: QEMU's software emulation of an EPYC has SVM with nested paging, so Debian's kernel has its real kvm-amd.
 
+import { guestSteps } from '../../guests/linux.mjs'
 import { initramfs } from '../initramfs.mjs'
 import { debianKernel } from '../kernel.mjs'
 import { installedPrograms, unpackedPackage } from '../packages.mjs'
@@ -23,6 +24,8 @@ export const amd = {
     kernel.unpacked,
     kernel.vmlinux,
     busybox,
+    // There is no network inside: what the tests boot there is fetched out here.
+    ...guestSteps,
   ],
   start: (job) =>
     startQemu(

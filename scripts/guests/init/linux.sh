@@ -1,0 +1,57 @@
+#!/bin/busybox sh
+# Process 1 of the Linux guests. It says that user space is there, and does what then= on the kernel's command line
+# says; the kernel puts what it does not know itself into this script's environment.
+#   power-off, reboot, panic, report (then power off), button (wait for it, then power off), shell (the default)
+
+export PATH=/bin
+cat /ready
+
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+
+load_modules() {
+  for module in $(cat /modules/order); do insmod "/modules/$module.ko" || echo "guest: no $module"; done
+}
+
+# Each part between a line with its name and a line with "end", so that kernel messages around it do not matter.
+part() {
+  echo "guest: begin $1"
+  shift
+  "$@"
+  echo 'guest: end'
+}
+
+report() {
+  part nproc nproc
+  part meminfo cat /proc/meminfo
+  part iomem cat /proc/iomem
+  for table in /sys/firmware/acpi/tables/[A-Z]*; do
+    part "acpi ${table##*/}" base64 "$table"
+  done
+}
+
+# The first event of any input device that the kernel calls a power button.
+wait_for_button() {
+  load_modules
+  name=$(grep -l 'Power Button' /sys/class/input/event*/device/name)
+  device=${name#/sys/class/input/}
+  exec 3<"/dev/input/${device%%/*}"
+  echo 'guest: waiting for the button'
+  dd bs=24 count=1 <&3 >/dev/null 2>&1
+  echo 'guest: button'
+}
+
+case $then in
+  power-off) ;;
+  reboot) reboot -f ;;
+  panic)
+    load_modules
+    echo c >/proc/sysrq-trigger
+    ;;
+  # The kernel's late messages would be among the lines.
+  report) dmesg -n 1; report ;;
+  button) wait_for_button ;;
+  *) setsid cttyhack sh ;;
+esac
+poweroff -f

@@ -1,0 +1,50 @@
+// @ts-check
+// The Linux guests of tests and benchmarks: Debian's kernels, and one busybox initramfs for all that they do.
+// The packages come through the lab's cache. What starts the guests must have run `guestSteps` first; the lab does.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { directory, file, pack, symlink } from '../lab/cpio.mjs'
+import { debianKernel } from '../lab/kernel.mjs'
+import { unpackedPackage } from '../lab/packages.mjs'
+
+const busybox = unpackedPackage('busybox-static')
+const kernels = { cloud: debianKernel('linux-image-cloud-amd64'), standard: debianKernel('linux-image-amd64') }
+
+/** @typedef {keyof typeof kernels} KernelName */
+
+/** What must be there, in the order in which it is made. */
+export const guestSteps = [busybox, ...Object.values(kernels).map(({ unpacked }) => unpacked)]
+
+/** The line with which user space begins. */
+export const READY = 'guest: user space'
+
+/** The power button as an input device, and the panic device of `machine`. */
+const MODULES = ['button', 'evdev', 'pvpanic-mmio']
+
+/** Every busybox program that init/linux.sh uses, and some for who types at its shell. */
+const APPLETS = [
+  'base64', 'cat', 'cttyhack', 'dd', 'devmem', 'dmesg', 'echo', 'grep', 'insmod', 'ls', 'mount', 'nproc', 'poweroff',
+  'reboot', 'setsid', 'sh', 'sleep', 'stty', 'uname',
+] // prettier-ignore
+
+/** The path of a kernel's bzImage. @public @param {KernelName} name */
+export const kernelPath = (name) => kernels[name].vmlinuz()
+
+/**
+ * An initramfs for one of the kernels. What its guest does is on the kernel's command line, see init/linux.sh.
+ * @public
+ * @param {KernelName} kernel  whose modules are in it
+ */
+export function guestInitramfs(kernel) {
+  const modules = kernels[kernel].modules(MODULES)
+  return pack([
+    ...['bin', 'dev', 'proc', 'sys', 'modules'].map(directory),
+    file('bin/busybox', readFileSync(join(busybox.path(), 'bin/busybox')), 0o755),
+    ...APPLETS.map((applet) => symlink(`bin/${applet}`, 'busybox')),
+    ...modules.map(({ name, data }) => file(`modules/${name}.ko`, data)),
+    file('modules/order', modules.map(({ name }) => `${name}\n`).join('')),
+    file('ready', `${READY}\n`),
+    file('init', readFileSync(new URL('init/linux.sh', import.meta.url)), 0o755),
+  ])
+}
