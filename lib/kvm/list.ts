@@ -4,6 +4,8 @@ import type { Struct } from './struct.js'
 
 // kvm_cpuid2, kvm_msrs and their kin: a count, padding, then that many entries.
 const E2BIG = 7
+// No entry consists of this: each has reserved fields, which are zero, or a small index.
+const UNTOUCHED = 0xff
 
 /** How a counted list lies in memory. */
 export interface ListShape {
@@ -16,10 +18,20 @@ export interface ListShape {
 export function readList(fd: Fd, ioctl: string, shape: ListShape, capacity: number): { data: DataView; count: number } {
   for (let room = capacity; ;) {
     const data = new DataView(new ArrayBuffer(shape.header + room * shape.entrySize))
+    const bytes = new Uint8Array(data.buffer)
+    bytes.fill(UNTOUCHED, shape.header)
     data.setUint32(0, room, true)
-    const result = fd.tryIoctl(ioctl, new Uint8Array(data.buffer))
-    const count = data.getUint32(0, true)
-    if (result >= 0) return { data, count }
+    const result = fd.tryIoctl(ioctl, bytes)
+    let count = data.getUint32(0, true)
+    if (result >= 0) {
+      // KVM_GET_CPUID2 of older kernels (Linux 6.1) leaves the count as it was.
+      const isUntouched = (index: number) =>
+        bytes
+          .subarray(shape.header + index * shape.entrySize, shape.header + (index + 1) * shape.entrySize)
+          .every((byte) => byte === UNTOUCHED)
+      while (count > 0 && isUntouched(count - 1)) count--
+      return { data, count }
+    }
     if (result !== -E2BIG || room >= 4096) throw ioctlError(ioctl, -result, { entries: room })
     // Some of these calls report how many there are, others only that the room was too small.
     room = count > room ? count : Math.max(16, room * 2)

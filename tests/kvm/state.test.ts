@@ -175,15 +175,16 @@ describe('x87 and SSE state', () => {
 })
 
 describe('MSRs', () => {
-  const [SYSENTER_ESP, SYSENTER_EIP, EFER] = [0x175, 0x176, 0xc000_0080]
+  const [SYSENTER_ESP, SYSENTER_EIP, EFER, LSTAR] = [0x175, 0x176, 0xc000_0080, 0xc000_0082]
 
   test('values go in and come out by index', () => {
     using m = machine(halted)
+    // Not SYSENTER_EIP: on AMD-V it has 32 bits unless the vCPU's CPUID says Intel.
     m.vcpu.setMsrs(new Map([[SYSENTER_ESP, 0x1234n]]))
-    m.vcpu.setMsrs([[SYSENTER_EIP, 0xffff_8000_0000_0000n]])
-    expect(m.vcpu.getMsrs([SYSENTER_EIP, SYSENTER_ESP])).toEqual(
+    m.vcpu.setMsrs([[LSTAR, 0xffff_8000_0000_0000n]])
+    expect(m.vcpu.getMsrs([LSTAR, SYSENTER_ESP])).toEqual(
       new Map([
-        [SYSENTER_EIP, 0xffff_8000_0000_0000n],
+        [LSTAR, 0xffff_8000_0000_0000n],
         [SYSENTER_ESP, 0x1234n],
       ]),
     )
