@@ -23,7 +23,9 @@ const shape = { header: 8, entrySize: entryStruct.size }
 const USUAL_ENTRIES = 128
 
 export function readCpuid(fd: Fd, ioctl: string): CpuidEntry[] {
-  const { data, count } = readList(fd, ioctl, shape, USUAL_ENTRIES)
+  // KVM_GET_CPUID2 of older kernels (Linux 6.1) leaves the count as it was. An entry ends with reserved fields of zeros.
+  const countWritten = ioctl === 'KVM_GET_CPUID2'
+  const { data, count } = readList(fd, ioctl, { ...shape, countWritten }, USUAL_ENTRIES)
   return Array.from({ length: count }, (_, index) => entryStruct.decode(data, shape.header + index * shape.entrySize))
 }
 

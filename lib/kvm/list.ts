@@ -4,7 +4,6 @@ import type { Struct } from './struct.js'
 
 // kvm_cpuid2, kvm_msrs and their kin: a count, padding, then that many entries.
 const E2BIG = 7
-// No entry consists of this: each has reserved fields, which are zero, or a small index.
 const UNTOUCHED = 0xff
 
 /** How a counted list lies in memory. */
@@ -12,6 +11,11 @@ export interface ListShape {
   /** Bytes before the first entry; the 32-bit count is the first of them. */
   header: number
   entrySize: number
+  /**
+   * For a call that may leave the count as it was, and may be given any bytes: what it has written is counted. None of its
+   * entries may consist of 0xff alone.
+   */
+  countWritten?: boolean
 }
 
 /** A list that the kernel fills. It is offered `capacity` entries, and more when it says that it has more. */
@@ -19,17 +23,15 @@ export function readList(fd: Fd, ioctl: string, shape: ListShape, capacity: numb
   for (let room = capacity; ;) {
     const data = new DataView(new ArrayBuffer(shape.header + room * shape.entrySize))
     const bytes = new Uint8Array(data.buffer)
-    bytes.fill(UNTOUCHED, shape.header)
+    if (shape.countWritten) bytes.fill(UNTOUCHED, shape.header)
     data.setUint32(0, room, true)
     const result = fd.tryIoctl(ioctl, bytes)
     let count = data.getUint32(0, true)
     if (result >= 0) {
-      // KVM_GET_CPUID2 of older kernels (Linux 6.1) leaves the count as it was.
-      const isUntouched = (index: number) =>
-        bytes
-          .subarray(shape.header + index * shape.entrySize, shape.header + (index + 1) * shape.entrySize)
-          .every((byte) => byte === UNTOUCHED)
-      while (count > 0 && isUntouched(count - 1)) count--
+      const entry = (index: number) =>
+        bytes.subarray(shape.header + index * shape.entrySize).subarray(0, shape.entrySize)
+      const isUntouched = (index: number) => entry(index).every((byte) => byte === UNTOUCHED)
+      while (shape.countWritten && count > 0 && isUntouched(count - 1)) count--
       return { data, count }
     }
     if (result !== -E2BIG || room >= 4096) throw ioctlError(ioctl, -result, { entries: room })
