@@ -76,7 +76,8 @@ export function openTerminal(): Terminal {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal)
       stdin.off('data', onData)
       stdin.pause()
-      stdin.unref()
+      // A file, /dev/null for one, has none.
+      ;(stdin as { unref?: () => void }).unref?.()
     },
   }
 }

@@ -1,5 +1,5 @@
 // What `node-kvm run` prints when its guest dies.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -7,7 +7,7 @@ import type { PostMortem } from 'node-kvm/inspect'
 import { afterAll, describe, expect, test } from 'vitest'
 
 import { elf, note, PHYS32_ENTRY, PT_NOTE, uint32 } from '../unit/boot/images.js'
-import { runCli } from './run-cli.js'
+import { runCli, runCliWith } from './run-cli.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'node-kvm-post-mortem-'))
 afterAll(() => {
@@ -63,6 +63,13 @@ describe('node-kvm run', () => {
   test('an end that the guest has chosen is no accident', () => {
     const { status, stderr } = run(exiting)
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^\nnode-kvm: the guest ended with code 1 \(.*\)\n$/)])
+  })
+
+  test('a file is standard input as well as a pipe', () => {
+    const nothing = openSync('/dev/null', 'r')
+    const { status, stdout } = runCliWith(nothing, 'run', exiting)
+    closeSync(nothing)
+    expect({ status, stdout }).toEqual({ status: 1, stdout: 'x' })
   })
 
   test.each([
