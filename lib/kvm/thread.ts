@@ -3,6 +3,7 @@ import { RunResult } from './binding.js'
 import type { Execution } from './execution.js'
 import type { Exit } from './exits.js'
 import type { PostedListener } from './fast-access.js'
+import { systemFailure } from './fd.js'
 import { hub, type HubMember } from './hub.js'
 import { ThreadPage } from './thread-page.js'
 
@@ -63,7 +64,11 @@ export class Thread implements HubMember {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.#seat = hub().add(this, execution.native, execution.exitWaiting)
+    try {
+      this.#seat = hub().add(this, execution.native, execution.exitWaiting)
+    } catch (error) {
+      throw systemFailure("the vCPU's thread cannot start", error)
+    }
     this.#page = new ThreadPage(execution.native.threadBuffer())
     hub().ref()
   }

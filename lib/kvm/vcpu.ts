@@ -42,6 +42,7 @@ export class Vcpu {
   readonly #posted: ReadonlyMap<number, PostedListener>
   readonly #onClose: (vcpu: Vcpu) => void
   #thread: Thread | undefined
+  #keepsAlive = true
 
   /** @internal */
   constructor(
@@ -86,6 +87,7 @@ export class Vcpu {
       this.#thread = this.#execution.thread = undefined
     })
     this.#thread = this.#execution.thread = thread
+    if (!this.#keepsAlive) thread.unref()
     return thread.finished
   }
 
@@ -118,13 +120,15 @@ export class Vcpu {
     await this.#thread?.stop()
   }
 
-  /** The vCPU's thread keeps the process alive (the default). */
+  /** The vCPU's thread keeps the process alive (the default); a later one, too. */
   ref(): void {
+    this.#keepsAlive = true
     this.#thread?.ref()
   }
 
-  /** The process may end although the vCPU's thread runs. */
+  /** The process may end although the vCPU's thread, or a later one, runs. */
   unref(): void {
+    this.#keepsAlive = false
     this.#thread?.unref()
   }
 

@@ -45,6 +45,7 @@ describe('what only a process of its own can meet', () => {
     'no descriptor for a VM': 'ERR_KVM_IOCTL',
     'no descriptor for a vCPU': 'ERR_KVM_IOCTL',
     'no descriptor for memory': 'ERR_KVM_OUT_OF_MEMORY',
+    'no memory for a thread': 'ERR_KVM_OUT_OF_MEMORY',
   }
 
   test.each(Object.entries(CASES))('%s: %s', options, (name, code) => {
@@ -52,7 +53,7 @@ describe('what only a process of its own can meet', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const answer = JSON.parse(stdout) as { code: string; message: string; leaked: number; works: boolean }
     expect(answer).toMatchObject({ code, leaked: 0, works: true })
-    expect(answer.message).toMatch(/ulimit -n|usermod|npm rebuild/)
+    expect(answer.message).toMatch(/ulimit -n|usermod|npm rebuild|thread cannot start/)
   })
 
   test('descriptors run out again and again: nothing is left half-made', options, () => {

@@ -27,6 +27,7 @@ describe.each(states)('while a vCPU is in the state %s', (state) => {
 
 test.each([
   ['unref', ''],
+  ['unref, then start', ''],
   ['ref', 'still here\n'],
   ['unref, ref', 'still here\n'],
   ['unref one', 'still here\n'],
