@@ -57,9 +57,16 @@ class FastAccessTable {
   // Copies the table into `copy` when it is not at `version` any more, and returns its version.
   std::uint64_t Refresh(std::uint64_t version, FastAccesses& copy) const;
 
+  // Numbers the posted writes of all vCPUs: whoever takes one before he writes into his ring, and runs on after it, has
+  // a lower one than everybody who can know of his write.
+  [[nodiscard]] std::uint64_t Stamp() const { return stamps_++; }
+  // Every write that has been posted by now has a lower one.
+  [[nodiscard]] std::uint64_t NextStamp() const { return stamps_; }
+
  private:
   mutable std::mutex mutex_;
   std::atomic<std::uint64_t> version_ = 1;
+  mutable std::atomic<std::uint64_t> stamps_ = 0;
   std::uint32_t next_id_ = 1;
   FastAccesses accesses_;
   std::vector<std::shared_ptr<LatchedRead>> latches_;  // the same latches, writable

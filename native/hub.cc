@@ -145,22 +145,55 @@ int Hub::Find(std::uint64_t now) {
   const std::size_t count = seats_.size();
   for (std::size_t step = 0; step < count; ++step) {
     const std::size_t index = (next_seat_ + step) % count;
-    Seat& seat = seats_[index];
+    const Seat& seat = seats_[index];
     if (!seat.thread || seat.taken) continue;
-    const bool pending = seat.thread->exit_pending();
-    if (!pending && seat.thread->PostedCount() == 0) continue;
-    next_seat_ = (index + 1) % count;
-    seat.taken = pending;
-    seat.thread->Offer(pending);
-    if (pending) {
-      seat.thread->Take(now);
-      window_.Learn(seat.thread->guest_time());
-    }
-    if (seat.thread->page().posted_count != 0) delivered_posts_ = true;
-    offered_ = static_cast<int>(index);
-    return offered_;
+    if (seat.thread->exit_pending() || seat.thread->PostedCount() != 0) return Offer(index, now);
   }
   return -1;
+}
+
+// Offers the exit of this seat, or posted writes, its own or those of another vCPU of the same VM: one that knows of
+// another's write, by memory or an interrupt, must not be heard before it. So writes are delivered by their stamps, and
+// an exit after every write that had been posted when it was seen. Returns whose turn it is.
+int Hub::Offer(std::size_t index, std::uint64_t now) {
+  Seat& seat = seats_[index];
+  const FastAccessTable& vm = seat.thread->table();
+  const bool pending = seat.thread->exit_pending();
+  // Before the rings are looked at: what is posted from here on, and could follow from a write that is not seen below,
+  // waits until the next time. The limit of an exit stays, so that no other vCPU can put it off for ever.
+  const std::uint64_t limit = seat.due.value_or(vm.NextStamp());
+  if (pending) seat.due = limit;
+
+  // Whose write is the oldest, and the oldest of the others'.
+  std::size_t first = index;
+  std::uint64_t oldest = limit;
+  std::uint64_t next = limit;
+  for (std::size_t other = 0; other < seats_.size(); ++other) {
+    const Seat& of = seats_[other];
+    if (!of.thread || of.taken || &of.thread->table() != &vm || of.thread->PostedCount() == 0) continue;
+    const std::uint64_t stamp = of.thread->OldestPosted();
+    if (stamp >= oldest) {
+      next = std::min(next, stamp);
+      continue;
+    }
+    next = oldest;
+    oldest = stamp;
+    first = other;
+  }
+
+  const std::uint32_t posted = oldest < limit ? seats_[first].thread->PostedBefore(next) : 0;
+  const bool exit = pending && first == index && next == limit;
+  seats_[first].thread->Offer(exit, posted);
+  if (exit) {
+    seat.taken = true;
+    seat.due.reset();
+    seat.thread->Take(now);
+    window_.Learn(seat.thread->guest_time());
+  }
+  if (posted != 0) delivered_posts_ = true;
+  next_seat_ = (pending && !exit ? index : index + 1) % seats_.size();
+  offered_ = static_cast<int>(first);
+  return offered_;
 }
 
 }  // namespace node_kvm

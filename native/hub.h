@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "rendezvous.h"
@@ -27,6 +28,8 @@ class Hub : public Napi::ObjectWrap<Hub> {
   struct Seat {
     std::shared_ptr<VcpuThread> thread;
     bool taken = false;  // JavaScript has been given this exit and has not answered it
+    // The exit has been seen: what the VM's vCPUs posted with stamps below this one comes before it.
+    std::optional<std::uint64_t> due = std::nullopt;
   };
 
   Napi::Value Look(const Napi::CallbackInfo& info);
@@ -36,6 +39,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
 
   int Wait();
   int Find(std::uint64_t now);
+  int Offer(std::size_t index, std::uint64_t now);
   [[nodiscard]] bool AnyInGuest() const;
   void ConsumeOffered();
   void AnswerSeat(std::uint32_t index, TurnState command);

@@ -144,7 +144,7 @@ bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, st
       if (stop_) return true;
     }
     PostedWrite& entry = page().ring[head_ % kRingEntries];
-    entry = {range.id, access.length, access.address - range.start, {}};
+    entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
     std::memcpy(entry.data.data(), data + std::size_t{index} * access.length, access.length);
     ++head_;
   }
@@ -217,16 +217,23 @@ int VcpuThread::Complete() {
   turn_.Answer(kComplete);
   // KVM_RUN with immediate_exit set returns at once.
   while (!turn_.pending()) sched_yield();
-  Offer(true);
+  Offer(true, PostedCount());
   return page().result;
 }
 
 void VcpuThread::ComeOut() { vcpu_->ComeOut(); }
 
-void VcpuThread::Offer(bool exit) {
+std::uint32_t VcpuThread::PostedBefore(std::uint64_t stamp) const {
+  const std::uint32_t all = PostedCount();
+  std::uint32_t count = 0;
+  while (count < all && page().ring[(tail_ + count) % kRingEntries].stamp < stamp) ++count;
+  return count;
+}
+
+void VcpuThread::Offer(bool exit, std::uint32_t posted) {
   page().exit_offered = exit ? 1 : 0;
   page().posted_first = tail_ % kRingEntries;
-  page().posted_count = PostedCount();
+  page().posted_count = posted;
 }
 
 void VcpuThread::ConsumePosted() {

@@ -22,6 +22,7 @@ struct PostedWrite {
   std::uint32_t length;
   std::uint64_t offset;  // from the start of the range
   std::array<std::uint8_t, 8> data;
+  std::uint64_t stamp;  // when, among all posted writes of the VM: FastAccessTable::Stamp()
 };
 
 inline constexpr std::uint32_t kRingEntries = 1024;
@@ -82,8 +83,14 @@ class VcpuThread {
   void ComeOut();  // makes the guest come out with RunResult::kOut
   [[nodiscard]] bool exit_pending() const { return turn_.pending(); }
   [[nodiscard]] std::uint32_t PostedCount() const { return head_ - tail_; }
-  void Offer(bool exit);  // shows in the page what there is for JavaScript
-  void ConsumePosted();   // frees the entries that were shown; again: nothing
+  // The stamp of the oldest posted write, of which there must be one.
+  [[nodiscard]] std::uint64_t OldestPosted() const { return page().ring[tail_ % kRingEntries].stamp; }
+  // How many of the posted writes have a stamp below this one.
+  [[nodiscard]] std::uint32_t PostedBefore(std::uint64_t stamp) const;
+  [[nodiscard]] const FastAccessTable& table() const { return table_; }
+  // Shows in the page what there is for JavaScript: an exit or none, and the oldest posted writes.
+  void Offer(bool exit, std::uint32_t posted);
+  void ConsumePosted();  // frees the entries that were shown; again: nothing
 
   [[nodiscard]] ThreadPage& page() const;
   [[nodiscard]] const std::shared_ptr<Mapping>& mapping() const { return mapping_; }

@@ -106,6 +106,48 @@ describe('a posted write', () => {
   })
 })
 
+describe('two vCPUs that take turns', { timeout: PATIENCE }, () => {
+  const TURNS = 150
+  const TURN = 0x4000
+  const COUNT = TURN + 1
+  /** Waits for its turn, writes the count to the port, raises it, and gives the turn away; again and again. */
+  const player = (me: number, port: number) => {
+    const round = assemble(
+      [0x80, 0x3e, ...bytes16(TURN), me, 0x75, 0xf9], // wait: cmp byte [TURN], me; jne wait
+      [0xa0, ...bytes16(COUNT)], // mov al, [COUNT]
+      outAl(port),
+      INC_AL,
+      [0xa2, ...bytes16(COUNT)], // mov [COUNT], al
+      [0xc6, 0x06, ...bytes16(TURN), 1 - me], // mov byte [TURN], 1 - me
+    )
+    return assemble(movCx(TURNS), [...round], decCxJnzBack(round.length), HLT)
+  }
+  const bytes16 = (value: number) => [value & 0xff, value >> 8]
+  const everyCount = Array.from({ length: 2 * TURNS }, (_, index) => index % 256)
+
+  test('are heard in the order of their writes, when both post', async () => {
+    using m = machine(player(0, 1))
+    m.vm.memory.write(0x3000, player(1, 2))
+    const seen: number[] = []
+    m.vm.postWrites({ port: 1, length: 1 }, (_offset, data) => seen.push(data[0]!))
+    m.vm.postWrites({ port: 2, length: 1 }, (_offset, data) => seen.push(data[0]!))
+    await Promise.all([runToHalt(m.vcpu), runToHalt(addVcpu(m, 1, 0x3000))])
+    expect(seen).toEqual(everyCount)
+  })
+
+  test('are heard in the order of their writes, when one of them exits', async () => {
+    using m = machine(player(0, 1))
+    m.vm.memory.write(0x3000, player(1, 2))
+    const seen: number[] = []
+    m.vm.postWrites({ port: 1, length: 1 }, (_offset, data) => seen.push(data[0]!))
+    const exits = (exit: Exit) => {
+      if (exit.reason === 'io') seen.push(exit.data[0]!)
+    }
+    await Promise.all([runToHalt(m.vcpu), runToHalt(addVcpu(m, 1, 0x3000), exits)])
+    expect(seen).toEqual(everyCount)
+  })
+})
+
 describe('what is no posted write exits as usual', () => {
   test('an access that reaches over either end of the range', async () => {
     using m = machine(assemble(movDx(0x0ff), outDx(2), movDx(0x100), outDx(2), movDx(0x103), outDx(2), outDx(1), HLT))

@@ -1,0 +1,123 @@
+/*
+ * The order of posted writes among the vCPUs of one VM, as Hub::Offer() of native/hub.cc keeps it: two vCPU threads that
+ * post and exit, and the JavaScript thread. scripts/model.mjs explores every interleaving. What it checks: when a write
+ * or an exit is handed to JavaScript, every write that its vCPU could know of has been, the other vCPU's as well as its
+ * own.
+ *
+ * Every access to a shared word is one step of its own.
+ */
+
+#define POSTS 2 /* each vCPU's; it exits once, at any point */
+#define NONE 255
+#define WRITE(vcpu, number) ((vcpu) * POSTS + (number))
+#define BIT(write) (1 << (write))
+
+byte stamps;
+byte stamp_of[2 * POSTS];
+byte head[2];
+byte tail[2];
+bool pending[2];
+
+/* Guest memory: the writes that have been done. Whoever reads it knows of them. */
+byte done_writes;
+byte known_by_write[2 * POSTS];
+byte known_by_exit[2];
+byte delivered;
+byte running = 2;
+
+proctype Vcpu(byte me) {
+  byte posted = 0;
+  bool exited = false;
+
+  do
+  :: posted < POSTS ->
+     known_by_write[WRITE(me, posted)] = done_writes;
+     atomic { stamp_of[WRITE(me, posted)] = stamps; stamps++ }
+     head[me]++;
+     /* The guest runs on, and tells. */
+     atomic { done_writes = done_writes | BIT(WRITE(me, posted)); posted++ }
+  :: !exited ->
+     known_by_exit[me] = done_writes;
+     pending[me] = true;
+     !pending[me];
+     exited = true
+  :: posted == POSTS && exited -> break
+  od;
+  running--
+}
+
+proctype JavaScript() {
+  byte due[2];
+  byte index, other, first, limit, oldest, next, count, write;
+  bool exit;
+  due[0] = NONE;
+  due[1] = NONE;
+
+end:
+  do
+  :: index = 0; goto look
+  :: index = 1; goto look
+  :: running == 0 && head[0] == tail[0] && head[1] == tail[1] -> break
+  od;
+  goto over;
+
+look:
+  if
+  :: pending[index] || head[index] != tail[index]
+  :: else -> goto end
+  fi;
+  exit = pending[index];
+  if
+  :: due[index] != NONE -> limit = due[index]
+  :: else -> limit = stamps
+  fi;
+  if :: exit -> due[index] = limit :: else fi;
+
+  first = index;
+  oldest = limit;
+  next = limit;
+  other = 0;
+  do
+  :: other < 2 ->
+     if
+     :: head[other] != tail[other] ->
+        write = WRITE(other, tail[other]);
+        if
+        :: stamp_of[write] < oldest -> next = oldest; oldest = stamp_of[write]; first = other
+        :: else -> if :: stamp_of[write] < next -> next = stamp_of[write] :: else fi
+        fi
+     :: else
+     fi;
+     other++
+  :: else -> break
+  od;
+
+  count = head[first] - tail[first];
+  exit = exit && first == index && next == limit;
+  do
+  :: oldest < limit && count > 0 && stamp_of[WRITE(first, tail[first])] < next ->
+     atomic {
+       write = WRITE(first, tail[first]);
+       assert((known_by_write[write] & ~delivered) == 0);
+       delivered = delivered | BIT(write);
+       tail[first]++;
+       count--
+     }
+  :: else -> break
+  od;
+  if
+  :: exit ->
+     atomic {
+       assert((known_by_exit[index] & ~delivered) == 0);
+       assert(head[index] == tail[index]);
+       due[index] = NONE;
+       pending[index] = false
+     }
+  :: else
+  fi;
+  goto end;
+over:
+  skip
+}
+
+init { atomic { run Vcpu(0); run Vcpu(1); run JavaScript() } }
