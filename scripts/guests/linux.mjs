@@ -6,15 +6,19 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { directory, file, pack, symlink } from '../lab/cpio.mjs'
 import { debianKernel } from '../lab/kernel.mjs'
-import { unpackedPackage } from '../lab/packages.mjs'
+import { installedPrograms, unpackedPackage } from '../lab/packages.mjs'
 
 const busybox = unpackedPackage('busybox-static')
 const kernels = { cloud: debianKernel('linux-image-cloud-amd64'), standard: debianKernel('linux-image-amd64') }
 
 /** @typedef {keyof typeof kernels} KernelName */
 
-/** What must be there, in the order in which it is made. */
-export const guestSteps = [busybox, ...Object.values(kernels).map(({ unpacked }) => unpacked)]
+/** What must be there, in the order in which it is made: the guests, and what reads their ACPI tables. */
+export const guestSteps = [
+  busybox,
+  ...Object.values(kernels).map(({ unpacked }) => unpacked),
+  installedPrograms({ iasl: 'acpica-tools' }),
+]
 
 /** The line with which user space begins. */
 export const READY = 'guest: user space'

@@ -1,11 +1,18 @@
 // @ts-check
-// What an init script says on its control port, a line each: `ready`, and `exit STATUS BYTES BYTES` with how much the
-// command wrote to its standard output and errors.
+// What an init script says on its control port, a line each: `ready`, `alive` every few seconds (not from every host
+// kind), and `exit STATUS BYTES BYTES` with how much the command wrote to its standard output and errors.
 
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { LabError } from './errors.mjs'
 
 /** @typedef {import('node:stream').Readable} Readable */
+
+/**
+ * A machine that has said `alive` and is silent for so long has stopped for good: an emulator can lose its way. Twice
+ * half of it, for this process itself may have been stopped, and finds what has come meanwhile after its timers.
+ */
+const STANDSTILL_MS = 120_000
 
 /** Resolves when this many bytes have come through. @param {Readable} stream */
 function counted(stream) {
@@ -32,14 +39,27 @@ export function followControl(control, streams, closed) {
 
   /** @type {Promise<number>} */
   const status = new Promise((resolve, reject) => {
-    let received = ''
-    control.setEncoding('latin1').on('data', (/** @type {string} */ text) => {
-      received += text
-      if (received.startsWith('ready\n')) announce()
-      const [, code, ...bytes] = /^exit (\d+) (\d+) (\d+)\n/m.exec(received) ?? []
-      if (code === undefined) return
-      const all = arrivals.map((arrived, index) => arrived(Number(bytes[index])))
-      void Promise.all(all).then(() => resolve(Number(code)))
+    /** @type {NodeJS.Timeout | undefined} */
+    let standstill
+    const stoodStill = () =>
+      reject(new LabError(`The machine stands still: nothing has run in it for ${STANDSTILL_MS / 1000} s.`))
+    /** @type {Record<string, (...rest: string[]) => void>} */
+    const lines = {
+      ready: announce,
+      alive() {
+        clearTimeout(standstill)
+        standstill = setTimeout(() => {
+          standstill = setTimeout(stoodStill, STANDSTILL_MS / 2).unref()
+        }, STANDSTILL_MS / 2).unref()
+      },
+      exit(code, ...bytes) {
+        const all = arrivals.map((arrived, index) => arrived(Number(bytes[index])))
+        void Promise.all(all).then(() => resolve(Number(code)))
+      },
+    }
+    createInterface({ input: control }).on('line', (line) => {
+      const [word = '', ...rest] = line.split(' ')
+      lines[word]?.(...rest)
     })
     void closed.then(() => reject(new LabError('The machine ended before its command did.')))
   })

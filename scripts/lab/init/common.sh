@@ -53,7 +53,7 @@ end_leftovers() {
   done
 }
 
-# Runs the command with its streams at $1, $2 and $3, and sets status, out and err: its exit status and how many bytes it
+# Runs the command with its streams at $1, $2 and $3 (and without 9, which may be the control port), and sets status, out and err: its exit status and how many bytes it
 # wrote. The command gets pipes, like any command in a pipeline. What was sent is counted: drivers buffer, and the
 # other side must know when it has everything.
 run_on_pipes() {
@@ -64,7 +64,7 @@ run_on_pipes() {
   tee "$3" </run/err | wc -c >/run/err.count &
   err_done=$!
   # In a subshell, for then this shell says "Terminated" and the like on the console, not among the command's errors.
-  (exec setsid chroot "$root" /bin/sh "$command" </run/in >/run/out 2>/run/err)
+  (exec setsid chroot "$root" /bin/sh "$command" </run/in >/run/out 2>/run/err 9>&-)
   status=$?
   end_leftovers
   wait $out_done $err_done

@@ -25,16 +25,25 @@ share() {
 }
 . /lab/shares
 
+exec 9>/run/port/control # a port has room for one writer at a time
+still_alive() {
+  while :; do
+    sleep 5
+    echo alive
+  done
+}
+still_alive >&9 &
+
 if [ "$LAB_TERMINAL" = 1 ]; then
   exec 3<>/dev/hvc0 # kept open: the last close would throw waiting keys away
   stty rows "$LAB_ROWS" cols "$LAB_COLUMNS" <&3
-  echo ready >/run/port/control
-  setsid -c chroot "$root" /bin/sh "$command" <&3 >&3 2>&1 3>&-
+  echo ready >&9
+  setsid -c chroot "$root" /bin/sh "$command" <&3 >&3 2>&1 3>&- 9>&-
   status=$? out=0 err=0
 else
-  echo ready >/run/port/control
+  echo ready >&9
   run_on_pipes /run/port/stdin /run/port/stdout /run/port/stderr
 fi
 sync
-echo "exit $status $out $err" >/run/port/control
+echo "exit $status $out $err" >&9
 wait_for_the_end

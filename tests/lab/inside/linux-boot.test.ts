@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { READY, reportParts, startLinux } from './linux.js'
+import { outcomeOf, READY, reportParts, startLinux } from './linux.js'
 
 const KIB = 1024
 const GIB = 1024 ** 3
@@ -19,14 +19,17 @@ test('8 vCPUs, memory on both sides of the hole, every table as it was built, th
     }),
   )
   expect([...built.keys()].sort()).toEqual(['APIC', 'DSDT', 'FACP'])
-  expect(await guest.ended).toMatchObject({ kind: 'power-off' })
+  await outcomeOf(guest, 'power-off')
 
   // The whole log came out on the serial line.
   expect(guest.text).toContain('Linux version')
   expect(guest.text).toContain('smp: Brought up 1 node, 8 CPUs')
   expect(guest.text).not.toMatch(/ACPI (BIOS )?Error|ACPI BIOS Warning|\[Firmware Bug\]/)
 
-  const parts = reportParts(guest.text)
+  const parts = reportParts(guest.report)
+  expect([...parts.keys()], guest.report).toEqual(
+    expect.arrayContaining(['nproc', 'meminfo', 'iomem', 'acpi APIC', 'acpi DSDT', 'acpi FACP']),
+  )
   expect(parts.get('nproc')?.trim()).toBe('8')
   const total = Number(/^MemTotal:\s+(\d+) kB$/m.exec(parts.get('meminfo')!)?.[1]) * KIB
   expect(total).toBeGreaterThan(5.7 * GIB)
@@ -73,19 +76,19 @@ test('2 vCPUs in 256 MiB: a shell that echoes, a reset that boots again', async 
   await guest.waitFor(READY)
   await guest.waitFor('# ')
   await guest.machine.stop()
-  expect(await guest.ended).toMatchObject({ kind: 'stopped' })
+  await outcomeOf(guest, 'stopped')
 })
 
 test('the standard kernel boots, and its reset is seen as one', async () => {
   const guest = await startLinux({ kernel: 'standard', then: 'reboot', onReset: 'end' })
   await guest.waitFor(READY)
-  expect(await guest.ended).toMatchObject({ kind: 'reset', cause: expect.any(String) as string })
+  expect(await outcomeOf(guest, 'reset')).toMatchObject({ kind: 'reset', cause: expect.any(String) as string })
 })
 
 test('a panic is seen as one', async () => {
   const guest = await startLinux({ then: 'panic' })
   await guest.waitFor(READY)
-  expect(await guest.ended).toMatchObject({ kind: 'panic' })
+  await outcomeOf(guest, 'panic')
 })
 
 test('the power button reaches the guest', async () => {
@@ -93,5 +96,5 @@ test('the power button reaches the guest', async () => {
   await guest.waitFor('guest: waiting for the button')
   expect(guest.machine.powerButton()).toBe(true)
   await guest.waitFor('guest: button')
-  expect(await guest.ended).toMatchObject({ kind: 'power-off' })
+  await outcomeOf(guest, 'power-off')
 })

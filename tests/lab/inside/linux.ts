@@ -1,6 +1,7 @@
 // Linux guests for the tests in the lab, see scripts/guests/linux.mjs.
 import { PassThrough } from 'node:stream'
-import { linux, Machine, type MachineOptions, type Outcome, serial } from 'node-kvm/machine'
+import { formatPostMortem } from 'node-kvm/inspect'
+import { describeOutcome, linux, Machine, type MachineOptions, type Outcome, serial } from 'node-kvm/machine'
 import { onTestFinished } from 'vitest'
 
 export type KernelName = 'cloud' | 'standard'
@@ -34,6 +35,8 @@ export interface LinuxGuest {
   /** Resolves with what came up to and including `text`, from where the last wait ended. */
   waitFor(text: string): Promise<string>
   send(text: string): void
+  /** What came on the second serial line, without carriage returns. */
+  readonly report: string
   ended: Promise<Outcome>
 }
 
@@ -42,10 +45,11 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
   const { kernel = 'cloud', then, cmdline = 'quiet', ...machineOptions } = options
   const input = new PassThrough()
   let text = ''
+  let report = ''
   let seen = 0
   let check = () => {}
   const output = (bytes: Uint8Array) => {
-    text += Buffer.from(bytes).toString('latin1').replaceAll('\r', '')
+    text += plain(bytes)
     check()
   }
   const machine = await Machine.create({
@@ -55,7 +59,7 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
       initrd: guestInitramfs(kernel),
       cmdline: `console=ttyS0 ${cmdline} then=${then}`,
     }),
-    devices: [serial({ output, input })],
+    devices: [serial({ output, input }), serial({ line: 2, output: (bytes) => (report += plain(bytes)) })],
   })
   onTestFinished(() => machine.close())
   const ended = machine.run({ timeout: PATIENCE })
@@ -66,6 +70,9 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
     ended,
     get text() {
       return text
+    },
+    get report() {
+      return report
     },
     async waitFor(wanted) {
       const found = new Promise<string>((resolve) => {
@@ -88,6 +95,18 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
       input.write(line)
     },
   }
+}
+
+function plain(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1').replaceAll('\r', '')
+}
+
+/** The outcome, which must be of this kind; for another one, the error says what the guest was doing. */
+export async function outcomeOf(guest: LinuxGuest, kind: Outcome['kind']): Promise<Outcome> {
+  const outcome = await guest.ended
+  if (outcome.kind === kind) return outcome
+  const remains = formatPostMortem(await guest.machine.postMortem())
+  throw new Error(`${describeOutcome(outcome)}, not ${kind}\n${remains}\n${guest.text.slice(-2000)}`)
 }
 
 /** What the init's `report` printed, by name. */
