@@ -27,6 +27,8 @@
  * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
+ * | `ERR_KVM_EXPECT_TIMEOUT` | the guest did not write in time what a script waits for |
+ * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for |
  */
 export type KvmErrorCode =
   | 'ERR_KVM_ADDON'
@@ -53,6 +55,8 @@ export type KvmErrorCode =
   | 'ERR_KVM_UNCLAIMED_ACCESS'
   | 'ERR_KVM_INVALID_STATE'
   | 'ERR_KVM_BOOT_IMAGE'
+  | 'ERR_KVM_EXPECT_TIMEOUT'
+  | 'ERR_KVM_GUEST_ENDED'
 
 /** What a {@link KvmError} can carry beside its code and message. */
 export interface KvmErrorDetails {

@@ -14,6 +14,7 @@ export {
   linux,
   type LinuxOptions,
 } from './boot-source.js'
+export { type Expected, type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
 export type { DeviceHost, MachineDevice, MachineEffects } from './host.js'
 export { Machine, type MachineRunOptions, type PostMortemOptions } from './machine.js'
 export type { MachineOptions } from './options.js'

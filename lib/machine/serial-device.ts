@@ -2,7 +2,8 @@ import type { Readable, Writable } from 'node:stream'
 
 import { OutputBuffer } from '../devices/output-buffer.js'
 import { Serial } from '../devices/serial.js'
-import { checkInteger, checkOptions } from '../validate.js'
+import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { GuestConsole } from './console.js'
 import type { DeviceHost, MachineDevice } from './host.js'
 import { SERIAL_LENGTH, SERIAL_LINES } from './x86/platform.js'
 
@@ -11,19 +12,28 @@ export interface SerialDeviceOptions {
   output?: Writable | ((bytes: Uint8Array) => void)
   /** Where the guest's input comes from. It is read only as fast as the guest takes it. */
   input?: Readable
+  /** A script's end of the line, instead of `input` and beside `output`. */
+  console?: GuestConsole
   /** 1 (the default) for COM1 to 4 for COM4. */
   line?: number
 }
 
 /** A serial line, a 16550A. `console=ttyS0` on Linux's command line is COM1. */
 export function serial(options: SerialDeviceOptions = {}): MachineDevice {
-  checkOptions('options', options, ['output', 'input', 'line'])
-  const { output, input } = options
+  const { output, console } = checkOptions('options', options, ['output', 'input', 'console', 'line'])
+  if (console !== undefined && !(console instanceof GuestConsole)) {
+    throw invalidArgument('console', console, 'a GuestConsole')
+  }
+  if (console !== undefined && options.input !== undefined) {
+    throw invalidArgument('input', options.input, 'absent: the console has the line')
+  }
+  const input = console?.input ?? options.input
   const number = checkInteger('line', options.line ?? 1, 1, SERIAL_LINES.length)
   let detach: () => void = () => undefined
   return {
     attach(host: DeviceHost) {
       detach()
+      console?.attach()
       const { port, gsi } = SERIAL_LINES[(number - 1) as 0 | 1 | 2 | 3]
       const sink = outputOf(output)
       let resume: () => void = () => undefined
@@ -31,6 +41,7 @@ export function serial(options: SerialDeviceOptions = {}): MachineDevice {
         interrupt: host.interrupt(gsi),
         output: (bytes) => {
           host.consoleOutput(bytes)
+          console?.receive(bytes)
           sink.output(bytes)
         },
         onDrain: () => {
@@ -46,6 +57,7 @@ export function serial(options: SerialDeviceOptions = {}): MachineDevice {
       host.onEnd(() => {
         sink.flush()
         detach()
+        console?.detach()
       })
       host.mapPorts(port, SERIAL_LENGTH, device)
     },
@@ -86,6 +98,7 @@ function connectInput(input: Readable, device: Serial) {
     push()
   }
   input.on('data', onData)
+  push() // an earlier life of the guest has paused it
   return {
     resume: push,
     detach: () => {

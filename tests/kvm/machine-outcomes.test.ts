@@ -3,11 +3,20 @@ import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Device } from 'node-kvm'
-import { describeOutcome, flat, Machine, type MachineOptions, type Outcome, serial } from 'node-kvm/machine'
+import {
+  describeOutcome,
+  flat,
+  GuestConsole,
+  Machine,
+  type MachineOptions,
+  type Outcome,
+  serial,
+} from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
 import { expectRefusal } from '../thrown.js'
 import { assemble, CLI, HLT, inDx, movAl, movAx, movDx, outAl, outDx, SPIN, STI } from './guests.js'
+import { expectRejection } from './threaded.js'
 
 const ADDRESS = 0x8000
 
@@ -124,6 +133,40 @@ describe('devices', () => {
     expect((await machine.run({ timeout: 60_000 })).kind).toBe('exit')
     expect(output).toBe('b')
     machine.close()
+  })
+
+  test('a script talks to it, over a reset, until it ends', async () => {
+    const question = [...movDx(0x3f8), ...movAl(0x3f), ...outDx(1)]
+    const wait = [...movDx(0x3fd), ...inDx(1), 0xa8, 1, 0x74, 0xfb]
+    const key = [...movDx(0x3f8), ...inDx(1)]
+    const orReset = [0x3c, 0x72, 0x75, 4, ...movAl(0xfe), ...outAl(0x64)] // cmp al, 'r'; jne over
+    const orEnd = [0x3c, 0x21, 0x75, 2, ...outAl(0xf4)] // cmp al, '!'; jne over
+    const round = [...question, ...wait, ...key, ...orReset, ...orEnd, ...outDx(1), ...outDx(1)]
+    const console = new GuestConsole()
+    using machine = await Machine.create({
+      ...boot(round, [0xeb, 254 - round.length]),
+      devices: [serial({ console })],
+    })
+    const ended = machine.run({ timeout: 60_000 })
+    await console.expect('?')
+    console.send('a')
+    expect((await console.expect('?')).before).toBe('aa')
+    console.send('r')
+    await console.expect('?')
+    console.send('!')
+    expect(await ended).toMatchObject({ kind: 'exit', value: 0x21 })
+    await expectRejection(console.expect('?'), 'ERR_KVM_GUEST_ENDED', /ended before it wrote "\?"/)
+    expect(console.text).toBe('?aa??')
+  })
+
+  test('a serial line with two who type, or with a console that is none', () => {
+    const input = new PassThrough()
+    expectRefusal(() => serial({ input, console: new GuestConsole() }), 'ERR_KVM_INVALID_ARGUMENT', /console/)
+    expectRefusal(
+      () => serial({ console: Object.create(null) as GuestConsole }),
+      'ERR_KVM_INVALID_ARGUMENT',
+      /a GuestConsole/,
+    )
   })
 
   test('a device of one’s own, mapped while the machine stands', async () => {
