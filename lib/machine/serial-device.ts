@@ -20,7 +20,8 @@ export interface SerialDeviceOptions {
 
 /** A serial line, a 16550A. `console=ttyS0` on Linux's command line is COM1. */
 export function serial(options: SerialDeviceOptions = {}): MachineDevice {
-  const { output, console } = checkOptions('options', options, ['output', 'input', 'console', 'line'])
+  checkOptions('options', options, ['output', 'input', 'console', 'line'])
+  const { output, console } = options
   if (console !== undefined && !(console instanceof GuestConsole)) {
     throw invalidArgument('console', console, 'a GuestConsole')
   }
