@@ -22,12 +22,12 @@ test('8 vCPUs, memory on both sides of the hole, every table as it was built, th
   await outcomeOf(guest, 'power-off')
 
   // The whole log came out on the serial line.
-  expect(guest.text).toContain('Linux version')
-  expect(guest.text).toContain('smp: Brought up 1 node, 8 CPUs')
-  expect(guest.text).not.toMatch(/ACPI (BIOS )?Error|ACPI BIOS Warning|\[Firmware Bug\]/)
+  expect(guest.console.text).toContain('Linux version')
+  expect(guest.console.text).toContain('smp: Brought up 1 node, 8 CPUs')
+  expect(guest.console.text).not.toMatch(/ACPI (BIOS )?Error|ACPI BIOS Warning|\[Firmware Bug\]/)
 
-  const parts = reportParts(guest.report)
-  expect([...parts.keys()], guest.report).toEqual(
+  const parts = reportParts(guest.second.text)
+  expect([...parts.keys()], guest.second.text).toEqual(
     expect.arrayContaining(['nproc', 'meminfo', 'iomem', 'acpi APIC', 'acpi DSDT', 'acpi FACP']),
   )
   expect(parts.get('nproc')?.trim()).toBe('8')
@@ -63,38 +63,38 @@ test('8 vCPUs, memory on both sides of the hole, every table as it was built, th
 
 test('2 vCPUs in 256 MiB: a shell that echoes, a reset that boots again', async () => {
   const guest = await startLinux({ cpus: 2, memory: '256M', then: 'shell' })
-  const boot = await guest.waitFor(READY)
+  const { before: boot } = await guest.expect(READY)
   // quiet: nothing but warnings comes before user space.
   expect(boot).not.toContain('Linux version')
-  await guest.waitFor('# ')
-  guest.send('echo $((6 * 7)) CPUs $(nproc)\n')
+  await guest.expect('# ')
+  guest.console.send('echo $((6 * 7)) CPUs $(nproc)\n')
   // Once as it was typed, and then the answer.
-  await guest.waitFor('echo $((6 * 7))')
-  await guest.waitFor('42 CPUs 2\n')
-  await guest.waitFor('# ')
-  guest.send('reboot -f\n')
-  await guest.waitFor(READY)
-  await guest.waitFor('# ')
+  await guest.expect('echo $((6 * 7))')
+  await guest.expect('42 CPUs 2\n')
+  await guest.expect('# ')
+  guest.console.send('reboot -f\n')
+  await guest.expect(READY)
+  await guest.expect('# ')
   await guest.machine.stop()
   await outcomeOf(guest, 'stopped')
 })
 
 test('the standard kernel boots, and its reset is seen as one', async () => {
   const guest = await startLinux({ kernel: 'standard', then: 'reboot', onReset: 'end' })
-  await guest.waitFor(READY)
+  await guest.expect(READY)
   expect(await outcomeOf(guest, 'reset')).toMatchObject({ kind: 'reset', cause: expect.any(String) as string })
 })
 
 test('a panic is seen as one', async () => {
   const guest = await startLinux({ then: 'panic' })
-  await guest.waitFor(READY)
+  await guest.expect(READY)
   await outcomeOf(guest, 'panic')
 })
 
 test('the power button reaches the guest', async () => {
   const guest = await startLinux({ then: 'button' })
-  await guest.waitFor('guest: waiting for the button')
+  await guest.expect('guest: waiting for the button')
   expect(guest.machine.powerButton()).toBe(true)
-  await guest.waitFor('guest: button')
+  await guest.expect('guest: button')
   await outcomeOf(guest, 'power-off')
 })

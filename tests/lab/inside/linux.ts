@@ -1,7 +1,15 @@
 // Linux guests for the tests in the lab, see scripts/guests/linux.mjs.
-import { PassThrough } from 'node:stream'
 import { formatPostMortem } from 'node-kvm/inspect'
-import { describeOutcome, linux, Machine, type MachineOptions, type Outcome, serial } from 'node-kvm/machine'
+import {
+  describeOutcome,
+  type Expected,
+  GuestConsole,
+  linux,
+  Machine,
+  type MachineOptions,
+  type Outcome,
+  serial,
+} from 'node-kvm/machine'
 import { onTestFinished } from 'vitest'
 
 export type KernelName = 'cloud' | 'standard'
@@ -30,28 +38,20 @@ export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory
 
 export interface LinuxGuest {
   machine: Machine
-  /** Everything on the serial line so far, without carriage returns. */
-  readonly text: string
-  /** Resolves with what came up to and including `text`, from where the last wait ended. */
-  waitFor(text: string): Promise<string>
-  send(text: string): void
-  /** What came on the second serial line, without carriage returns. */
-  readonly report: string
+  /** The first serial line. */
+  console: GuestConsole
+  /** The second one, where the init's `report` goes. */
+  second: GuestConsole
+  /** `console.expect()`, with the patience that emulation needs. */
+  expect(wanted: string): Promise<Expected>
   ended: Promise<Outcome>
 }
 
 /** Starts a guest; it is closed when the test is over. */
 export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest> {
   const { kernel = 'cloud', then, cmdline = 'quiet', ...machineOptions } = options
-  const input = new PassThrough()
-  let text = ''
-  let report = ''
-  let seen = 0
-  let check = () => {}
-  const output = (bytes: Uint8Array) => {
-    text += plain(bytes)
-    check()
-  }
+  const console = new GuestConsole({ keep: 1 << 20 })
+  const second = new GuestConsole()
   const machine = await Machine.create({
     ...machineOptions,
     boot: linux({
@@ -59,7 +59,7 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
       initrd: guestInitramfs(kernel),
       cmdline: `console=ttyS0 ${cmdline} then=${then}`,
     }),
-    devices: [serial({ output, input }), serial({ line: 2, output: (bytes) => (report += plain(bytes)) })],
+    devices: [serial({ console }), serial({ line: 2, console: second })],
   })
   onTestFinished(() => machine.close())
   const ended = machine.run({ timeout: PATIENCE })
@@ -67,38 +67,11 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
   ended.catch(() => {})
   return {
     machine,
+    console,
+    second,
     ended,
-    get text() {
-      return text
-    },
-    get report() {
-      return report
-    },
-    async waitFor(wanted) {
-      const found = new Promise<string>((resolve) => {
-        check = () => {
-          const at = text.indexOf(wanted, seen)
-          if (at < 0) return
-          check = () => {}
-          const part = text.slice(seen, at + wanted.length)
-          seen = at + wanted.length
-          resolve(part)
-        }
-        check()
-      })
-      const ending = ended.then(({ kind }) => {
-        throw new Error(`the guest ended (${kind}) before it wrote ${JSON.stringify(wanted)}:\n${text.slice(-2000)}`)
-      })
-      return Promise.race([found, ending])
-    },
-    send(line) {
-      input.write(line)
-    },
+    expect: (wanted) => console.expect(wanted, { timeout: PATIENCE }),
   }
-}
-
-function plain(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1').replaceAll('\r', '')
 }
 
 /** The outcome, which must be of this kind; for another one, the error says what the guest was doing. */
@@ -106,7 +79,7 @@ export async function outcomeOf(guest: LinuxGuest, kind: Outcome['kind']): Promi
   const outcome = await guest.ended
   if (outcome.kind === kind) return outcome
   const remains = formatPostMortem(await guest.machine.postMortem())
-  throw new Error(`${describeOutcome(outcome)}, not ${kind}\n${remains}\n${guest.text.slice(-2000)}`)
+  throw new Error(`${describeOutcome(outcome)}, not ${kind}\n${remains}\n${guest.console.text.slice(-2000)}`)
 }
 
 /** What the init's `report` printed, by name. */
