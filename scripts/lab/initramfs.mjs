@@ -42,6 +42,7 @@ export function initramfs({ host, init, busybox, modules }, job) {
     file('lab/shares', job.shares.map(({ source, target }) => `share ${quote(source)} ${quote(target)}\n`).join('')),
     file('lab/command', commandScript(job)),
     file('lab/common.sh', readFileSync(new URL('init/common.sh', import.meta.url))),
+    file('lab/hold-vms.pl', readFileSync(new URL('init/hold-vms.pl', import.meta.url))),
     file('init', readFileSync(new URL(`init/${init}`, import.meta.url)), 0o755),
   ])
 }

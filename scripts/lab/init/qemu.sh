@@ -25,6 +25,8 @@ share() {
 }
 . /lab/shares
 
+[ ! -x "$root/usr/bin/perl" ] || chroot "$root" /usr/bin/perl - </lab/hold-vms.pl &
+
 exec 9>/run/port/control # a port has room for one writer at a time
 still_alive() {
   while :; do
