@@ -32,11 +32,12 @@ export interface LoadKernelOptions {
 export function loadKernel(memory: BootMemory, options: LoadKernelOptions): BootResult & { format: KernelFormat } {
   checkOptions('options', options, ['kernel', 'format', 'cmdline', 'initrd', 'modules', 'e820', 'rsdp'])
   const kernel = checkBytes('kernel', options.kernel)
-  const format = options.format === undefined ? findFormat(kernel) : checkOneOf('format', options.format, FORMATS)
+  const format = options.format === undefined ? kernelFormat(kernel) : checkOneOf('format', options.format, FORMATS)
   return { format, ...load(memory, format, options) }
 }
 
-function findFormat(kernel: Uint8Array): KernelFormat {
+/** As what a kernel is loaded when nobody says. Throws `ERR_KVM_BOOT_IMAGE` when it has no header. */
+export function kernelFormat(kernel: Uint8Array): KernelFormat {
   const found = detectFormat(kernel)
   if (found === 'elf') return hasPvhEntry(kernel) ? 'pvh' : 'elf'
   if (found !== 'unknown') return found

@@ -1,14 +1,12 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { formatPostMortem, type PostMortem, readSymbols } from '../inspect/index.js'
-import { describeOutcome, linux, Machine, type Outcome, serial } from '../machine/index.js'
+import { describeOutcome, Machine, type Outcome, serial } from '../machine/index.js'
+import { FORMATS, readSource, type Source, type SourceOptions } from './run-source.js'
 import { openTerminal } from './terminal.js'
 import { traceExits } from './trace-exits.js'
 
-interface Options {
-  kernel?: string
-  initrd?: string
-  append: string
+interface Options extends SourceOptions {
   cpus: number
   memory: string
   timeout?: number
@@ -32,16 +30,22 @@ export const RUN_STATUS = {
 /** After these it is said what the guest was doing. */
 const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'timeout']
 
-/** `node-kvm run`: boots a kernel, with its serial console on this terminal. */
+/** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
 export function addRun(program: Command): void {
   program
     .command('run')
-    .summary('boot a Linux kernel')
-    .description('Boot a Linux kernel (bzImage) with its first serial line on this terminal.')
+    .summary('boot a kernel or firmware')
+    .description('Boot a kernel, Linux or another, or firmware, with its first serial line on this terminal.')
     .argument('[kernel]', 'the kernel, if --kernel is not given')
     .option('--kernel <file>', 'the kernel: a bzImage, for example /boot/vmlinuz')
-    .option('--initrd <file>', 'the initial RAM disk')
-    .option('--append <text>', "the kernel's command line", 'console=ttyS0')
+    .option('--initrd <file>', "the initial RAM disk; a Multiboot kernel's first module")
+    .option('--append <text>', "the kernel's command line (default for Linux: console=ttyS0)")
+    .option('--firmware <file>', 'firmware at the top of 4 GiB, such as SeaBIOS, instead of a kernel')
+    .addOption(
+      new Option('--format <format>', 'how the kernel is started; flat is a boot sector, in real mode at 0x7c00')
+        .choices(FORMATS)
+        .default('auto'),
+    )
     .option('--cpus <n>', 'virtual CPUs, 1 to 16', wholeNumber, 1)
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
     .option('--timeout <seconds>', 'end the guest after that time', seconds)
@@ -60,25 +64,24 @@ Exit status: 0 power-off, or a reset with --no-reboot; what the guest wrote to t
 
 Examples:
   node-kvm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0' --cpus 2 --memory 512M
-  node-kvm run vmlinuz --append 'console=ttyS0 panic=-1' --no-reboot --timeout 60`,
+  node-kvm run vmlinuz --append 'console=ttyS0 panic=-1' --no-reboot --timeout 60
+  node-kvm run --firmware /usr/share/seabios/bios.bin --timeout 10`,
     )
     .action(async (positional: string | undefined, options: Options, command: Command) => {
-      const kernel = options.kernel ?? positional
-      if (kernel === undefined) command.error('error: which kernel? Give --kernel FILE.')
-      if (options.kernel !== undefined && positional !== undefined) command.error('error: two kernels are given')
-      process.exitCode = await run(kernel, options)
+      const source = await readSource(positional, options, (bytes) => process.stdout.write(bytes), command)
+      process.exitCode = await run(source, options)
     })
 }
 
-async function run(kernel: string, options: Options): Promise<number> {
-  const { initrd, cpus, memory, timeout } = options
+async function run({ boot, devices }: Source, options: Options): Promise<number> {
+  const { cpus, memory, timeout } = options
   const symbols = options.symbols === undefined ? undefined : await readSymbols(options.symbols)
   const terminal = openTerminal()
   const machine = await Machine.create({
     cpus,
     memory,
-    boot: linux({ kernel, cmdline: options.append, ...(initrd === undefined ? {} : { initrd }) }),
-    devices: [serial({ output: process.stdout, input: terminal.input })],
+    boot,
+    devices: [...devices, serial({ output: process.stdout, input: terminal.input })],
     onReset: options.reboot ? 'boot' : 'end',
   })
   if (options.traceExits) traceExits()

@@ -100,7 +100,7 @@ export class GuestConsole {
     this.#input.write(text)
   }
 
-  /** @internal The guest's output. */
+  /** Takes what the guest has written. `serial()` calls it; another device may, too. `bytes` is not kept. */
   receive(bytes: Uint8Array): void {
     const text = this.#held + this.#decoder.write(bytes)
     this.#held = text.endsWith('\r') ? '\r' : ''
