@@ -1,5 +1,5 @@
 // @ts-check
-// Builds the guests of the examples into dist/examples/guests/NAME.bin, and the list of examples into dist/examples/manifest.json.
+// Builds the guests of the examples into dist/examples/guests/NAME.bin (or NAME.elf, see KERNELS), and the list of examples into dist/examples/manifest.json.
 //
 // A guest is examples/guests/NAME.c, NAME.S, or both. A guest that does not define `_start` gets the one of shared/start64.S.
 import { execFileSync } from 'node:child_process'
@@ -15,10 +15,13 @@ const objects = join(root, 'build', 'guests')
 const output = join(root, 'dist', 'examples')
 const images = join(output, 'guests')
 
+/** Kernels for a loader that knows ELF and starts them in 32 bits. */
+const KERNELS = ['multiboot']
+
 const compilerFlags = [
   ...['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror'],
   ...['-ffreestanding', '-fno-tree-loop-distribute-patterns'], // no C library, and no loop turned into a call of memset
-  ...['-fno-pic', '-mcmodel=small'], // a guest knows the address it is loaded at
+  '-fno-pic', // a guest knows the address it is loaded at
   ...['-mgeneral-regs-only', '-mno-red-zone'], // interrupt handlers save no SSE registers, and push onto the running stack
   ...['-fno-stack-protector', '-fcf-protection=none', '-fno-asynchronous-unwind-tables'],
 ]
@@ -43,10 +46,10 @@ const newest = (files) => Math.max(...files.map((file) => (existsSync(file) ? st
 const filesIn = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [join(folder, entry.name)] : []))
 
-/** @param {string} source */
-function compile(source) {
+/** @param {string} source @param {string} bits */
+function compile(source, bits = '-m64') {
   const object = join(objects, `${basename(source)}.o`)
-  run('gcc', [...compilerFlags, '-c', '-o', object, source])
+  run('gcc', [...compilerFlags, bits, '-c', '-o', object, source])
   return object
 }
 
@@ -73,8 +76,15 @@ function buildGuests() {
   let library
   for (const name of new Set(programs.map(nameOf))) {
     const files = programs.filter((file) => nameOf(file) === name)
-    const image = join(images, `${name}.bin`)
+    const isKernel = KERNELS.includes(name)
+    const image = join(images, `${name}.${isKernel ? 'elf' : 'bin'}`)
     if (newest([image]) > Math.max(common, newest(files))) continue
+    if (isKernel) {
+      const compiled = files.map((file) => compile(file, '-m32'))
+      run('ld', ['-m', 'elf_i386', '-static', '-N', '-Ttext=0x100000', '--no-warn-rwx-segments', '-o', image, ...compiled])
+      console.log(`built ${image.slice(root.length)}`)
+      continue
+    }
     const linked = join(objects, `${name}.elf`)
     library ??= startLibrary()
     run('ld', [
@@ -84,7 +94,7 @@ function buildGuests() {
       join(shared, 'guest.ld'),
       '-o',
       linked,
-      ...files.map(compile),
+      ...files.map((file) => compile(file)),
       library,
     ])
     run('objcopy', ['-O', 'binary', linked, image])
