@@ -81,7 +81,17 @@ function buildGuests() {
     if (newest([image]) > Math.max(common, newest(files))) continue
     if (isKernel) {
       const compiled = files.map((file) => compile(file, '-m32'))
-      run('ld', ['-m', 'elf_i386', '-static', '-N', '-Ttext=0x100000', '--no-warn-rwx-segments', '-o', image, ...compiled])
+      run('ld', [
+        '-m',
+        'elf_i386',
+        '-static',
+        '-N',
+        '-Ttext=0x100000',
+        '--no-warn-rwx-segments',
+        '-o',
+        image,
+        ...compiled,
+      ])
       console.log(`built ${image.slice(root.length)}`)
       continue
     }
