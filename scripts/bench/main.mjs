@@ -1,6 +1,7 @@
 // @ts-check
 // `npm run bench`: what things cost here, beside what they cost in C.
 import { parseArgs } from 'node:util'
+import { boot } from './boot.mjs'
 import { delay, exits } from './exits.mjs'
 import { lifecycle } from './lifecycle.mjs'
 import { measureRounds } from './rounds.mjs'
@@ -17,7 +18,7 @@ import { describeHost, formatTable } from './table.mjs'
  */
 
 /** @type {Record<string, Bench>} */
-const BENCHES = { exits, delay, lifecycle }
+const BENCHES = { exits, delay, lifecycle, boot }
 
 const HELP = `npm run bench -- NAME [--json] [--rounds N] [--count N]
 

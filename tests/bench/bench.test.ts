@@ -72,16 +72,27 @@ test('without --json there is a line about the host and a table', { timeout: 60_
 test('without a name the benches are listed', () => {
   const { status, stdout } = bench()
   expect(status).toBe(0)
-  expect(stdout).toMatch(/^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+$/m)
+  expect(stdout).toMatch(/^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+\n {2}boot +.+$/m)
 })
 
 test.each([
-  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle\n" },
+  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, boot\n" },
   { args: ['exits', 'lifecycle'], message: 'bench: one bench at a time, please: exits, lifecycle\n' },
   { args: ['exits', '--rounds', '0'], message: "bench: --rounds must be a whole number from 1, not '0'\n" },
   { args: ['exits', '--count', 'many'], message: "bench: --count must be a whole number from 1, not 'many'\n" },
 ])('$args is refused with status 2', ({ args, message }) => {
   expect(bench(...args)).toMatchObject({ status: 2, stdout: '', stderr: message })
+})
+
+test('boots are the lab’s, and it says how', () => {
+  const { status, stderr } = spawnSync(process.execPath, [main, 'boot'], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_KVM_LAB: undefined },
+  })
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringContaining('npm run lab -- node scripts/bench') as string,
+  })
 })
 
 test('an unknown option is refused with status 2', () => {
