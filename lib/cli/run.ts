@@ -52,7 +52,7 @@ export function addRun(program: Command): void {
     .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
     .option('--symbols <file>', "the kernel's System.map or vmlinux: names for what is printed when it dies")
     .option('--trace-exits', 'print every exit that is handled here to standard error')
-    .option('--json', 'print the outcome as JSON to standard error when it ends')
+    .option('--json', 'print the outcome and what each vCPU did as JSON to standard error when it ends')
     .addHelpText(
       'after',
       `
@@ -95,7 +95,8 @@ async function run({ boot, devices }: Source, options: Options): Promise<number>
     const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
     const unexpected = UNEXPECTED.includes(outcome.kind)
     const postMortem = unexpected ? await machine.postMortem(symbols === undefined ? {} : { symbols }) : undefined
-    report(outcome, postMortem, options)
+    const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))
+    report({ ...outcome, vcpus }, postMortem, options)
     return outcome.kind === 'exit' ? outcome.code : RUN_STATUS[outcome.kind]
   } finally {
     terminal.close()
@@ -103,7 +104,7 @@ async function run({ boot, devices }: Source, options: Options): Promise<number>
   }
 }
 
-function report(outcome: Outcome, postMortem: PostMortem | undefined, { json }: Options): void {
+function report(outcome: Outcome & { vcpus: object[] }, postMortem: PostMortem | undefined, { json }: Options): void {
   if (json) {
     const plain = (_key: string, value: unknown) =>
       typeof value === 'bigint'

@@ -87,7 +87,10 @@ export class Vm {
     this.#slots.remove(region)
   }
 
-  /** KVM_GET_DIRTY_LOG: the pages of a region written since the last call. The region needs `logDirtyPages`. */
+  /**
+   * KVM_GET_DIRTY_LOG: the pages of a region written since the last call, and perhaps some that were only read for the
+   * first time. The region needs `logDirtyPages`.
+   */
   getDirtyLog(region: MemoryRegion): DirtyLog {
     return this.#slots.getDirtyLog(region)
   }

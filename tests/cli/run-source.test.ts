@@ -39,6 +39,15 @@ describe('boots', () => {
     expect(run('--format', 'flat', path('sector')).status).toBe(STATUS)
   })
 
+  test('and tells, with --json, how it ended and what the vCPUs did', () => {
+    const { stderr } = run('--format', 'flat', '--cpus', '2', '--json', path('sector'))
+    expect(JSON.parse(stderr)).toMatchObject({
+      kind: 'exit',
+      value: 7,
+      vcpus: [{ id: 0, exits: { io: 1 }, delivered: 1 }, { id: 1 }],
+    })
+  })
+
   test('a Multiboot kernel by its header, with the initial RAM disk as its module', () => {
     expect(run(path('multiboot')).status).toBe(1)
     expect(run(path('multiboot'), '--initrd', path('sector'), '--append', 'x').status).toBe(3)
