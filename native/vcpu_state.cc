@@ -77,10 +77,14 @@ int VcpuState::Enter() { return ioctl(descriptor_->fd.get(), KVM_RUN, 0) == 0 ? 
 int VcpuState::Run(std::uint64_t deadline) {
   // Before the timer is set: a signal that comes from here on marks the page, and KVM_RUN returns at once.
   const KickScope scope(run());
-  const int timer_error = deadline != 0 && deadline < MonotonicNow() + kTickNanoseconds
-                              ? WakeThreadBy(deadline)
-                              : WakeThreadEvery(kTickNanoseconds);
-  if (timer_error != 0) return -timer_error;
+  const std::uint64_t now = MonotonicNow();
+  if (deadline != 0 && deadline <= now) {
+    SetImmediateExit(true);  // a timer could come late: the pending access is completed, and that is all
+  } else {
+    const int timer_error =
+        deadline != 0 && deadline < now + kTickNanoseconds ? WakeThreadBy(deadline) : WakeThreadEvery(kTickNanoseconds);
+    if (timer_error != 0) return -timer_error;
+  }
   static thread_local const pid_t this_thread = gettid();
   thread_ = this_thread;
   const int result = Enter();

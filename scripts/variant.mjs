@@ -63,5 +63,7 @@ function run(program) {
     execFileSync('g++', [`-print-file-name=${file}`], { encoding: 'utf8' }).trim(),
   )
   if (libraries) Object.assign(env, { LD_PRELOAD: libraries.join(' ') })
-  return spawnSync(program, args, { stdio: 'inherit', env }).status ?? 1
+  const { status, error } = spawnSync(program, args, { stdio: 'inherit', env })
+  if (error) process.stderr.write(`${program}: ${error.message}\n`)
+  return status ?? 1
 }

@@ -6,6 +6,8 @@ export const START = 0x1000
 export const SIZE = 0x1_0000
 
 export const kind: KvmKind = probeHost().kind
+/** Whether the processor is emulated, docs/lab.md. */
+export const inLab = process.env['NODE_KVM_LAB'] !== undefined
 
 export interface Machine extends Disposable {
   kvm: Kvm

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { expectRefusal, NOT_OBJECTS, NOT_UINT64S } from '../thrown.js'
 import { assemble, FWAIT, HLT, INC_AX, INT3, movAl, movEs, NOP, outAl, SPIN, storeByte, UD2 } from './guests.js'
-import { kind, longModeMachine, machine, run, runTo, START } from './machine.js'
+import { inLab, kind, longModeMachine, machine, run, runTo, START } from './machine.js'
 
 describe('hlt', () => {
   test('without a local APIC in the kernel it is an exit, and the guest goes on after it', () => {
@@ -48,11 +48,14 @@ describe('debug', () => {
       expect(m.vcpu.getRegs().rip).toBe(BigInt(pc))
     }
     runTo(m.vcpu, 'io')
+    // Completing the access is a step, too, where KVM and not the processor makes the last of it.
+    while (run(m.vcpu).reason !== 'debug');
     m.vcpu.setGuestDebug({ enable: false, singleStep: true })
     runTo(m.vcpu, 'hlt')
   })
 
-  test('a hardware breakpoint stops before its instruction', () => {
+  // QEMU's SVM gives its guests neither: docs/lab.md.
+  test.skipIf(inLab)('a hardware breakpoint stops before its instruction', () => {
     using m = machine(code)
     const at = BigInt(START + 3)
     m.vcpu.setGuestDebug({ enable: true, useHwBp: true, debugreg: [0n, at, 0n, 0n, 0n, 0n, 0n, 0b100n] })
@@ -64,11 +67,14 @@ describe('debug', () => {
     runTo(m.vcpu, 'io')
   })
 
-  test.runIf(kind !== 'pvm')('a breakpoint instruction, where the processor and not an emulator executes it', () => {
-    using m = machine(assemble(NOP, INT3, HLT))
-    m.vcpu.setGuestDebug({ enable: true, useSwBp: true })
-    expect(runTo(m.vcpu, 'debug')).toMatchObject({ exception: 3, pc: BigInt(START + 1) })
-  })
+  test.runIf(kind !== 'pvm' && !inLab)(
+    'a breakpoint instruction, where the processor and not an emulator executes it',
+    () => {
+      using m = machine(assemble(NOP, INT3, HLT))
+      m.vcpu.setGuestDebug({ enable: true, useSwBp: true })
+      expect(runTo(m.vcpu, 'debug')).toMatchObject({ exception: 3, pc: BigInt(START + 1) })
+    },
+  )
 
   test('wrong options', () => {
     using m = machine(code)

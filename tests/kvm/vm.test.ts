@@ -15,7 +15,7 @@ import {
   SPIN,
   STI,
 } from './guests.js'
-import { machine, run, runTo } from './machine.js'
+import { kind, machine, run, runTo } from './machine.js'
 
 let kvm: Kvm
 let vm: Vm
@@ -130,8 +130,12 @@ describe('interrupt controller', () => {
 })
 
 describe('timer', () => {
-  test('once, after the controller', () => {
+  // Linux 6.1 lets it come first, later ones do not.
+  test.runIf(kind === 'pvm')('not before the controller', () => {
     expectRefusal(() => vm.createPit2(), 'ERR_KVM_IOCTL', /createIrqchip\(\) first/)
+  })
+
+  test('once', () => {
     vm.createIrqchip()
     vm.createPit2({ speakerDummy: true })
     expectRefusal(() => vm.createPit2(), 'ERR_KVM_IOCTL', /already/)
