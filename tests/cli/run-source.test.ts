@@ -44,7 +44,7 @@ describe('boots', () => {
     expect(JSON.parse(stderr)).toMatchObject({
       kind: 'exit',
       value: 7,
-      vcpus: [{ id: 0, exits: { io: 1 }, delivered: 1 }, { id: 1 }],
+      vcpus: [{ id: 0, exits: { io: 1 } }, { id: 1 }],
     })
   })
 
