@@ -7,7 +7,7 @@ import { describeOutcome, kernel, Machine, serial } from 'node-kvm/machine'
 using machine = await Machine.create({
   memory: '16M',
   boot: kernel({
-    kernel: fileURLToPath(new URL('guests/multiboot.elf', import.meta.url)),
+    kernel: fileURLToPath(new URL('guests/multiboot.bin', import.meta.url)),
     cmdline: 'count the memory',
   }),
   devices: [serial({ output: process.stdout })],

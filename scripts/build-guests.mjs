@@ -1,5 +1,5 @@
 // @ts-check
-// Builds the guests of the examples into dist/examples/guests/NAME.bin (or NAME.elf, see KERNELS), and the list of examples into dist/examples/manifest.json.
+// Builds the guests of the examples into dist/examples/guests/NAME.bin, and the list of examples into dist/examples/manifest.json.
 //
 // A guest is examples/guests/NAME.c, NAME.S, or both. A guest that does not define `_start` gets the one of shared/start64.S.
 import { execFileSync } from 'node:child_process'
@@ -15,7 +15,7 @@ const objects = join(root, 'build', 'guests')
 const output = join(root, 'dist', 'examples')
 const images = join(output, 'guests')
 
-/** Kernels for a loader that knows ELF and starts them in 32 bits. */
+/** ELF images for a loader, which starts them in 32 bits; all others are flat. */
 const KERNELS = ['multiboot']
 
 const compilerFlags = [
@@ -77,7 +77,7 @@ function buildGuests() {
   for (const name of new Set(programs.map(nameOf))) {
     const files = programs.filter((file) => nameOf(file) === name)
     const isKernel = KERNELS.includes(name)
-    const image = join(images, `${name}.${isKernel ? 'elf' : 'bin'}`)
+    const image = join(images, `${name}.bin`)
     if (newest([image]) > Math.max(common, newest(files))) continue
     if (isKernel) {
       const compiled = files.map((file) => compile(file, '-m32'))
