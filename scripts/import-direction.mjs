@@ -29,7 +29,7 @@ export default {
     layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
     layer('cli-uses-the-public-api', '^lib/cli/', [
       '^lib/index[.]ts$',
-      '^lib/(inspect|machine)/index[.]ts$',
+      '^lib/(boot|devices|inspect|machine)/index[.]ts$',
       '^lib/cli/',
     ]),
     layer('examples-import-the-package', '^examples/', []),
