@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "cache_line.h"
+
 namespace node_kvm {
 
 enum class Space : std::uint8_t { kPort = 0, kMmio = 1 };
@@ -66,7 +68,7 @@ class FastAccessTable {
  private:
   mutable std::mutex mutex_;
   std::atomic<std::uint64_t> version_ = 1;
-  mutable std::atomic<std::uint64_t> stamps_ = 0;
+  alignas(kCacheLine) mutable std::atomic<std::uint64_t> stamps_ = 0;
   std::uint32_t next_id_ = 1;
   FastAccesses accesses_;
   std::vector<std::shared_ptr<LatchedRead>> latches_;  // the same latches, writable

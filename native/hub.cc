@@ -22,7 +22,7 @@ constexpr int kLookSoon = -3;   // nothing to do; but call look() again in a mil
 
 Napi::Function Hub::Define(Napi::Env env) {
   return DefineClass(env, "Hub",
-                     {InstanceMethod<&Hub::Look>("look"), InstanceMethod<&Hub::Next>("next"),
+                     {InstanceMethod<&Hub::Look>("look"), InstanceMethod<&Hub::Server>("server"),
                       InstanceMethod<&Hub::Answer>("answer"), InstanceMethod<&Hub::Remove>("remove")});
 }
 
@@ -66,22 +66,54 @@ std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) {
 
 // look(): begins a slice and returns the seat of a vCPU that has an exit or posted writes, or one of the codes above.
 Napi::Value Hub::Look(const Napi::CallbackInfo& info) {
-  slice_end_ = MonotonicNow() + kSliceNanoseconds;
+  const std::uint64_t now = MonotonicNow();
+  slice_end_ = now + kSliceNanoseconds;
   delivered_posts_ = false;
+  drained_ = false;
   meeting_->attention.Look();
-  return Napi::Number::New(info.Env(), Wait());
+  return Napi::Number::New(info.Env(), Wait(now));
 }
 
-// next(seat, command): answers that seat (none below 0), and returns what look() would.
-Napi::Value Hub::Next(const Napi::CallbackInfo& info) {
-  const int answered = info[0].As<Napi::Number>().Int32Value();
-  if (answered >= 0) AnswerSeat(static_cast<std::uint32_t>(answered), static_cast<TurnState>(ToUint32(info, 1)));
-  return Napi::Number::New(info.Env(), Wait());
+// server(): a function next(seat) that lets that seat's vCPU run on (none below 0), and returns what look() would. It is a
+// bare function for the reason that VcpuRun::Runner() gives.
+Napi::Value Hub::Server(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  napi_value function = nullptr;
+  if (napi_create_function(env, "next", NAPI_AUTO_LENGTH, NextFromJavaScript, this, &function) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  // The function keeps the hub. SAFETY: the finalizer takes back what is released here.
+  auto hub = std::make_unique<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
+  const auto reclaim = [](napi_env, void*, void* hint) {
+    const std::unique_ptr<Napi::ObjectReference> owner(static_cast<Napi::ObjectReference*>(hint));
+  };
+  if (napi_add_finalizer(env, function, this, reclaim, hub.get(), nullptr) != napi_ok) throw Napi::Error::New(env);
+  static_cast<void>(hub.release());
+  return {env, function};
 }
 
-// answer(seat, command): answers outside a slice, when a promise has settled.
+napi_value Hub::NextFromJavaScript(napi_env env, napi_callback_info info) {
+  std::size_t count = 1;
+  napi_value argument = nullptr;
+  void* data = nullptr;
+  std::int32_t answered = 0;
+  if (napi_get_cb_info(env, info, &count, &argument, nullptr, &data) != napi_ok || count != 1 ||
+      napi_get_value_int32(env, argument, &answered) != napi_ok) {
+    napi_throw_type_error(env, nullptr, "next() takes a seat");
+    return nullptr;
+  }
+  // SAFETY: the function keeps the hub that made it.
+  Hub& hub = *static_cast<Hub*>(data);
+  const std::uint64_t now = MonotonicNow();
+  if (answered >= 0) hub.AnswerSeat(static_cast<std::uint32_t>(answered), now);
+  napi_value result = nullptr;
+  napi_create_int32(env, hub.Wait(now), &result);
+  return result;
+}
+
+// answer(seat): lets that seat's vCPU run on outside of a slice, when a promise has settled.
 Napi::Value Hub::Answer(const Napi::CallbackInfo& info) {
-  AnswerSeat(ToUint32(info, 0), static_cast<TurnState>(ToUint32(info, 1)));
+  AnswerSeat(ToUint32(info, 0), MonotonicNow());
   return info.Env().Undefined();
 }
 
@@ -92,12 +124,13 @@ Napi::Value Hub::Remove(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-void Hub::AnswerSeat(std::uint32_t index, TurnState command) {
+void Hub::AnswerSeat(std::uint32_t index, std::uint64_t now) {
   if (index >= seats_.size() || !seats_[index].thread || !seats_[index].taken) return;
   if (offered_ == static_cast<int>(index)) offered_ = -1;
-  seats_[index].thread->ConsumePosted();
-  seats_[index].taken = false;
-  woke_vcpu_ = seats_[index].thread->Answer(command, MonotonicNow());
+  Seat& seat = seats_[index];
+  seat.thread->ConsumePosted();
+  seat.taken = false;
+  woke_vcpu_ = seat.thread->Answer(kGuest, now - seat.taken_at);
 }
 
 void Hub::ConsumeOffered() {
@@ -106,9 +139,8 @@ void Hub::ConsumeOffered() {
 }
 
 // Polls for a while, then goes to sleep.
-int Hub::Wait() {
+int Hub::Wait(std::uint64_t start) {
   ConsumeOffered();
-  const std::uint64_t start = MonotonicNow();
   const std::uint64_t poll = Meeting::MayPoll() && AnyInGuest() ? window_.Next(woke_vcpu_) : 0;
   std::uint64_t now = start;
   for (;; Relax()) {
@@ -121,6 +153,7 @@ int Hub::Wait() {
       if (now != start) window_.Judge(now < start + poll * 2);
       return found;
     }
+    drained_ = delivered_posts_;
     if (poll == 0) break;
     now = MonotonicNow();
     if (now < start + poll) continue;
@@ -141,13 +174,15 @@ bool Hub::AnyInGuest() const {
   return std::ranges::any_of(seats_, [](const Seat& seat) { return seat.thread && !seat.taken; });
 }
 
+// Once posted writes have been delivered and there were none for a moment, those that come one by one are left to
+// gather: looking at each would slow down the vCPU that posts them.
 int Hub::Find(std::uint64_t now) {
   const std::size_t count = seats_.size();
   for (std::size_t step = 0; step < count; ++step) {
     const std::size_t index = (next_seat_ + step) % count;
     const Seat& seat = seats_[index];
     if (!seat.thread || seat.taken) continue;
-    if (seat.thread->exit_pending() || seat.thread->PostedCount() != 0) return Offer(index, now);
+    if (seat.thread->exit_pending() || (!drained_ && seat.thread->PostedCount() != 0)) return Offer(index, now);
   }
   return -1;
 }
@@ -187,7 +222,8 @@ int Hub::Offer(std::size_t index, std::uint64_t now) {
   if (exit) {
     seat.taken = true;
     seat.due.reset();
-    seat.thread->Take(now);
+    seat.taken_at = now;
+    seat.thread->Prefetch();
     window_.Learn(seat.thread->guest_time());
   }
   if (posted != 0) delivered_posts_ = true;

@@ -28,21 +28,23 @@ class Hub : public Napi::ObjectWrap<Hub> {
   struct Seat {
     std::shared_ptr<VcpuThread> thread;
     bool taken = false;  // JavaScript has been given this exit and has not answered it
+    std::uint64_t taken_at = 0;
     // The exit has been seen: what the VM's vCPUs posted with stamps below this one comes before it.
     std::optional<std::uint64_t> due = std::nullopt;
   };
 
   Napi::Value Look(const Napi::CallbackInfo& info);
-  Napi::Value Next(const Napi::CallbackInfo& info);
+  Napi::Value Server(const Napi::CallbackInfo& info);
+  static napi_value NextFromJavaScript(napi_env env, napi_callback_info info);
   Napi::Value Answer(const Napi::CallbackInfo& info);
   Napi::Value Remove(const Napi::CallbackInfo& info);
 
-  int Wait();
+  int Wait(std::uint64_t start);
   int Find(std::uint64_t now);
   int Offer(std::size_t index, std::uint64_t now);
   [[nodiscard]] bool AnyInGuest() const;
   void ConsumeOffered();
-  void AnswerSeat(std::uint32_t index, TurnState command);
+  void AnswerSeat(std::uint32_t index, std::uint64_t now);
   void StopAll();
   static void StopAllOf(void* hub);
 
@@ -51,7 +53,9 @@ class Hub : public Napi::ObjectWrap<Hub> {
   std::vector<Seat> seats_;
   std::size_t next_seat_ = 0;  // where to look first, so that each gets its turn
   int offered_ = -1;           // the seat whose posted writes JavaScript is delivering
+  // In this look: posted writes have been delivered; and then there was a moment without any.
   bool delivered_posts_ = false;
+  bool drained_ = false;
   std::uint64_t slice_end_ = 0;
   PollWindow window_;
   bool woke_vcpu_ = false;  // the last answer had to wake its vCPU thread: its next exit takes a wake-up longer

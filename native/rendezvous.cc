@@ -59,10 +59,8 @@ int UsableCpus() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-TurnState Turn::Poll(std::uint64_t nanoseconds) {
+TurnState Turn::Poll(std::uint64_t end) {
   std::uint32_t state = word_;
-  if (nanoseconds == 0) return static_cast<TurnState>(state);
-  const std::uint64_t end = MonotonicNow() + nanoseconds;
   for (; state == kExit && MonotonicNow() < end; state = word_) Relax();
   return static_cast<TurnState>(state);
 }

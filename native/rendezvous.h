@@ -29,7 +29,7 @@
 //
 // A wake-up cannot be lost: the poster stores its turn and then reads Attention; the sleeper stores kAsleep and then
 // reads the turns. All four are sequentially consistent, so at least one of them sees the other's store.
-// tests/model/rendezvous.pml is this table as a model; the checks explore all its interleavings.
+// tests/model/rendezvous.promela is this table as a model; the checks explore all its interleavings.
 #pragma once
 
 #include <atomic>
@@ -68,8 +68,8 @@ class Turn {
  public:
   // vCPU thread: gives the turn to JavaScript.
   void Post() { word_ = kExit; }
-  // vCPU thread: polls for the answer that long. Returns the command, or kExit when there is none yet.
-  TurnState Poll(std::uint64_t nanoseconds);
+  // vCPU thread: polls for the answer until that time. Returns the command, or kExit when there is none yet.
+  TurnState Poll(std::uint64_t end);
   // vCPU thread: sleeps until the answer is there, and returns it.
   TurnState Sleep();
   // JavaScript: ends its turn with a command (kGuest, kComplete or kStop). True when it had to wake the vCPU thread.

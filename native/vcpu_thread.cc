@@ -147,6 +147,8 @@ bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, st
     entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
     std::memcpy(entry.data.data(), data + std::size_t{index} * access.length, access.length);
     ++head_;
+    // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
+    __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);
   }
   Add(stats_.posted, count);
   // A ring that fills up is worth a wake-up even when JavaScript would soon look by itself.
@@ -170,7 +172,7 @@ TurnState VcpuThread::GiveTurn(int result) {
   guest_time_ = now - turn_began_;
   Add(stats_.guest_nanoseconds, guest_time_);
   Add(stats_.delivered, 1);
-  page().result = result;
+  result_ = result;
   turn_.Post();
   // Stop() sets the flag before it answers: whoever misses the flag here finds the answer below.
   if (stop_) return kStop;
@@ -180,24 +182,28 @@ TurnState VcpuThread::GiveTurn(int result) {
     meeting_->notify();
   }
   const std::uint64_t poll = Meeting::MayPoll() ? window_.Next(away) : 0;
-  TurnState command = turn_.Poll(poll);
-  if (poll != 0) window_.Judge(command != kExit && MonotonicNow() < now + poll * 2);
-  if (command == kExit) {
+  TurnState command = turn_.Poll(now + poll);
+  const bool sleep = command == kExit;
+  if (sleep) {
     Add(stats_.slept, 1);
     --Meeting::awake;
     command = turn_.Sleep();
     ++Meeting::awake;
   }
-  turn_began_ = MonotonicNow();
-  window_.Learn(answered_at_ - taken_at_);
-  Add(stats_.handler_nanoseconds, turn_began_ - now);
+  const std::uint64_t answered = MonotonicNow();
+  if (poll != 0) window_.Judge(!sleep && answered < now + poll * 2);
+  window_.Learn(handler_time_);
+  turn_began_ = answered;
+  Add(stats_.handler_nanoseconds, answered - now);
   return command;
 }
 
-bool VcpuThread::Answer(TurnState command, std::uint64_t now) {
-  answered_at_ = now;
+bool VcpuThread::Answer(TurnState command, std::uint64_t handler_time) {
+  handler_time_ = handler_time;
   return turn_.Answer(command);
 }
+
+void VcpuThread::Prefetch() const { __builtin_prefetch(vcpu_->run()); }
 
 void VcpuThread::Stop() {
   if (!thread_.joinable()) return;
@@ -218,7 +224,7 @@ int VcpuThread::Complete() {
   // KVM_RUN with immediate_exit set returns at once.
   while (!turn_.pending()) sched_yield();
   Offer(true, PostedCount());
-  return page().result;
+  return result_;
 }
 
 void VcpuThread::ComeOut() { vcpu_->ComeOut(); }
@@ -232,6 +238,7 @@ std::uint32_t VcpuThread::PostedBefore(std::uint64_t stamp) const {
 
 void VcpuThread::Offer(bool exit, std::uint32_t posted) {
   page().exit_offered = exit ? 1 : 0;
+  if (exit) page().result = result_;
   page().posted_first = tail_ % kRingEntries;
   page().posted_count = posted;
 }

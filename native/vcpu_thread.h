@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "cache_line.h"
 #include "fast_access.h"
 #include "mapping.h"
 #include "rendezvous.h"
@@ -27,8 +28,8 @@ struct PostedWrite {
 
 inline constexpr std::uint32_t kRingEntries = 1024;
 
-// What JavaScript sees of a thread. The vCPU thread writes `result` before it gives the turn, and the ring's free
-// entries; the hub writes the others when it names the thread to JavaScript.
+// What JavaScript sees of a thread. The vCPU thread writes the ring's free entries; the hub writes the others when it
+// names the thread to JavaScript.
 struct ThreadPage {
   std::int32_t result;         // a RunResult, or -errno
   std::uint32_t exit_offered;  // 1: JavaScript has the turn; 0: there are only posted writes to deliver
@@ -72,11 +73,12 @@ class VcpuThread {
 
   // All of these are JavaScript's.
   void Stop();  // ends the thread, wherever it is, and waits for that
-  // Both take the time as it is now: the taking and the answering of an exit. Answer() tells whether it woke the thread.
-  void Take(std::uint64_t now) { taken_at_ = now; }
-  bool Answer(TurnState command, std::uint64_t now);
+  // Ends the turn, which took that many nanoseconds. True when it had to wake the thread.
+  bool Answer(TurnState command, std::uint64_t handler_time);
   // How long the guest ran before the exit that JavaScript has, in nanoseconds.
   [[nodiscard]] std::uint64_t guest_time() const { return guest_time_; }
+  // Fetches what the turn's taker will look at.
+  void Prefetch() const;
   // Completes the pending access on the vCPU's thread; like VcpuState::Complete(), or kRingFull: then again. Posted
   // writes that came of it are shown in the page.
   int Complete();
@@ -113,19 +115,24 @@ class VcpuThread {
   std::shared_ptr<Meeting> meeting_;
   const FastAccessTable& table_;  // of the VM, which vcpu_ keeps alive
   std::shared_ptr<Mapping> mapping_;
-  Turn turn_;
-  PollWindow window_;
   std::atomic<bool> stop_ = false;
-  std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
-  std::atomic<std::uint32_t> tail_ = 0;  // JavaScript has taken everything before this
-  ThreadStats stats_{};
-  FastAccesses fast_;
-  std::uint64_t fast_version_ = 0;
-  std::atomic<std::uint64_t> turn_began_ = 0;  // when the guest was entered last
+
   // Written by one side before it gives the turn away, read by the other while it has it.
+  alignas(kCacheLine) Turn turn_;
+  std::int32_t result_ = 0;  // a RunResult, or -errno
   std::uint64_t guest_time_ = 0;
-  std::uint64_t taken_at_ = 0;
-  std::uint64_t answered_at_ = 0;
+  std::uint64_t handler_time_ = 0;
+
+  alignas(kCacheLine) std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
+  alignas(kCacheLine) std::atomic<std::uint32_t> tail_ = 0;  // JavaScript has taken everything before this
+
+  // The vCPU thread's own.
+  alignas(kCacheLine) PollWindow window_;
+  std::atomic<std::uint64_t> turn_began_ = 0;  // when the guest was entered last
+  std::uint64_t fast_version_ = 0;
+  FastAccesses fast_;
+  ThreadStats stats_{};
+
   std::thread thread_;
 };
 

@@ -1,4 +1,4 @@
-import { binding, Command, HubResult, type NativeEventFd, type NativeHub, type NativeVcpuRun } from './binding.js'
+import { binding, HubResult, type NativeEventFd, type NativeHub, type NativeVcpuRun } from './binding.js'
 
 /** One vCPU thread, as the hub drives it. */
 export interface HubMember {
@@ -11,6 +11,7 @@ class Hub {
   // Signalled by vCPU threads, and by the hub itself when its slice is over.
   readonly #event: NativeEventFd
   readonly #native: NativeHub
+  readonly #next: (seat: number) => number
   readonly #members: (HubMember | undefined)[] = []
   #timer: NodeJS.Timeout | undefined
   #references = 0
@@ -21,6 +22,7 @@ class Hub {
     })
     this.#event.unref()
     this.#native = new binding.Hub(this.#event)
+    this.#next = this.#native.server()
   }
 
   /** Starts the vCPU's thread, outside of the guest or in it, and returns its seat. */
@@ -32,7 +34,7 @@ class Hub {
 
   /** The vCPU runs on, outside of serve(). */
   resume(seat: number): void {
-    this.#native.answer(seat, Command.guest)
+    this.#native.answer(seat)
   }
 
   remove(seat: number): void {
@@ -53,7 +55,7 @@ class Hub {
     let seat = this.#native.look()
     while (seat >= 0) {
       const runsOn = this.#members[seat]?.serve() ?? false
-      seat = this.#native.next(runsOn ? seat : HubResult.asleep, Command.guest)
+      seat = this.#next(runsOn ? seat : HubResult.asleep)
     }
     if (seat === HubResult.sliceOver) {
       // Timers and sockets first. An immediate would not do: one that is unref'd does not keep the loop from sleeping.

@@ -53,6 +53,11 @@ export function median(values) {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2
 }
 
+/** @param {number[]} values */
+export function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
 /** Four digits mean something; more are noise. @param {number} value */
 function digits(value) {
   return Number(value.toPrecision(4))
