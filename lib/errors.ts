@@ -14,7 +14,7 @@
  * | `ERR_KVM_CLOSED` | the handle, or what it belongs to, has been closed |
  * | `ERR_KVM_OUTSIDE_MEMORY` | a guest physical address has no memory behind it |
  * | `ERR_KVM_NOT_CONTIGUOUS` | a view would cross from one region into the next |
- * | `ERR_KVM_MEMORY_OVERLAP` | a region would overlap another one of the same VM |
+ * | `ERR_KVM_MEMORY_OVERLAP` | a region would overlap another one of the same VM, or a device would cover RAM |
  * | `ERR_KVM_MEMORY_LIMIT` | the VM has no free memory slot |
  * | `ERR_KVM_MEMORY_IN_USE` | memory cannot be closed while a VM uses it |
  * | `ERR_KVM_OUT_OF_MEMORY` | the host has no memory, or no huge pages, to give |
@@ -28,7 +28,10 @@
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
  * | `ERR_KVM_EXPECT_TIMEOUT` | the guest did not write in time what a script waits for |
- * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for |
+ * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for, or the machine has run already |
+ * | `ERR_KVM_CONSOLE_FULL` | a script types more than may wait for the guest, or waits too often at once |
+ * | `ERR_KVM_CONSOLE_IN_USE` | a console was given to two lines, or to two machines, at once |
+ * | `ERR_KVM_DEVICE_FAILED` | a device failed when the guest's life ended, or several did; `operands.errors` has all |
  */
 export type KvmErrorCode =
   | 'ERR_KVM_ADDON'
@@ -57,6 +60,9 @@ export type KvmErrorCode =
   | 'ERR_KVM_BOOT_IMAGE'
   | 'ERR_KVM_EXPECT_TIMEOUT'
   | 'ERR_KVM_GUEST_ENDED'
+  | 'ERR_KVM_CONSOLE_FULL'
+  | 'ERR_KVM_CONSOLE_IN_USE'
+  | 'ERR_KVM_DEVICE_FAILED'
 
 /** What a {@link KvmError} can carry beside its code and message. */
 export interface KvmErrorDetails {

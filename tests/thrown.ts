@@ -19,6 +19,16 @@ export function expectRefusal(call: () => unknown, code: KvmErrorCode, message =
   return error
 }
 
+/** Holds that a promise is rejected with a KvmError with that code. */
+export async function expectRejection(promise: Promise<unknown>, code: KvmErrorCode, message = /./): Promise<void> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof KvmError)) throw new Error('no KvmError came', { cause: error })
+  expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)])
+}
+
 /** Numbers that are no address, size or count, whatever the range. */
 export const NOT_WHOLE_NUMBERS: readonly unknown[] = [
   -1,

@@ -12,24 +12,26 @@ import type { Exit } from '../kvm/exits.js'
 import type { Kvm } from '../kvm/kvm.js'
 import type { Vcpu } from '../kvm/vcpu.js'
 import type { Vm } from '../kvm/vm.js'
+import { callAll, failure } from './failures.js'
 import { deviceHost } from './host.js'
+import { MmioBus } from './mmio-bus.js'
 import type { CheckedMachineOptions } from './options.js'
 import { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
 import { addChipset, type Chipset } from './x86/chipset.js'
-import { IDENTITY_MAP_ADDRESS, PHYSICAL_ADDRESSES, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
+import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
 
 /** How much of the console a post-mortem shows. */
 const CONSOLE_LINES = 20
 
-type Ending = Outcome extends infer One ? (One extends Outcome ? Omit<One, 'at'> : never) : never
+export type Ending = Outcome extends infer One ? (One extends Outcome ? Omit<One, 'at'> : never) : never
 
 /** One life of a machine's guest: from the boot loader's entry to power-off, reset or death. */
 export class Guest {
   readonly vm: Vm
   readonly ports = new Bus({ name: 'port', size: PORT_COUNT })
-  readonly mmio = new Bus({ name: 'mmio', size: PHYSICAL_ADDRESSES })
-  readonly vcpus: readonly Vcpu[]
+  readonly mmio: MmioBus
+  readonly vcpus: readonly Vcpu[] = []
   readonly chipset: Chipset
   /** What the boot loader put where. */
   readonly placed: BootResult['placed']
@@ -39,9 +41,11 @@ export class Guest {
   // The vCPU whose exit is being handled.
   #current: Vcpu | undefined
   #outcome: Outcome | undefined
+  #running = false
 
   constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.vm = kvm.createVm()
+    this.mmio = new MmioBus(this.vm.memory)
     try {
       this.vm.createIrqchip()
       this.vm.createPit2({ speakerDummy: true })
@@ -94,33 +98,42 @@ export class Guest {
       const boot = this.vcpus[0]
       if (boot !== undefined) enter(boot, entry)
     } catch (error) {
-      this.close()
-      throw error
+      this.vm.close()
+      const late = this.#lifeOver()
+      throw failure([error, ...late], late.length)
     }
   }
 
   /** Runs every vCPU until the guest's life ends. */
   async run(): Promise<Outcome> {
-    try {
-      await Promise.all(
-        this.vcpus.map((vcpu) =>
-          vcpu.start((exit) => {
+    this.#running = true
+    const errors: unknown[] = []
+    // A device can have ended it before it began.
+    const vcpus = this.#outcome === undefined ? this.vcpus : []
+    await Promise.all(
+      vcpus.map(async (vcpu) => {
+        try {
+          await vcpu.start((exit) => {
             this.#handle(vcpu, exit)
-          }),
-        ),
-      )
-    } finally {
-      await this.vm.stop()
-      for (const callback of this.#onEnd) callback()
-    }
-    return this.#outcome ?? { kind: 'stopped', at: this.#place() }
+          })
+        } catch (error) {
+          errors.push(error)
+          this.#stopVcpus()
+        }
+      }),
+    )
+    this.#running = false
+    const outcome: Outcome = this.#outcome ?? { kind: 'stopped', at: this.#place() }
+    const late = this.#lifeOver()
+    if (errors.length + late.length > 0) throw failure([...errors, ...late], late.length, outcome)
+    return outcome
   }
 
   /** Ends the guest's life; the first reason counts. */
   end(ending: Ending): void {
     if (this.#outcome !== undefined) return
     this.#outcome = { ...ending, at: this.#place() }
-    void this.vm.stop()
+    this.#stopVcpus()
   }
 
   /** The same from outside, once every vCPU is out of the guest. */
@@ -143,8 +156,22 @@ export class Guest {
     }
   }
 
+  /** Closes it. A run ends then, and tells the devices; without one, they are told here. */
   close(): void {
     this.vm.close()
+    if (this.#running) return
+    const late = this.#lifeOver()
+    if (late.length > 0) throw failure(late, late.length)
+  }
+
+  /** Tells the devices, once. Returns what they throw. */
+  #lifeOver(): unknown[] {
+    return callAll(this.#onEnd.splice(0))
+  }
+
+  #stopVcpus(): void {
+    // What fails on the way, start() tells.
+    for (const vcpu of this.vcpus) vcpu.stop().catch(() => undefined)
   }
 
   #handle(vcpu: Vcpu, exit: Exit): void {
@@ -186,7 +213,8 @@ export class Guest {
     const vcpu = this.#current ?? this.vcpus[0]
     // A vCPU that is in the guest cannot be read, and a posted write has no vCPU.
     const readable = vcpu !== undefined && !vcpu.closed && (this.#current !== undefined || !vcpu.started || vcpu.paused)
-    return { vcpu: vcpu?.id ?? 0, rip: readable ? vcpu.getRegs().rip : undefined }
+    const state = readable ? readVcpu(vcpu).state : undefined
+    return { vcpu: vcpu?.id ?? 0, rip: state === undefined || state instanceof Error ? undefined : state.regs.rip }
   }
 }
 

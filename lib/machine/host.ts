@@ -20,18 +20,26 @@ export interface DeviceHost {
   readonly effects: MachineEffects
   /** The line of a GSI at the in-kernel interrupt controllers. */
   interrupt(gsi: number): InterruptLine
-  /** Maps a device, its fast paths included. */
+  /** Maps a device, its fast paths included. Throws `ERR_KVM_BUS_OVERLAP` where another device is. */
   mapPorts(start: number, length: number, device: Device): void
+  /** The same at guest physical addresses. Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM. */
   mapMmio(start: number, length: number, device: Device): void
   /** Notes what the guest writes to a console, for {@link Machine.postMortem}. `bytes` is valid during the call only. */
   consoleOutput(bytes: Uint8Array): void
-  /** Calls back when the guest's run ends, before the machine boots again or is closed. */
+  /**
+   * Calls back once when this life of the guest is over: its run has ended, the machine was closed, or could not be put
+   * together. It may boot again then; see {@link MachineDevice.ended}. What one callback throws keeps no other from running,
+   * and comes out of `run()`, `close()` or `create()` as `ERR_KVM_DEVICE_FAILED`.
+   */
   onEnd(callback: () => void): void
 }
 
-/** A device that can be given to a machine. It is put in again when the machine boots again. */
+/** A device that can be given to a machine. */
 export interface MachineDevice {
+  /** Puts it in; again when the machine boots again. */
   attach(host: DeviceHost): void
+  /** No other life comes: the run has ended, the machine was closed before it ran, or could not be created. Called once. */
+  ended?(): void
 }
 
 export function deviceHost(

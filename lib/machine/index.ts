@@ -14,7 +14,8 @@ export {
   linux,
   type LinuxOptions,
 } from './boot-source.js'
-export { type Expected, type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
+export { type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
+export type { Expected } from './console-text.js'
 export type { DeviceHost, MachineDevice, MachineEffects } from './host.js'
 export { Machine, type MachineRunOptions, type PostMortemOptions } from './machine.js'
 export type { MachineOptions } from './options.js'

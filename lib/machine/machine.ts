@@ -9,12 +9,13 @@ import { SymbolTable } from '../inspect/symbols.js'
 import { Kvm } from '../kvm/kvm.js'
 import type { Vm } from '../kvm/vm.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
-import { Guest } from './guest.js'
+import { callAll, failure } from './failures.js'
+import { type Ending, Guest } from './guest.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import type { Outcome } from './outcome.js'
 
 export interface MachineRunOptions {
-  /** Milliseconds after which the run ends with the outcome `timeout`. Default: never. */
+  /** Milliseconds after which the run ends with the outcome `timeout`: 1 to 2³¹ - 1. Default: never. */
   timeout?: number
 }
 
@@ -32,7 +33,9 @@ export class Machine {
   readonly #options: CheckedMachineOptions
   readonly #load: (context: BootContext) => BootResult
   #guest: Guest
-  #running = false
+  #state: 'new' | 'running' | 'ended' = 'new'
+  // Why the run is to end, for when the guest ends its life at the same time.
+  #ending: Ending | undefined
 
   private constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.#kvm = kvm
@@ -44,13 +47,15 @@ export class Machine {
   /** Puts a machine together. What is wrong with an image is said here, before a vCPU exists. */
   static async create(options: MachineOptions): Promise<Machine> {
     const checked = checkMachineOptions(options)
-    const { load } = await checked.boot.prepare()
-    const kvm = Kvm.open()
+    let kvm: Kvm | undefined
     try {
+      const { load } = await checked.boot.prepare()
+      kvm = Kvm.open()
       return new Machine(kvm, checked, load)
     } catch (error) {
-      kvm.close()
-      throw error
+      kvm?.close()
+      const late = tellEnd(checked)
+      throw late.length === 0 ? error : failure([error, ...late], late.length)
     }
   }
 
@@ -78,24 +83,30 @@ export class Machine {
     return this.#guest.vm.closed
   }
 
-  /** Runs the guest until it ends, whatever way; after a reset it boots again unless `onReset` says otherwise. */
+  /**
+   * Runs the guest until it ends, whatever way; after a reset it boots again unless `onReset` says otherwise. Once: another
+   * run needs another machine.
+   *
+   * Rejects with `ERR_KVM_RUNNING` while it runs, with `ERR_KVM_GUEST_ENDED` when it has run, with `ERR_KVM_CLOSED`; with
+   * what a device has thrown; with `ERR_KVM_DEVICE_FAILED` when a device fails at the end.
+   */
   async run(options: MachineRunOptions = {}): Promise<Outcome> {
     const { timeout } = checkOptions('options', options, ['timeout'])
-    if (this.#running) throw new KvmError('ERR_KVM_RUNNING', 'the machine runs already; stop() it first')
-    this.#running = true
     const limit = timeout === undefined ? undefined : checkInteger('timeout', timeout, 1, 2 ** 31 - 1)
-    const timer = limit === undefined ? undefined : setTimeout(() => void this.#guest.stop({ kind: 'timeout' }), limit)
+    this.#checkRunnable()
+    this.#state = 'running'
+    const timer = limit === undefined ? undefined : setTimeout(() => void this.#end({ kind: 'timeout' }), limit)
+    let outcome: Outcome | undefined
+    const errors: unknown[] = []
     try {
-      for (;;) {
-        const outcome = await this.#guest.run()
-        if (outcome.kind !== 'reset' || this.#options.onReset === 'end') return outcome
-        this.#guest.close()
-        this.#guest = new Guest(this.#kvm, this.#options, this.#load)
-      }
-    } finally {
-      clearTimeout(timer)
-      this.#running = false
+      outcome = await this.#live()
+    } catch (error) {
+      errors.push(error)
     }
+    clearTimeout(timer)
+    const late = this.#over()
+    if (outcome === undefined || late.length > 0) throw failure([...errors, ...late], late.length, outcome)
+    return outcome
   }
 
   /** Resolves when every vCPU is outside the guest; all state can be read and written then. */
@@ -112,9 +123,9 @@ export class Machine {
     return this.#guest.chipset.pressPowerButton()
   }
 
-  /** Ends the run, which then has the outcome `stopped`. */
+  /** Ends the run, which then has the outcome `stopped`. Without a run it does nothing. */
   stop(): Promise<void> {
-    return this.#guest.stop({ kind: 'stopped' })
+    return this.#end({ kind: 'stopped' })
   }
 
   /**
@@ -136,13 +147,59 @@ export class Machine {
     return examine(this.#guest.remains(), symbols, disassembler)
   }
 
-  /** Closes the machine. A run ends at once. */
+  /** Closes the machine. A run ends at once, with the outcome `stopped`. Closing again does nothing. */
   close(): void {
-    this.#guest.close()
+    if (this.#kvm.closed) return
+    this.#ending ??= { kind: 'stopped' }
+    const errors = callAll([
+      () => {
+        this.#guest.close()
+      },
+    ])
     this.#kvm.close()
+    // Else the run tells them.
+    const late = this.#state === 'running' ? [] : this.#over()
+    if (errors.length + late.length > 0) throw failure([...errors, ...late], late.length)
   }
 
   [Symbol.dispose](): void {
     this.close()
   }
+
+  /** One life after the other. */
+  async #live(): Promise<Outcome> {
+    for (;;) {
+      const outcome = await this.#guest.run()
+      if (outcome.kind !== 'reset' || this.#options.onReset === 'end') return outcome
+      if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
+      this.#guest.close()
+      this.#guest = new Guest(this.#kvm, this.#options, this.#load)
+    }
+  }
+
+  async #end(ending: Ending): Promise<void> {
+    if (this.#state !== 'running') return
+    this.#ending ??= ending
+    await this.#guest.stop(ending)
+  }
+
+  /** Returns what the devices throw when they are told. */
+  #over(): unknown[] {
+    if (this.#state === 'ended') return []
+    this.#state = 'ended'
+    return tellEnd(this.#options)
+  }
+
+  #checkRunnable(): void {
+    if (this.#kvm.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
+    if (this.#state === 'running') throw new KvmError('ERR_KVM_RUNNING', 'the machine runs already; stop() it first')
+    if (this.#state === 'ended') {
+      throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; Machine.create() makes a machine that can run')
+    }
+  }
+}
+
+/** No other life of the guest comes. Returns what the devices throw. */
+function tellEnd({ devices }: CheckedMachineOptions): unknown[] {
+  return callAll(devices.map((device) => () => device.ended?.()))
 }

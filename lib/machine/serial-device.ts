@@ -28,13 +28,11 @@ export function serial(options: SerialDeviceOptions = {}): MachineDevice {
   if (console !== undefined && options.input !== undefined) {
     throw invalidArgument('input', options.input, 'absent: the console has the line')
   }
-  const input = console?.input ?? options.input
   const number = checkInteger('line', options.line ?? 1, 1, SERIAL_LINES.length)
-  let detach: () => void = () => undefined
   return {
     attach(host: DeviceHost) {
-      detach()
-      console?.attach()
+      // First: it refuses when the line has another machine.
+      const input = console?.attach() ?? options.input
       const { port, gsi } = SERIAL_LINES[(number - 1) as 0 | 1 | 2 | 3]
       const sink = outputOf(output)
       let resume: () => void = () => undefined
@@ -51,16 +49,16 @@ export function serial(options: SerialDeviceOptions = {}): MachineDevice {
       })
       const source = input === undefined ? undefined : connectInput(input, device)
       resume = source?.resume ?? resume
-      detach = () => {
-        source?.detach()
-        sink.detach()
-      }
       host.onEnd(() => {
         sink.flush()
-        detach()
+        sink.detach()
+        source?.detach()
         console?.detach()
       })
       host.mapPorts(port, SERIAL_LENGTH, device)
+    },
+    ended() {
+      console?.end()
     },
   }
 }
@@ -86,18 +84,23 @@ function writer(stream: Writable | undefined): (bytes: Uint8Array) => boolean {
   return stream === undefined ? () => true : (bytes) => stream.write(bytes)
 }
 
+/** What was read from a stream, and not by a guest before its life ended: the next one reads it first. */
+const unread = new WeakMap<Readable, Uint8Array>()
+
 /** Feeds a stream to the serial line, no faster than the guest reads. */
 function connectInput(input: Readable, device: Serial) {
-  let rest: Uint8Array = new Uint8Array(0)
+  let rest = unread.get(input) ?? new Uint8Array(0)
   const push = () => {
     rest = rest.subarray(device.receive(rest))
     if (rest.length > 0) input.pause()
     else input.resume()
   }
   const onData = (chunk: Uint8Array | string) => {
-    rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    rest = rest.length > 0 ? Buffer.concat([rest, bytes]) : bytes
     push()
   }
+  unread.delete(input)
   input.on('data', onData)
   push() // an earlier life of the guest has paused it
   return {
@@ -105,6 +108,7 @@ function connectInput(input: Readable, device: Serial) {
     detach: () => {
       input.off('data', onData)
       input.pause()
+      unread.set(input, Buffer.concat([Uint8Array.from(device.save().backlog), rest]))
     },
   }
 }

@@ -14,9 +14,8 @@ import {
 } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
-import { expectRefusal } from '../thrown.js'
+import { expectRefusal, expectRejection } from '../thrown.js'
 import { assemble, CLI, HLT, inDx, movAl, movAx, movDx, outAl, outDx, SPIN, STI } from './guests.js'
-import { expectRejection } from './threaded.js'
 
 const ADDRESS = 0x8000
 

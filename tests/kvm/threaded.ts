@@ -1,7 +1,5 @@
 // What the tests of threaded vCPUs share.
-import type { Exit, ExitHandler, KvmErrorCode, Vcpu } from 'node-kvm'
-import { KvmError } from 'node-kvm'
-import { expect } from 'vitest'
+import type { Exit, ExitHandler, Vcpu } from 'node-kvm'
 
 import type { Machine } from './machine.js'
 
@@ -42,16 +40,6 @@ export function deferred(): { promise: Promise<void>; resolve: () => void; rejec
     reject = no
   })
   return { promise, resolve, reject }
-}
-
-/** Holds that a promise is rejected with a KvmError with that code. */
-export async function expectRejection(promise: Promise<unknown>, code: KvmErrorCode, message = /./): Promise<void> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof KvmError)) throw new Error('no KvmError came', { cause: error })
-  expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)])
 }
 
 /** The event loop stands still that long: the vCPU threads run, JavaScript does not. */

@@ -2,7 +2,7 @@
 import type { Exit, ExitHandler } from 'node-kvm'
 import { describe, expect, test } from 'vitest'
 
-import { expectRefusal } from '../thrown.js'
+import { expectRefusal, expectRejection } from '../thrown.js'
 import { AMOUNTS, PATIENCE } from './amounts.js'
 import {
   assemble,
@@ -22,7 +22,7 @@ import {
   SPIN,
 } from './guests.js'
 import { machine, runTo, START } from './machine.js'
-import { addVcpu, deferred, expectRejection, runToHalt, turn, until } from './threaded.js'
+import { addVcpu, deferred, runToHalt, turn, until } from './threaded.js'
 
 describe('a handler', () => {
   test('gets every exit, in order, on the JavaScript thread, while the event loop goes round', async () => {

@@ -1,0 +1,100 @@
+import { StringDecoder } from 'node:string_decoder'
+
+/** What the guest wrote until {@link GuestConsole.expect} found what it waited for. */
+export interface Expected {
+  /** What came before the match, from where the match before this one ended. */
+  before: string
+  /** The text that matched. */
+  match: string
+  /** The groups of a regular expression, as `RegExpExecArray` has them from index 1 on. */
+  groups: (string | undefined)[]
+  /** The named groups of a regular expression, `(?<name>…)`, those that took no part being undefined. */
+  named: Record<string, string | undefined>
+}
+
+/** How far before new text a match can begin. It bounds what each piece of output costs. */
+export const REACH = 4096
+
+/** Looks for something in a text, from an index on. */
+export type Finder = (text: string, from: number) => (Omit<Expected, 'before'> & { index: number }) | undefined
+
+export function finder(wanted: string | RegExp): Finder {
+  if (typeof wanted === 'string') {
+    return (text, from) => {
+      const index = text.indexOf(wanted, from)
+      return index < 0 ? undefined : { index, match: wanted, groups: [], named: {} }
+    }
+  }
+  // A copy: the caller's may be in use elsewhere.
+  const pattern = new RegExp(wanted.source, `${wanted.flags.replace(/[gy]/g, '')}g`)
+  return (text, from) => {
+    pattern.lastIndex = from
+    const found = pattern.exec(text)
+    if (found === null) return undefined
+    return { index: found.index, match: found[0], groups: found.slice(1), named: { ...found.groups } }
+  }
+}
+
+/** The last characters of what a guest wrote, and how far they have been searched. */
+export class ConsoleText {
+  readonly #keep: number
+  #decoder = new StringDecoder('utf8')
+  // The last characters, where in them the last match ended, and where the search for the next one goes on.
+  #text = ''
+  #seen = 0
+  #from = 0
+  // A carriage return that may have a line feed behind it.
+  #held = ''
+
+  /** `keep` is at least {@link REACH}. */
+  constructor(keep: number) {
+    this.#keep = keep
+  }
+
+  get text(): string {
+    return this.#text.slice(-this.#keep)
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#append(this.#decoder.write(bytes))
+  }
+
+  /** Nothing completes what is incomplete: the guest's life is over. */
+  end(): void {
+    this.#append(this.#decoder.end())
+    this.#text += this.#held
+    this.#held = ''
+  }
+
+  /** What is found behind the last match, and nothing before it from then on. */
+  take(find: Finder): Expected | undefined {
+    const found = find(this.#text, this.#from)
+    if (found === undefined) {
+      this.#from = Math.max(this.#seen, this.#text.length - REACH)
+      return undefined
+    }
+    const { index, ...match } = found
+    const before = this.#text.slice(this.#seen, index)
+    this.#seen = index + match.match.length
+    return { before, ...match }
+  }
+
+  /** Something else is looked for: all behind the last match counts again. */
+  rewind(): void {
+    this.#from = this.#seen
+  }
+
+  #append(decoded: string): void {
+    const text = this.#held + decoded
+    this.#held = text.endsWith('\r') ? '\r' : ''
+    this.#text += text.slice(0, text.length - this.#held.length).replaceAll('\r\n', '\n')
+    // Not at each piece: cutting copies.
+    if (this.#text.length > 2 * this.#keep) this.#forget(this.#text.length - this.#keep)
+  }
+
+  #forget(count: number): void {
+    this.#text = this.#text.slice(count)
+    this.#seen = Math.max(0, this.#seen - count)
+    this.#from = Math.max(0, this.#from - count)
+  }
+}

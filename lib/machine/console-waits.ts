@@ -1,0 +1,127 @@
+import { KvmError } from '../errors.js'
+import { type ConsoleText, type Expected, finder, type Finder } from './console-text.js'
+
+/** What is waited for, and for how long. */
+export interface WaitOptions {
+  wanted: string | RegExp
+  /** In milliseconds. */
+  timeout: number
+  signal: AbortSignal | undefined
+}
+
+interface Wait {
+  wanted: string
+  find: Finder
+  settle: (result: Expected | KvmError) => void
+}
+
+/** More is a script that waits in a loop without awaiting it. */
+const MAX_WAITS = 1024
+/** How much of the output an error shows. */
+const SHOWN = 2000
+
+/** Those who wait for a guest's output, in order: what one has found, the next one does not see. */
+export class ConsoleWaits {
+  readonly #text: ConsoleText
+  // The first one's search is on.
+  readonly #waits: Wait[] = []
+  #ended = false
+
+  constructor(text: ConsoleText) {
+    this.#text = text
+  }
+
+  add({ wanted, timeout, signal }: WaitOptions): Promise<Expected> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- it is the caller's own
+        reject(signal.reason)
+        return
+      }
+      if (this.#waits.length >= MAX_WAITS) {
+        reject(tooMany())
+        return
+      }
+      const leave = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+        this.#remove(wait)
+      }
+      const abort = () => {
+        leave()
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- it is the caller's own
+        reject(signal?.reason)
+        this.look()
+      }
+      const wait: Wait = {
+        wanted: String(wanted),
+        find: finder(wanted),
+        settle: (result) => {
+          leave()
+          if (result instanceof KvmError) reject(result)
+          else resolve(result)
+        },
+      }
+      const timer = setTimeout(() => {
+        wait.settle(this.#timeout(wait, timeout))
+        this.look()
+      }, timeout)
+      signal?.addEventListener('abort', abort)
+      this.#waits.push(wait)
+      this.look()
+    })
+  }
+
+  /** There is more text. */
+  look(): void {
+    for (let wait = this.#waits[0]; wait !== undefined; wait = this.#waits[0]) {
+      const found = this.#text.take(wait.find) ?? (this.#ended ? this.#guestEnded(wait) : undefined)
+      if (found === undefined) return
+      wait.settle(found)
+    }
+  }
+
+  /** Whether there will be no more text. */
+  set ended(ended: boolean) {
+    this.#ended = ended
+    this.look()
+  }
+
+  #remove(wait: Wait): void {
+    const index = this.#waits.indexOf(wait)
+    if (index < 0) return
+    this.#waits.splice(index, 1)
+    if (index === 0) this.#text.rewind()
+  }
+
+  #timeout(wait: Wait, limit: number): KvmError {
+    const first = this.#waits[0]
+    const why =
+      first === wait || first === undefined
+        ? `within ${limit} ms the guest did not write ${JSON.stringify(wait.wanted)}`
+        : `${limit} ms passed before ${JSON.stringify(wait.wanted)} had its turn, behind ${JSON.stringify(first.wanted)}`
+    return this.#failure('ERR_KVM_EXPECT_TIMEOUT', why, wait)
+  }
+
+  #guestEnded(wait: Wait): KvmError {
+    return this.#failure(
+      'ERR_KVM_GUEST_ENDED',
+      `the guest ended before it wrote ${JSON.stringify(wait.wanted)}; how it ended, machine.run() says`,
+      wait,
+    )
+  }
+
+  #failure(code: 'ERR_KVM_EXPECT_TIMEOUT' | 'ERR_KVM_GUEST_ENDED', why: string, { wanted }: Wait): KvmError {
+    return new KvmError(code, `${why}; the last of its output:\n${this.#text.text.slice(-SHOWN)}`, {
+      operands: { wanted },
+    })
+  }
+}
+
+function tooMany(): KvmError {
+  return new KvmError(
+    'ERR_KVM_CONSOLE_FULL',
+    `${MAX_WAITS} calls of expect() wait already, which is the most; await them before the next`,
+    { operands: { waiting: MAX_WAITS, limit: MAX_WAITS } },
+  )
+}
