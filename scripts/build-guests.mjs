@@ -112,20 +112,22 @@ function buildGuests() {
   }
 }
 
-/** Every example begins with a line like "// Lesson 1, hello: what it teaches". */
+/** Every example begins with a line like "// Lesson 1, hello: what it teaches"; one that needs some, with "// Arguments: FILE" next. */
 function writeManifest() {
   const lessons = filesIn(examples)
     .filter((file) => file.endsWith('.ts'))
     .map((file) => {
-      const lesson = /^\/\/ Lesson (\d+), ([\w-]+): (.+)$/m.exec(readFileSync(file, 'utf8').split('\n', 1)[0] ?? '')
+      const [first = '', second = ''] = readFileSync(file, 'utf8').split('\n', 2)
+      const lesson = /^\/\/ Lesson (\d+), ([\w-]+): (.+)$/.exec(first)
       if (lesson?.[2] !== basename(file, '.ts'))
         throw new Error(
           `${file.slice(root.length)} must begin with "// Lesson NUMBER, ${basename(file, '.ts')}: TITLE"`,
         )
-      return { number: Number(lesson[1]), name: lesson[2], title: lesson[3] }
+      const [, needs] = /^\/\/ Arguments: (.+)$/.exec(second) ?? []
+      return { number: Number(lesson[1]), name: lesson[2], title: lesson[3], needs }
     })
     .sort((a, b) => a.number - b.number)
-  const manifest = lessons.map(({ name, title }) => ({ name, title }))
+  const manifest = lessons.map(({ name, title, needs }) => ({ name, title, ...(needs === undefined ? {} : { needs }) }))
   writeFileSync(join(output, 'manifest.json'), JSON.stringify(manifest, null, 2) + '\n')
 }
 

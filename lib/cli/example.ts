@@ -9,6 +9,8 @@ import { closest } from './closest.js'
 interface Example {
   name: string
   title: string
+  /** The arguments without which it cannot run, as its usage has them. */
+  needs?: string
 }
 
 interface Options {
@@ -23,7 +25,8 @@ export function addExample(program: Command): void {
     .summary('list or run the bundled guests')
     .description('Without a name: list the bundled guests. With one: run it.')
     .argument('[name]', 'the guest to run')
-    .option('--all', 'run all of them, one after the other')
+    .argument('[arguments...]', 'what it needs, if it needs something; the list says so')
+    .option('--all', 'run all that need no arguments, one after the other')
     .option('--trace', 'print every exit to standard error')
     .addHelpText(
       'after',
@@ -31,14 +34,20 @@ export function addExample(program: Command): void {
 Examples:
   node-kvm example
   node-kvm example hello
-  node-kvm example long-mode --trace 2>exits.txt`,
+  node-kvm example long-mode --trace 2>exits.txt
+  node-kvm example linux-shell vmlinuz initrd`,
     )
-    .action((name: string | undefined, options: Options, command: Command) => {
+    .action((name: string | undefined, args: string[], options: Options, command: Command) => {
       const examples = readExamples()
-      if (options.all) runAll(examples, options)
-      else if (name === undefined) list(examples)
-      else if (examples.some((example) => example.name === name)) process.exitCode = run(name, options)
-      else command.error(`error: ${unknownExample(name, examples)}`)
+      const example = examples.find((candidate) => candidate.name === name)
+      if (options.all) {
+        if (name !== undefined) command.error(`error: --all runs all of them: it goes without '${name}'`)
+        runAll(examples, options)
+      } else if (name === undefined) list(examples)
+      else if (example === undefined) command.error(`error: ${unknownExample(name, examples)}`)
+      else if (example.needs === undefined && args.length > 0)
+        command.error(`error: too many arguments: ${name} needs none`)
+      else process.exitCode = run(example, args, options)
     })
 }
 
@@ -48,24 +57,30 @@ function readExamples(): Example[] {
 
 function list(examples: Example[]): void {
   const width = Math.max(...examples.map(({ name }) => name.length))
-  for (const { name, title } of examples) console.log(`${name.padEnd(width)}  ${title}`)
+  for (const { name, title, needs } of examples) {
+    console.log(`${name.padEnd(width)}  ${title}${needs === undefined ? '' : ` (needs ${needs})`}`)
+  }
 }
 
 function runAll(examples: Example[], options: Options): void {
   const failed: string[] = []
-  for (const { name, title } of examples) {
-    console.log(styleText('bold', `\n▶ ${name}: ${title}`))
-    if (run(name, options) !== 0) failed.push(name)
+  const runnable = examples.filter(({ needs }) => needs === undefined)
+  for (const example of runnable) {
+    console.log(styleText('bold', `\n▶ ${example.name}: ${example.title}`))
+    if (run(example, [], options) !== 0) failed.push(example.name)
   }
-  console.log(`\n${examples.length - failed.length} of ${examples.length} guests did what they should.`)
+  console.log(`\n${runnable.length - failed.length} of ${runnable.length} guests did what they should.`)
+  const others = examples.filter(({ needs }) => needs !== undefined)
+  if (others.length > 0) console.log('\nNot run, because they need what is not bundled:')
+  for (const { name, title, needs } of others) console.log(`  node-kvm example ${name} ${needs}: ${title}`)
   if (failed.length > 0) throw new Error(`failed: ${failed.join(', ')}`)
 }
 
 /** Runs an example in a process of its own, as a user would with `node`, and returns its exit status. */
-function run(name: string, options: Options): number {
+function run({ name }: Example, args: string[], options: Options): number {
   const program = fileURLToPath(new URL(`../examples/${name}.js`, import.meta.url))
   const preload = options.trace ? ['--import', new URL('trace.js', import.meta.url).href] : []
-  const { status, signal, error } = spawnSync(process.execPath, [...preload, program], { stdio: 'inherit' })
+  const { status, signal, error } = spawnSync(process.execPath, [...preload, program, ...args], { stdio: 'inherit' })
   if (error) throw error
   return status ?? 128 + constants.signals[signal ?? 'SIGKILL']
 }

@@ -18,6 +18,32 @@ test('example NAME runs it', () => {
   expect(runCli('example', 'hello')).toEqual({ status: 0, stdout: 'Hello from real mode!\n', stderr: '' })
 })
 
+test('an example that needs arguments gets them, and ends with its own status', () => {
+  const { status, stdout, stderr } = runCli('example', 'linux-shell')
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  expect(stderr).toContain('usage: node-kvm example linux-shell KERNEL INITRD\n')
+  const missing = runCli('example', 'linux-shell', '/nonexistent/vmlinuz', '/nonexistent/initrd')
+  expect({ status: missing.status, stdout: missing.stdout }).toEqual({ status: 1, stdout: '' })
+  expect(missing.stderr).toContain('/nonexistent/vmlinuz: file: there is no such file')
+})
+
+test('--all runs all that need nothing, and names the others with what they need', () => {
+  const { status, stdout, stderr } = runCli('example', '--all')
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout).toMatch(/▶ hello: [^]*Hello from real mode!/)
+  expect(stdout).not.toContain('▶ linux-shell')
+  expect(stdout).toMatch(/^(\d+) of \1 guests did what they should\.$/m)
+  expect(stdout).toMatch(/^Not run, .*:\n {2}node-kvm example linux-shell KERNEL INITRD: \S/m)
+})
+
+test('--all goes without a name', () => {
+  expect(runCli('example', '--all', 'hello')).toMatchObject({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringContaining("--all runs all of them: it goes without 'hello'") as string,
+  })
+})
+
 test('--trace prints every exit to standard error, and leaves standard output alone', () => {
   const { status, stdout, stderr } = runCli('example', 'hello', '--trace')
   expect({ status, stdout }).toEqual({ status: 0, stdout: 'Hello from real mode!\n' })

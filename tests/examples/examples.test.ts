@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { runExample } from './run-example.js'
+import { runExample, spawnExample } from './run-example.js'
 
 /** What each example prints, to the last character. */
 const expected: Record<string, string> = {
@@ -143,17 +143,30 @@ test.each(Object.entries(expected))('%s prints what its lesson says', (name, out
 interface Lesson {
   name: string
   title: string
+  /** The arguments without which it cannot run. */
+  needs?: string
 }
 const manifest = JSON.parse(
   readFileSync(new URL('../../dist/examples/manifest.json', import.meta.url), 'utf8'),
 ) as Lesson[]
+const needy = manifest.flatMap(({ name, needs }) => (needs === undefined ? [] : [[name, needs] as const]))
+
+// tests/lab/inside/examples.test.ts gives them what they need.
+test.each(needy)('%s without its arguments says what it needs, and ends with status 2', (name, needs) => {
+  const { status, stdout, stderr } = spawnExample(name)
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  expect(stderr).toContain(`usage: node-kvm example ${name} ${needs}`)
+})
 
 test('every example is tested', () => {
-  expect(manifest.map(({ name }) => name)).toEqual(Object.keys(expected))
+  expect(manifest.map(({ name }) => name)).toEqual([...Object.keys(expected), ...needy.map(([name]) => name)])
+  const inLab = readFileSync(new URL('../lab/inside/examples.test.ts', import.meta.url), 'utf8')
+  for (const [name] of needy) expect(inLab).toContain(`test('${name}: `)
 })
 
 test('the documentation lists every example, in order, with its title', () => {
   const page = readFileSync(new URL('../../docs/examples.md', import.meta.url), 'utf8')
   const listed = [...page.matchAll(/^\d+\. \[`([\w-]+)`\]\(\S+\): (.+)$/gm)].map(([, name, title]) => ({ name, title }))
-  expect(listed).toEqual(manifest)
+  expect(listed).toEqual(manifest.map(({ name, title }) => ({ name, title })))
+  for (const [name, needs] of needy) expect(page).toContain(`npx node-kvm example ${name} ${needs}`)
 })
