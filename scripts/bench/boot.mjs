@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url'
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const QEMU = 'qemu-system-x86_64'
 const MEMORY = '512M'
-/** A boot takes some ten seconds in emulation. */
-const PATIENCE_MS = 300_000
+/** In seconds: a boot takes some ten in emulation. */
+const PATIENCE = 90
 
 /** @typedef {{ kernel: string, initrd: string, ready: string }} Guest */
 
@@ -49,7 +49,7 @@ export const boot = {
           one('QEMU microvm', qemu(guest, cpus, append, 'microvm,pit=on,pic=on,rtc=on,isa-serial=on')),
           one('node-kvm', [
             ...[process.execPath, CLI, 'run', '--kernel', guest.kernel, '--initrd', guest.initrd],
-            ...['--append', append, '--cpus', String(cpus), '--memory', MEMORY],
+            ...['--append', append, '--cpus', String(cpus), '--memory', MEMORY, '--timeout', String(PATIENCE)],
           ]),
         ]
       }),
@@ -84,7 +84,7 @@ function toUserSpace([program = '', ...args], ready) {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     let took = NaN
-    const limit = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
+    const limit = setTimeout(() => child.kill('SIGKILL'), (PATIENCE + 10) * 1000)
     child.stderr.on('data', (/** @type {Buffer} */ data) => (output += String(data)))
     child.stdout.on('data', (/** @type {Buffer} */ data) => {
       output += String(data)
@@ -95,7 +95,7 @@ function toUserSpace([program = '', ...args], ready) {
     child.once('error', reject)
     child.once('close', () => {
       clearTimeout(limit)
-      if (Number.isNaN(took)) reject(new Error(`${program} did not get to user space:\n${output.slice(-2000)}`))
+      if (Number.isNaN(took)) reject(new Error(`${program} did not get to user space:\n${output.slice(-6000)}`))
       else resolve(took)
     })
   })
