@@ -123,10 +123,12 @@ export class Guest {
       }),
     )
     this.#running = false
-    const outcome: Outcome = this.#outcome ?? { kind: 'stopped', at: this.#place() }
+    if (errors.length === 0) this.#outcome ??= { kind: 'stopped', at: this.#place() }
     const late = this.#lifeOver()
-    if (errors.length + late.length > 0) throw failure([...errors, ...late], late.length, outcome)
-    return outcome
+    if (this.#outcome === undefined || errors.length + late.length > 0) {
+      throw failure([...errors, ...late], late.length, this.#outcome)
+    }
+    return this.#outcome
   }
 
   /** Ends the guest's life; the first reason counts. */
