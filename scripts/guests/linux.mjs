@@ -17,7 +17,7 @@ const kernels = { cloud: debianKernel('linux-image-cloud-amd64'), standard: debi
 export const guestSteps = [
   busybox,
   ...Object.values(kernels).map(({ unpacked }) => unpacked),
-  installedPrograms({ iasl: 'acpica-tools' }),
+  installedPrograms({ iasl: 'acpica-tools', acpidump: 'acpica-tools', acpixtract: 'acpica-tools' }),
 ]
 
 /** The line with which user space begins. */
@@ -28,9 +28,16 @@ const MODULES = ['button', 'evdev', 'pvpanic-mmio']
 
 /** Every busybox program that init/linux.sh uses, and some for who types at its shell. */
 const APPLETS = [
-  'base64', 'cat', 'cttyhack', 'dd', 'devmem', 'dmesg', 'echo', 'grep', 'insmod', 'ls', 'mount', 'nproc', 'poweroff',
+  'cat', 'cttyhack', 'dd', 'devmem', 'dmesg', 'echo', 'grep', 'insmod', 'ls', 'mount', 'nproc', 'poweroff',
   'reboot', 'setsid', 'sh', 'sleep', 'stty', 'uname',
 ] // prettier-ignore
+
+/** ACPICA's own reader of tables, and what it is linked with: where it is here, by where it is in the guest. */
+const ACPIDUMP = {
+  'bin/acpidump': '/usr/bin/acpidump',
+  'lib/libc.so.6': '/lib/x86_64-linux-gnu/libc.so.6',
+  'lib64/ld-linux-x86-64.so.2': '/lib64/ld-linux-x86-64.so.2',
+}
 
 /** The path of a kernel's bzImage. @public @param {KernelName} name */
 export const kernelPath = (name) => kernels[name].vmlinuz()
@@ -39,13 +46,16 @@ export const kernelPath = (name) => kernels[name].vmlinuz()
  * An initramfs for one of the kernels. What its guest does is on the kernel's command line, see init/linux.sh.
  * @public
  * @param {KernelName} kernel  whose modules are in it
+ * @param {{ acpidump?: boolean }} [options]  acpidump: with that program, which then=report wants
  */
-export function guestInitramfs(kernel) {
+export function guestInitramfs(kernel, { acpidump = false } = {}) {
   const modules = kernels[kernel].modules(MODULES)
+  const programs = Object.entries(acpidump ? ACPIDUMP : {})
   return pack([
-    ...['bin', 'dev', 'proc', 'sys', 'modules'].map(directory),
+    ...['bin', 'dev', 'lib', 'lib64', 'proc', 'sys', 'modules'].map(directory),
     file('bin/busybox', readFileSync(join(busybox.path(), 'bin/busybox')), 0o755),
     ...APPLETS.map((applet) => symlink(`bin/${applet}`, 'busybox')),
+    ...programs.map(([name, path]) => file(name, readFileSync(path), 0o755)),
     ...modules.map(({ name, data }) => file(`modules/${name}.ko`, data)),
     file('modules/order', modules.map(({ name }) => `${name}\n`).join('')),
     file('ready', `${READY}\n`),

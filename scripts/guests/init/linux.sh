@@ -26,9 +26,7 @@ report() {
   part nproc nproc
   part meminfo cat /proc/meminfo
   part iomem cat /proc/iomem
-  for table in /sys/firmware/acpi/tables/[A-Z]*; do
-    part "acpi ${table##*/}" base64 "$table"
-  done
+  part acpidump /bin/acpidump
 }
 
 # The first event of any input device that the kernel calls a power button.

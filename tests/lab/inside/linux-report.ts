@@ -11,7 +11,7 @@ const GIB = 1024 ** 3
 
 /**
  * Boots Debian's cloud kernel with 6 GiB: the whole log comes out, it finds these vCPUs, its memory on both sides of the hole
- * and every ACPI table as it was built, iasl reads them, and it switches off.
+ * and every ACPI table as it was built: acpidump's output in there says so. iasl reads them, and it switches off.
  */
 export async function expectOwnMachine(cpus: number): Promise<void> {
   const guest = await startLinux({ cpus, memory: '6G', then: 'report', cmdline: 'loglevel=7' })
@@ -31,9 +31,7 @@ export async function expectOwnMachine(cpus: number): Promise<void> {
   expect(guest.console.text).not.toMatch(/ACPI (BIOS )?Error|ACPI BIOS Warning|\[Firmware Bug\]/)
 
   const parts = reportParts(guest.second.text)
-  expect([...parts.keys()], guest.second.text).toEqual(
-    expect.arrayContaining(['nproc', 'meminfo', 'iomem', 'acpi APIC', 'acpi DSDT', 'acpi FACP']),
-  )
+  expect([...parts.keys()], guest.second.text).toEqual(['nproc', 'meminfo', 'iomem', 'acpidump'])
   expect(parts.get('nproc')?.trim()).toBe(String(cpus))
   const total = Number(/^MemTotal:\s+(\d+) kB$/m.exec(parts.get('meminfo')!)?.[1]) * KIB
   expect(total).toBeGreaterThan(5.7 * GIB)
@@ -51,16 +49,19 @@ export async function expectOwnMachine(cpus: number): Promise<void> {
 
   const folder = mkdtempSync(join(tmpdir(), 'node-kvm-acpi-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'dump'), parts.get('acpidump')!)
+  runIn(folder, 'acpixtract', '-a', 'dump')
   for (const [signature, bytes] of built) {
-    const seen = Buffer.from(parts.get(`acpi ${signature}`)!, 'base64')
-    expect(seen.toString('hex'), signature).toBe(bytes.toString('hex'))
-    const path = join(folder, signature)
-    writeFileSync(`${path}.dat`, seen)
-    const { status, stderr } = spawnSync('iasl', ['-d', `${path}.dat`], { encoding: 'utf8' })
-    expect({ status, stderr }).toMatchObject({
-      status: 0,
-      stderr: expect.not.stringMatching(/error|warning/i) as string,
-    })
-    expect(readFileSync(`${path}.dsl`, 'latin1')).toMatch(new RegExp(`Signature\\s+(: )?"${signature}"`))
+    const name = signature.toLowerCase()
+    expect(readFileSync(join(folder, `${name}.dat`)).toString('hex'), signature).toBe(bytes.toString('hex'))
+    expect(runIn(folder, 'iasl', '-d', `${name}.dat`)).not.toMatch(/error|warning/i)
+    expect(readFileSync(join(folder, `${name}.dsl`), 'latin1')).toMatch(new RegExp(`Signature\\s+(: )?"${signature}"`))
   }
+}
+
+/** Runs one of ACPICA's programs, and returns what it wrote to standard error. */
+function runIn(folder: string, program: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' })
+  expect({ program, status, stdout, stderr }).toMatchObject({ status: 0 })
+  return stderr
 }

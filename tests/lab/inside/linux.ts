@@ -17,7 +17,7 @@ export type KernelName = 'cloud' | 'standard'
 interface Guests {
   READY: string
   kernelPath: (name: KernelName) => string
-  guestInitramfs: (kernel: KernelName) => Uint8Array
+  guestInitramfs: (kernel: KernelName, options?: { acpidump?: boolean }) => Uint8Array
 }
 
 // By its address: the scripts are checked by a project of their own, with other settings.
@@ -56,7 +56,7 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
     ...machineOptions,
     boot: linux({
       kernel: kernelPath(kernel),
-      initrd: guestInitramfs(kernel),
+      initrd: guestInitramfs(kernel, { acpidump: then === 'report' }),
       cmdline: `console=ttyS0 ${cmdline} then=${then}`,
     }),
     devices: [serial({ console }), serial({ line: 2, console: second })],

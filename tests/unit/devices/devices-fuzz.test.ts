@@ -100,7 +100,7 @@ test.each(Object.entries(subjects))(
   '%s: nothing is thrown, nothing grows, and states restore',
   (_, { length, make }) => {
     fc.assert(
-      fc.property(fc.array(step(length), { maxLength: 120 }), (steps) => {
+      fc.property(fc.array(step(length), { maxLength: 120, size: 'max' }), (steps) => {
         let subject = make()
         for (const { kind, offset, bytes, value } of steps) {
           if (kind === 'read') subject.device.read(offset, bytes)
