@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { formatPostMortem, type PostMortem, readSymbols } from '../inspect/index.js'
 import { describeOutcome, Machine, type Outcome, serial } from '../machine/index.js'
+import { KEYS_HELP } from './escape-keys.js'
 import { FORMATS, readSource, type Source, type SourceOptions } from './run-source.js'
 import { openTerminal } from './terminal.js'
 import { traceExits } from './trace-exits.js'
@@ -56,11 +57,18 @@ export function addRun(program: Command): void {
     .addHelpText(
       'after',
       `
-Keys: Ctrl-A x ends the guest, Ctrl-A p presses the power button, Ctrl-A h shows these keys, Ctrl-A Ctrl-A sends Ctrl-A.
-Everything else, Ctrl-C too, goes to the guest.
+Keys, on a terminal:
+${indent(KEYS_HELP)}
 
-Exit status: 0 power-off, or a reset with --no-reboot; what the guest wrote to the exit port, (value << 1) | 1; 3 panic;
-4 triple fault; 5 KVM could not go on; 124 time limit; 1 other errors; 2 wrong command line.
+Exit status:
+  0              the guest switched off, or was ended by Ctrl-A x or a signal, or reset with --no-reboot
+  (v << 1) | 1   the guest wrote v to the exit port: an odd number, so a 1, 3 or 5 may be the guest's
+  3              the guest's kernel panicked
+  4              triple fault
+  5              KVM could not go on
+  124            the time limit
+  1              any other error
+  2              the command line is wrong
 
 Examples:
   node-kvm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0' --cpus 2 --memory 512M
@@ -119,6 +127,8 @@ function report(outcome: Outcome & { vcpus: object[] }, postMortem: PostMortem |
     console.error(`\nnode-kvm: ${describeOutcome(outcome)}`)
   }
 }
+
+const indent = (text: string) => text.replaceAll(/^/gm, '  ')
 
 function wholeNumber(text: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')

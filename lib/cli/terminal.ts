@@ -1,13 +1,11 @@
 import { PassThrough } from 'node:stream'
+import { type EscapeCommand, escapeKeys, KEYS_HELP } from './escape-keys.js'
 
 /** What the keys behind the escape key do. */
 export interface TerminalActions {
   stop(): void
   powerButton(): void
 }
-
-const ESCAPE = 0x01 // Ctrl-A, as in QEMU and screen
-const KEYS = 'Ctrl-A x: end the guest · p: power button · h: this · Ctrl-A: send Ctrl-A'
 
 export interface Terminal {
   /** What is typed for the guest. */
@@ -19,45 +17,45 @@ export interface Terminal {
   close(): void
 }
 
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
 /** Standard input for a guest: raw, with an escape key. It is given back however the process ends. */
 export function openTerminal(): Terminal {
   const { stdin } = process
   const input = new PassThrough()
   const raw = stdin.isTTY
-  let escaped = false
   let actions: TerminalActions | undefined
 
   const restore = () => {
     if (raw) stdin.setRawMode(false)
   }
   const say = (text: string) => {
-    process.stderr.write(`\r\n[${text}]\r\n`)
+    process.stderr.write(`\r\n[${text.replaceAll('\n', '\r\n ')}]\r\n`)
   }
-  const command = (key: number) => {
-    if (key === ESCAPE) input.write(Uint8Array.of(ESCAPE))
-    else if (key === 0x78) actions?.stop()
-    else if (key === 0x70) actions?.powerButton()
-    else say(KEYS)
+  const onSignal = () => actions?.stop()
+  const commands: Record<EscapeCommand, () => void> = {
+    stop: onSignal,
+    powerButton: () => actions?.powerButton(),
+    windowSize: () => {
+      const size = windowSize()
+      // Enter is a carriage return.
+      if (size === undefined) say('this window does not tell its size')
+      else input.write(`stty rows ${size.rows} cols ${size.columns}\r`)
+    },
+    help: () => say(KEYS_HELP),
+    escape: () => input.write('\x01'),
   }
+  const split = raw ? escapeKeys() : (chunk: Buffer) => [chunk]
   const onData = (chunk: Buffer) => {
-    let start = 0
-    for (const [index, key] of chunk.entries()) {
-      if (escaped) {
-        escaped = false
-        start = index + 1
-        command(key)
-      } else if (raw && key === ESCAPE) {
-        if (index > start) input.write(chunk.subarray(start, index))
-        escaped = true
-        start = index + 1
-      }
+    for (const part of split(chunk)) {
+      if (typeof part === 'string') commands[part]()
+      else input.write(part)
     }
-    if (start < chunk.length && !input.write(chunk.subarray(start))) stdin.pause()
+    if (input.writableNeedDrain) stdin.pause()
   }
   const onDrain = () => {
     stdin.resume()
   }
-  const onSignal = () => actions?.stop()
 
   return {
     input,
@@ -66,18 +64,25 @@ export function openTerminal(): Terminal {
       actions = given
       if (raw) stdin.setRawMode(true)
       process.on('exit', restore)
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+      for (const signal of ENDING) process.on(signal, onSignal)
       input.on('drain', onDrain)
       stdin.on('data', onData)
     },
     close() {
       restore()
       process.off('exit', restore)
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal)
+      for (const signal of ENDING) process.off(signal, onSignal)
+      input.off('drain', onDrain)
       stdin.off('data', onData)
       stdin.pause()
       // A file, /dev/null for one, has none.
       ;(stdin as { unref?: () => void }).unref?.()
     },
   }
+}
+
+/** Of the terminal that shows what the guest writes. A serial line of a virtual terminal may have none: 0 by 0. */
+function windowSize(): { rows: number; columns: number } | undefined {
+  const shown = [process.stdout, process.stderr].find(({ isTTY }) => isTTY)
+  return shown !== undefined && shown.rows > 0 && shown.columns > 0 ? shown : undefined
 }
