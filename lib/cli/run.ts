@@ -99,8 +99,15 @@ async function run({ boot, devices }: Source, options: Options): Promise<number>
       terminal.say(machine.powerButton() ? 'power button pressed' : 'the guest does not listen to the power button')
     },
   })
+  // Who reads it may go, as `head` does; a disk may be full.
+  let outputError: Error | undefined
+  process.stdout.on('error', (error: Error) => {
+    outputError = error
+    void machine.stop()
+  })
   try {
     const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
+    if (outputError !== undefined) throw outputError
     const unexpected = UNEXPECTED.includes(outcome.kind)
     const postMortem = unexpected ? await machine.postMortem(symbols === undefined ? {} : { symbols }) : undefined
     const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))

@@ -7,14 +7,15 @@ import { onTestFinished } from 'vitest'
 
 const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
-/** A shell's commands around "$@", the program: it leaves its status, and the terminal's mode before and after. */
-const AROUND = `
+/** A shell's commands around "$@", the program: they leave its status, and the terminal's mode before and after. */
+const shell = (run: string) => `
   stty rows 33 cols 101
   stty -g >before
-  sh -c 'echo $$ >pid; exec "$@"' sh "$@"
-  echo $? >status
+  ${run}
   stty -g >after
 `
+/** How the program is started, whose process a test may want to signal. */
+const RUN = `sh -c 'echo $$ >pid; exec "$@"' sh "$@"; echo $? >status`
 
 export interface TerminalSession {
   /** Waits until that has come, after what was waited for before. */
@@ -26,9 +27,9 @@ export interface TerminalSession {
 }
 
 /** Starts `node-kvm run ARGS` on a terminal with 33 rows and 101 columns. `folder` gets what the session leaves. */
-export function runOnTerminal(folder: string, args: string[], { around = AROUND } = {}): TerminalSession {
+export function runOnTerminal(folder: string, args: string[], { run = RUN } = {}): TerminalSession {
   const words = [process.execPath, program, 'run', ...args].map(quote).join(' ')
-  const command = `set -- ${words}\n${around}`
+  const command = `set -- ${words}\n${shell(run)}`
   const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
     cwd: folder,
     env: { ...process.env, SHELL: '/bin/sh' },

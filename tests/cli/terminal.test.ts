@@ -44,8 +44,8 @@ beforeEach(() => {
 })
 
 /** The guest, when it waits for what is typed. */
-async function startGuest(options: string[] = [], settings = {}): Promise<TerminalSession> {
-  const session = runOnTerminal(folder, ['--format', 'flat', 'echo', ...options], settings)
+async function startGuest(settings: { run?: string } = {}): Promise<TerminalSession> {
+  const session = runOnTerminal(folder, ['--format', 'flat', 'echo'], settings)
   await session.expect(READY)
   return session
 }
@@ -136,5 +136,15 @@ describe('the terminal is as it was', () => {
   ])('after %s', async (_end, args, expected) => {
     const { status, before, after } = await runOnTerminal(folder, args).end()
     expect({ status, mode: after }).toEqual({ status: expected, mode: before })
+  })
+
+  test('when nobody reads the output any more', async () => {
+    const run = '{ "$@"; echo $? >status; } | { head -c 1; exec <&-; echo gone >&2; }'
+    const guest = await startGuest({ run })
+    await guest.expect('gone')
+    guest.type('a')
+    await guest.expect('node-kvm: write EPIPE')
+    const { status, before, after } = await guest.end()
+    expect({ status, mode: after }).toEqual({ status: 1, mode: before })
   })
 })
