@@ -17,14 +17,14 @@ interface Options extends SourceOptions {
   json?: true
 }
 
-/** How the command ends, by outcome; a guest's own code through the exit port comes as it is. */
+/** How the command ends, by outcome. All are even: a guest's own code, through the exit port, is odd. */
 export const RUN_STATUS = {
   'power-off': 0,
   reset: 0,
   stopped: 0,
-  panic: 3,
-  'triple-fault': 4,
-  'kvm-error': 5,
+  panic: 4,
+  'triple-fault': 6,
+  'kvm-error': 8,
   timeout: 124,
 } as const
 
@@ -62,10 +62,10 @@ ${indent(KEYS_HELP)}
 
 Exit status:
   0              the guest switched off, or was ended by Ctrl-A x or a signal, or reset with --no-reboot
-  (v << 1) | 1   the guest wrote v to the exit port: an odd number, so a 1, 3 or 5 may be the guest's
-  3              the guest's kernel panicked
-  4              triple fault
-  5              KVM could not go on
+  (v << 1) | 1   the guest wrote v to the exit port; all others but 1 are even
+  4              the guest's kernel panicked
+  6              triple fault
+  8              KVM could not go on
   124            the time limit
   1              any other error
   2              the command line is wrong

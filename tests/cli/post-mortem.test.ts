@@ -31,6 +31,8 @@ function kernel(name: string, code: number[]): string {
 // call 1f; hlt; 1: mov edx, 0x505; mov al, 1; out dx, al; hlt
 const panicking = kernel('panics', [0xe8, 1, 0, 0, 0, 0xf4, 0xba, 5, 5, 0, 0, 0xb0, 1, 0xee, 0xf4])
 const spinning = kernel('spins', [0xeb, 0xfe])
+// push 0; push 0; lidt [esp]; ud2: nothing handles it
+const faulting = kernel('faults', [0x6a, 0, 0x6a, 0, 0x0f, 0x01, 0x1c, 0x24, 0x0f, 0x0b])
 const exiting = kernel('exits', [0xb0, 0, 0xe6, 0xf4])
 const systemMap = file('System.map', '0000000000100000 T start\n0000000000100015 T panic\n000000000010001f D data\n')
 
@@ -39,7 +41,7 @@ const run = (...args: string[]) => runCli('run', ...args)
 describe('node-kvm run', () => {
   test('a panic: registers, code, calls by name, exits and console on standard error', () => {
     const { status, stdout, stderr } = run(panicking, '--symbols', systemMap)
-    expect({ status, stdout }).toEqual({ status: 3, stdout: 'x' })
+    expect({ status, stdout }).toEqual({ status: 4, stdout: 'x' })
     expect(stderr).toMatch(/^\nnode-kvm: the guest's kernel panicked \(vCPU 0 at 0x10001d\)\n/)
     expect(stderr).toMatch(/^ {2}-> 0x10001d panic\+0x8 .* hlt$/m)
     expect(stderr).toMatch(/^ {2}stack:\n {6}0x10001d panic\+0x8\n {4}\? 0x100014 start\+0x14$/m)
@@ -50,7 +52,7 @@ describe('node-kvm run', () => {
   test('--json has it, too', () => {
     const { status, stderr } = run(panicking, '--json')
     const outcome = JSON.parse(stderr) as { kind: string; postMortem: PostMortem }
-    expect([status, outcome.kind, outcome.postMortem.outcome]).toEqual([3, 'panic', 'panic'])
+    expect([status, outcome.kind, outcome.postMortem.outcome]).toEqual([4, 'panic', 'panic'])
     expect(outcome.postMortem).toMatchObject({ vcpu: 0, console: ['x'], vcpus: [{ cpu: { mode: 'protected mode' } }] })
   })
 
@@ -58,6 +60,12 @@ describe('node-kvm run', () => {
     const { status, stderr } = run(spinning, '--timeout', '0.3')
     expect(status).toBe(124)
     expect(stderr).toMatch(/^ {2}-> 0x10000f .* jmp 0x10000f$/m)
+  })
+
+  test('a triple fault', () => {
+    const { status, stderr } = run(faulting)
+    expect(status).toBe(6)
+    expect(stderr).toMatch(/^\nnode-kvm: .*triple fault/)
   })
 
   test('an end that the guest has chosen is no accident', () => {

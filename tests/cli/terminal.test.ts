@@ -104,6 +104,7 @@ test('--help lists the same keys', async () => {
   guest.type('\x01h\x01x')
   const { shown } = await guest.end()
   const [keys = ''] = /Ctrl-A x [^\]]*/.exec(shown) ?? []
+  expect(keys).toContain('Ctrl-A w')
   const { stdout } = runCli('run', '--help')
   for (const line of keys.split('\r\n')) expect(stdout).toContain(line.trim())
 })
@@ -113,7 +114,7 @@ describe('the terminal is as it was', () => {
     ['quitting', '\x01x', 0],
     ['power-off', 'O', 0],
     ['the exit port', 'E', 15],
-    ['a panic', '!', 3],
+    ['a panic', '!', 4],
   ])('after %s', async (_end, keys, expected) => {
     const guest = await startGuest()
     guest.type(keys)
