@@ -17,6 +17,9 @@ export interface Terminal {
   close(): void
 }
 
+/** In bytes. More than this for a guest that does not read is lost, so that the escape key is always heard. */
+const TYPE_AHEAD = 2 ** 20
+
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /** Standard input for a guest: raw, with an escape key. It is given back however the process ends. */
@@ -49,9 +52,9 @@ export function openTerminal(): Terminal {
   const onData = (chunk: Buffer) => {
     for (const part of split(chunk)) {
       if (typeof part === 'string') commands[part]()
-      else input.write(part)
+      else if (!raw || input.writableLength < TYPE_AHEAD) input.write(part)
     }
-    if (input.writableNeedDrain) stdin.pause()
+    if (!raw && input.writableNeedDrain) stdin.pause()
   }
   const onDrain = () => {
     stdin.resume()

@@ -53,7 +53,8 @@ export function linux(options: LinuxOptions): BootSource {
   const unpack = checkBoolean('unpack', options.unpack ?? false)
   return {
     async prepare() {
-      const [image, initrd] = await Promise.all([bytesOf('kernel', options.kernel), optional('initrd', options.initrd)])
+      const image = await bytesOf('kernel', options.kernel)
+      const initrd = await optional('initrd', options.initrd)
       const kernel = unpack ? await unpackKernel(image) : image
       return {
         load: ({ memory, layout, rsdp }) =>

@@ -36,16 +36,25 @@ const ECHO = Uint8Array.from([
   ...[0xeb, 0xc4], //                jmp next
 ])
 
+/** One that prints ">" and never looks at its serial line again: jmp to itself. */
+const DEAF = Uint8Array.of(0xba, 0xf8, 0x03, 0xb0, 0x3e, 0xee, 0xeb, 0xfe)
+
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'node-kvm-terminal-'))
   writeFileSync(join(folder, 'echo'), ECHO)
+  writeFileSync(join(folder, 'deaf'), DEAF)
   return () => rmSync(folder, { recursive: true })
 })
 
+interface GuestSettings {
+  image?: 'echo' | 'deaf'
+  run?: string
+}
+
 /** The guest, when it waits for what is typed. */
-async function startGuest(settings: { run?: string } = {}): Promise<TerminalSession> {
-  const session = runOnTerminal(folder, ['--format', 'flat', 'echo'], settings)
+async function startGuest({ image = 'echo', ...settings }: GuestSettings = {}): Promise<TerminalSession> {
+  const session = runOnTerminal(folder, ['--format', 'flat', image], settings)
   await session.expect(READY)
   return session
 }
@@ -97,6 +106,13 @@ describe('keys', () => {
     guest.type('\x01x')
     await guest.end()
   })
+})
+
+test('a guest that takes no input does not keep the escape key from being heard', async () => {
+  const guest = await startGuest({ image: 'deaf' })
+  guest.type('more than any buffer on the way has room for\r'.repeat(50_000))
+  guest.type('\x01x')
+  expect(await guest.end()).toMatchObject({ status: 0 })
 })
 
 test('--help lists the same keys', async () => {
