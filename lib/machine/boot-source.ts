@@ -5,7 +5,7 @@ import { type KernelFormat, loadKernel } from '../boot/load.js'
 import type { MemoryLayout } from '../boot/memory-layout.js'
 import type { BootMemory, BootResult } from '../boot/types.js'
 import { unpackKernel } from '../boot/unpack/unpack.js'
-import { checkBoolean, checkOneOf, checkOptions } from '../validate.js'
+import { checkBoolean, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 
 /** What a boot source needs to put a guest into memory. */
 export interface BootContext {
@@ -78,6 +78,7 @@ export interface KernelSourceOptions {
 export function kernel(options: KernelSourceOptions): BootSource {
   checkOptions('options', options, ['kernel', 'cmdline', 'modules', 'format'])
   const { cmdline, format } = options
+  if (options.modules !== undefined) checkModules(options.modules)
   return {
     async prepare() {
       const image = await bytesOf('kernel', options.kernel)
@@ -97,8 +98,14 @@ export function kernel(options: KernelSourceOptions): BootSource {
   }
 }
 
+function checkModules(modules: Required<KernelSourceOptions>['modules']): void {
+  if (!Array.isArray(modules)) throw invalidArgument('modules', modules, 'an array of modules')
+  for (const [index, module] of modules.entries()) checkOptions(`modules[${index}]`, module, ['image', 'cmdline'])
+}
+
 /** A flat binary at an address, started in the mode that it wants. */
 export function flat(options: Omit<FlatOptions, 'image' | 'e820'> & { image: Image }): BootSource {
+  checkOptions('options', options, ['image', 'address', 'mode', 'entry'])
   return {
     async prepare() {
       const image = await bytesOf('image', options.image)

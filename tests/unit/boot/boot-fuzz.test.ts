@@ -6,9 +6,12 @@ import { describe, expect, test } from 'vitest'
 import {
   type BootResult,
   detectFormat,
+  kernelFormat,
   loadBzImage,
   loadElf,
   loadFirmware,
+  loadFlat,
+  loadKernel,
   loadMultiboot,
   loadMultiboot2,
   loadPvh,
@@ -17,13 +20,12 @@ import {
   unpackKernel,
 } from '../../../lib/boot/index.js'
 import { KvmError } from '../../../lib/errors.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 import { bzImage, elf, multiboot1Header, multiboot2Header, vmlinux } from './images.js'
 import * as packed from './packed.js'
 import { MIB, SparseMemory } from './sparse-memory.js'
 
 const SIZE = 64 * MIB
-const options = { numRuns: FUZZ_RUNS, seed: 6 }
 
 /** A pattern with a header in it. */
 function file(header: Uint8Array): Uint8Array {
@@ -61,6 +63,14 @@ const SUBJECTS: [string, Uint8Array, number, (memory: SparseMemory, kernel: Uint
     (memory, kernel) => loadMultiboot2(memory, { kernel, cmdline, modules: [{ bytes: initrd }] }),
   ],
   ['firmware', new Uint8Array(4096), 0x10, (memory, image) => loadFirmware(memory, { image })],
+]
+
+/** Loaders that read no header themselves. */
+const OTHERS: ((memory: SparseMemory, image: Uint8Array) => BootResult)[] = [
+  (memory, kernel) => loadKernel(memory, { kernel, initrd, cmdline }),
+  ...(['real', 'protected', 'long'] as const).map(
+    (mode) => (memory: SparseMemory, image: Uint8Array) => loadFlat(memory, { image, address: 0x8000, mode }),
+  ),
 ]
 
 /** Values that break sums and comparisons more often than random ones do. */
@@ -120,7 +130,7 @@ describe.each(SUBJECTS)('%s', (name, image, reach, load) => {
           if (name !== 'firmware') expect(end).toBeLessThanOrEqual(SIZE)
         }
       }),
-      options,
+      fuzzRuns(),
     )
   })
 })
@@ -129,14 +139,16 @@ test('bytes of any kind, to every loader', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 0x300 }), (bytes) => {
       detectFormat(bytes)
+      attempt(() => kernelFormat(bytes))
       for (const [, , , load] of SUBJECTS) attempt(() => load(new SparseMemory(memoryLayout(SIZE).ram), bytes))
+      for (const load of OTHERS) attempt(() => load(new SparseMemory(memoryLayout(SIZE).ram), bytes))
     }),
-    options,
+    fuzzRuns(),
   )
 })
 
 test('payloads with bytes overwritten never unpack to more than they say', async () => {
-  const payloads = [packed.xzX86, packed.xzBlocks, packed.lz4, packed.zstd]
+  const payloads = [packed.xzX86, packed.xzBlocks, packed.xzArm, packed.lz4, packed.zstd, packed.bzip2]
   const change = fc.record({ at: fc.nat(), byte: fc.nat(255) })
   await fc.assert(
     fc.asyncProperty(
@@ -150,6 +162,6 @@ test('payloads with bytes overwritten never unpack to more than they say', async
         else expect(result).toMatchObject({ code: 'ERR_KVM_BOOT_IMAGE' })
       },
     ),
-    options,
+    fuzzRuns(),
   )
 }, 120_000)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { Bus, type BusMapping } from '../../../lib/bus/index.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 
 const SIZE = 64
 
@@ -42,6 +42,6 @@ test('every byte of an access reaches the device that has its address', () => {
         }
       }
     }),
-    { numRuns: FUZZ_RUNS, seed: 6 },
+    fuzzRuns(),
   )
 })

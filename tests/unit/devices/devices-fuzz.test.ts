@@ -17,7 +17,7 @@ import {
   SystemControlA,
   SystemControlB,
 } from '../../../lib/devices/index.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 import { fastPaths, TestClock } from './access.js'
 import { TestMemory } from './test-memory.js'
 
@@ -74,9 +74,19 @@ const subjects: Record<string, { length: number; make: () => Subject }> = {
   fw_cfg: {
     length: 12,
     make: () => {
-      const device = new FwCfg({ memory: new TestMemory(0x1000) })
+      const memory = new TestMemory(0x1000)
+      const device = new FwCfg({ memory })
       device.addFile('etc/rw', new Uint8Array(16), { writable: true })
-      return { device }
+      // The guest writes a DMA descriptor for any item, of any length, to any address (QEMU docs/specs/fw_cfg.rst).
+      const host = (value: number) => {
+        const descriptor = new DataView(new ArrayBuffer(16))
+        descriptor.setUint32(0, ((value % 0x30) << 16) | (value & 0x1f))
+        descriptor.setUint32(4, value % 5 === 0 ? 0xffff_ffff : value % 40)
+        descriptor.setUint32(12, value % 7 === 0 ? 0xffff_fff0 : value & 0xfff)
+        if (value % 11 === 0) descriptor.setUint32(8, value)
+        memory.write(value & 0xf0, new Uint8Array(descriptor.buffer))
+      }
+      return { device, host }
     },
   },
   'debug console': { length: 1, make: () => ({ device: new DebugConsole() }) },
@@ -87,12 +97,18 @@ const subjects: Record<string, { length: number; make: () => Subject }> = {
   'port 0x61': { length: 1, make: () => ({ device: new SystemControlB() }) },
 }
 
+/** Any bytes; or small ones, which are addresses of DMA descriptors, commands and register numbers. */
+const bytes = fc.oneof(
+  fc.uint8Array({ minLength: 1, maxLength: 8 }),
+  fc.nat(0xf0).map((address) => Uint8Array.of(0, 0, 0, address & 0xf0)),
+)
+
 const step = (length: number) =>
   fc.record({
     kind: fc.constantFrom('read', 'write', 'write', 'host', 'restore'),
     // One past the end too: a device must not count on how it was mapped.
     offset: fc.nat(length),
-    bytes: fc.uint8Array({ minLength: 1, maxLength: 8 }),
+    bytes,
     value: fc.nat(0xffff),
   })
 
@@ -109,7 +125,7 @@ test.each(Object.entries(subjects))(
           else subject = restored(subject, make())
         }
       }),
-      { numRuns: FUZZ_RUNS, seed: 6 },
+      fuzzRuns(),
     )
   },
 )
@@ -157,7 +173,7 @@ test.each(Object.entries(subjects).filter(([, { make }]) => make().device.restor
           host?.(offset)
         },
       ),
-      { numRuns: FUZZ_RUNS, seed: 6 },
+      fuzzRuns(),
     )
   },
 )

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { ConsoleTail } from '../../../lib/inspect/console-tail.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 
 function linesOf(...pieces: (string | Uint8Array)[]): string[] {
   const tail = new ConsoleTail()
@@ -65,6 +65,6 @@ test('whatever is written, nothing reaches a terminal but text', () => {
     fc.property(fc.array(fc.uint8Array({ maxLength: 6000 }), { maxLength: 4 }), (pieces) => {
       for (const line of linesOf(...pieces)) expect(line).not.toMatch(/(?!\t)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
     }),
-    { numRuns: FUZZ_RUNS, seed: 6 },
+    fuzzRuns(),
   )
 })

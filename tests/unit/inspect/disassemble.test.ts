@@ -1,8 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { type CodeSize, disassemble } from '../../../lib/inspect/index.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
 
 const text = async (bytes: number[], codeSize: CodeSize, address = 0x1000n) =>
   (await disassemble(Uint8Array.from(bytes), { address, codeSize })).map((instruction) => instruction.text)
@@ -54,20 +52,4 @@ describe('disassemble', () => {
     await expect(disassemble(bytes, { address: -1n, codeSize: 64 })).rejects.toMatchObject({ code })
     await expect(disassemble([1] as never, { address: 0n, codeSize: 64 })).rejects.toMatchObject({ code })
   })
-})
-
-test('any bytes, at any address: every byte is in one instruction', async () => {
-  const address = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
-  await fc.assert(
-    fc.asyncProperty(
-      fc.uint8Array({ maxLength: 64 }),
-      fc.constantFrom<CodeSize>(16, 32, 64),
-      address,
-      async (bytes, codeSize, start) => {
-        const instructions = await disassemble(bytes, { address: start, codeSize })
-        expect(Buffer.concat(instructions.map((one) => one.bytes))).toEqual(Buffer.from(bytes))
-      },
-    ),
-    { numRuns: FUZZ_RUNS, seed: 6 },
-  )
 })

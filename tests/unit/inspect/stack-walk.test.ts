@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { type CpuState, LinearMemory, parseSymbols, walkStack } from '../../../lib/inspect/index.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 import { CODE_16, cpu, mapLong, type Registers, systemMap, TestMemory } from './guest.js'
 
 const walk = (state: CpuState, memory: TestMemory, symbols?: Parameters<typeof walkStack>[2]) =>
@@ -226,6 +226,6 @@ test('any registers and any stack: at most 32 frames, the first of which is the 
       expect(frames[0]?.from).toBe('rip')
       expect(frames.length).toBeLessThanOrEqual(32)
     }),
-    { numRuns: FUZZ_RUNS, seed: 6 },
+    fuzzRuns(),
   )
 })

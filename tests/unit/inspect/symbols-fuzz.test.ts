@@ -5,11 +5,10 @@ import { expect, test } from 'vitest'
 import { parseSymbols } from '../../../lib/inspect/index.js'
 import { KvmError } from '../../../lib/errors.js'
 import { setField, type Width } from '../boot/images.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 import { elfWithSymbols, symbolAt } from './elf-image.js'
 import { latin1 } from './guest.js'
 
-const options = { numRuns: FUZZ_RUNS, seed: 6 }
 const word = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 
 function ask(bytes: Uint8Array, address: bigint): void {
@@ -30,7 +29,7 @@ function ask(bytes: Uint8Array, address: bigint): void {
 }
 
 test('bytes of any kind', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), word, ask), options)
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), word, ask), fuzzRuns())
 })
 
 test('lines like those of a System.map', () => {
@@ -45,7 +44,7 @@ test('lines like those of a System.map', () => {
   )
   fc.assert(
     fc.property(fc.array(line, { maxLength: 20 }), word, (lines, address) => ask(latin1(lines.join('\n')), address)),
-    options,
+    fuzzRuns(),
   )
 })
 
@@ -74,6 +73,6 @@ test.each([32, 64] as const)('ELF of %i bits with fields overwritten and its end
         ask(cut ? copy.subarray(0, length) : copy, at)
       },
     ),
-    options,
+    fuzzRuns(),
   )
 })

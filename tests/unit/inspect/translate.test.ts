@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { LinearMemory, type PagingState, translate } from '../../../lib/inspect/index.js'
 import { expectRefusal, NOT_UINT64S } from '../../thrown.js'
-import { FUZZ_RUNS } from '../fuzz-runs.js'
+import { fuzzRuns } from '../fuzz-runs.js'
 import { LONG, PAGED, PROTECTED, TestMemory } from './guest.js'
 
 const [PSE, PAE, LA57, NXE] = [0x10n, 0x20n, 0x1000n, 0x800n] as const
@@ -207,7 +207,7 @@ describe('hostile tables', () => {
           expect(read.bytes.length < 9000).toBe(read.problem !== undefined)
         },
       ),
-      { numRuns: FUZZ_RUNS, seed: 6 },
+      fuzzRuns(),
     )
   })
 
