@@ -9,12 +9,16 @@ const SIB_FOLLOWS = 4
 
 /** The longest call without prefixes: FF /2 with a SIB byte and a displacement of 32 bits. */
 const LONGEST_CALL = 7
+const SHORTEST_CALL = 2
 
 /** Whether a near call ends right before an address, as it does before every return address. */
 export function followsCall(memory: LinearMemory, address: bigint, codeSize: CodeSize): boolean {
   const relative = codeSize === 16 ? 3 : 5
+  // Most words on a stack point to nothing: that is found out first, by a single read.
+  const shortest = BigInt(SHORTEST_CALL)
+  if (address < shortest || memory.read(address - shortest, SHORTEST_CALL).bytes.length < SHORTEST_CALL) return false
   // What lies before may be unmapped, so the shorter forms are read on their own where the longest cannot be.
-  for (let length = LONGEST_CALL; length >= 2; length--) {
+  for (let length = LONGEST_CALL; length >= SHORTEST_CALL; length--) {
     if (address < BigInt(length)) continue
     const { bytes } = memory.read(address - BigInt(length), length)
     if (bytes.length < length) continue

@@ -30,6 +30,8 @@ const PAGE = 4096
 const DEFAULT_MEMORY = 256 * 2 ** 20
 const MIN_MEMORY = 2 ** 20
 
+const isDevice = (device: Partial<MachineDevice> | null | undefined) => typeof device?.attach === 'function'
+
 export function checkMachineOptions(options: MachineOptions): CheckedMachineOptions {
   checkOptions('options', options, ['cpus', 'memory', 'boot', 'devices', 'onReset'])
   const { boot, devices = [], onReset = 'boot' } = options
@@ -38,7 +40,7 @@ export function checkMachineOptions(options: MachineOptions): CheckedMachineOpti
   if (typeof (boot as Partial<BootSource> | undefined)?.prepare !== 'function') {
     throw invalidArgument('boot', boot, 'a boot source, for example linux({ kernel })')
   }
-  if (!Array.isArray(devices) || !devices.every((device: MachineDevice) => typeof device.attach === 'function')) {
+  if (!Array.isArray(devices) || !devices.every(isDevice)) {
     throw invalidArgument('devices', devices, 'an array of machine devices, for example [serial({ output })]')
   }
   return {
