@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace node_kvm {
@@ -11,6 +12,27 @@ std::shared_ptr<Mapping> Mapping::Map(std::size_t size, int protection, int flag
   void* address = mmap(nullptr, size, protection, flags, fd, 0);
   if (address == MAP_FAILED) return nullptr;
   return std::make_shared<Mapping>(address, size);
+}
+
+std::shared_ptr<Mapping> Mapping::MapAligned(std::size_t size, std::size_t alignment, int protection, int flags,
+                                             int fd) {
+  // Addresses are taken first, more than are wanted, and the rest is given back.
+  const std::size_t room = size + alignment;
+  void* start = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) return nullptr;
+  auto whole = std::make_shared<Mapping>(start, room);
+  std::size_t left = room;
+  void* aligned = start;
+  if (std::align(alignment, size, aligned, left) == nullptr ||
+      mmap(aligned, size, protection, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+    return nullptr;
+  }
+  const std::size_t before = room - left;
+  whole->address_ = aligned;
+  whole->size_ = size;
+  if (before != 0) munmap(start, before);
+  if (left != size) munmap(whole->data() + size, left - size);
+  return whole;
 }
 
 Mapping::~Mapping() { munmap(address_, size_); }

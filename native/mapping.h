@@ -16,6 +16,9 @@ class Mapping {
  public:
   // Returns an empty pointer and leaves errno set when the kernel refuses.
   static std::shared_ptr<Mapping> Map(std::size_t size, int protection, int flags, int fd);
+  // The same at an address that is a multiple of this power of two, at least a page.
+  static std::shared_ptr<Mapping> MapAligned(std::size_t size, std::size_t alignment, int protection, int flags,
+                                             int fd);
 
   Mapping(void* address, std::size_t size) : address_(address), size_(size) {}
   ~Mapping();

@@ -13,8 +13,11 @@
 namespace node_kvm {
 namespace {
 
-// What JavaScript passes as the second argument of `new Memory(size, backing, hugePageShift)`.
+// What JavaScript passes as the second argument of `new Memory(size, backing, hugePageShift, transparent)`.
 enum class Backing : std::uint32_t { kMemfd = 0, kAnonymous = 1 };
+
+// KVM maps a huge page into the guest only where the addresses of both sides allow it.
+constexpr std::size_t kTransparentHugePage = std::size_t{1} << 21;
 
 }  // namespace
 
@@ -23,12 +26,14 @@ Napi::Function Memory::Define(Napi::Env env) {
                      {InstanceMethod<&Memory::Buffer>("buffer"), InstanceMethod<&Memory::Close>("close")});
 }
 
-// new Memory(size, backing, hugePageShift): hugePageShift is log2 of the huge page size, 0 for ordinary pages.
+// new Memory(size, backing, hugePageShift, transparent): hugePageShift is log2 of the huge page size, 0 for ordinary
+// pages, of which the kernel may make huge ones by itself if transparent.
 Memory::Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) {
   const Napi::Env env = info.Env();
   const std::uint64_t size = ToUint64(info, 0);
   const auto backing = static_cast<Backing>(ToUint32(info, 1));
   const std::uint32_t huge_shift = ToUint32(info, 2);
+  const bool transparent = info[3].ToBoolean();
   if (size == 0 || huge_shift > 34)
     throw Napi::RangeError::New(env, "memory needs a size and a huge page shift below 35");
 
@@ -49,8 +54,12 @@ Memory::Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) 
   }
   // Huge pages are reserved at once: a machine without them says so here, not by SIGBUS at the first access.
   if (huge_shift != 0) map_flags &= ~MAP_NORESERVE;
-  auto mapping = Mapping::Map(size, PROT_READ | PROT_WRITE, map_flags, fd.get());
+  auto mapping = transparent
+                     ? Mapping::MapAligned(size, kTransparentHugePage, PROT_READ | PROT_WRITE, map_flags, fd.get())
+                     : Mapping::Map(size, PROT_READ | PROT_WRITE, map_flags, fd.get());
   if (!mapping) throw SystemError(env, "mmap", errno);
+  // A kernel that has none says EINVAL; then there are none.
+  if (transparent) static_cast<void>(madvise(mapping->data(), size, MADV_HUGEPAGE));
   state_ = std::make_shared<MemoryState>(std::move(fd), std::move(mapping));
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
 }

@@ -109,7 +109,7 @@ export interface NativeLayout {
 /** What native/addon.cc exports. */
 export interface Binding {
   openKvm(path: string): NativeFd
-  Memory: new (size: number, backing: number, hugePageShift: number) => NativeMemory
+  Memory: new (size: number, backing: number, hugePageShift: number, transparent: boolean) => NativeMemory
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
   Hub: new (event: NativeEventFd) => NativeHub

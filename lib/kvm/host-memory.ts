@@ -12,12 +12,18 @@ export interface HostMemoryOptions {
   size: number
   /** `memfd` (the default): a file in memory that other mappings can share. `anonymous`: private to this process. */
   backing?: 'memfd' | 'anonymous'
-  /** Take it from the host's pool of huge pages of that size, which the administrator must have filled. */
-  hugePages?: '2M' | '1G'
+  /**
+   * `2M` and `1G`: taken from the host's pool of huge pages of that size, which the administrator must have filled.
+   * `transparent`: the kernel may use huge pages as memory is touched. The guest then faults less often, and uses more
+   * memory than it touches. For `anonymous` memory Linux allows that as it comes; for `memfd` only where
+   * `/sys/kernel/mm/transparent_hugepage/shmem_enabled` says `advise`. Where it is not allowed, pages are ordinary.
+   */
+  hugePages?: '2M' | '1G' | 'transparent'
 }
 
 const BACKINGS = ['memfd', 'anonymous'] as const
-const HUGE_PAGE_SHIFTS = { '2M': 21, '1G': 30 } as const
+const HUGE_PAGE_SHIFTS = { '2M': 21, '1G': 30, transparent: 0 } as const
+const HUGE_PAGES = ['2M', '1G', 'transparent'] as const
 
 /**
  * Memory of this process that VMs can use as guest memory. `vm.addMemory({ at, size })` allocates its own; allocate it
@@ -40,13 +46,15 @@ export class HostMemory implements RegionBacking {
   static allocate(options: HostMemoryOptions): HostMemory {
     const { size, backing, hugePages } = checkOptions('options', options, ['size', 'backing', 'hugePages'])
     const kind = backing === undefined ? 'memfd' : checkOneOf('backing', backing, BACKINGS)
-    const shift =
-      hugePages === undefined ? 0 : HUGE_PAGE_SHIFTS[checkOneOf('hugePages', hugePages, ['2M', '1G'] as const)]
+    const shift = hugePages === undefined ? 0 : HUGE_PAGE_SHIFTS[checkOneOf('hugePages', hugePages, HUGE_PAGES)]
     const unit = Math.max(binding.pageSize, shift === 0 ? 0 : 2 ** shift)
     const bytes = checkInteger('size', size, unit, PHYSICAL_ADDRESS_END)
     if (bytes % unit !== 0) throw invalidArgument('size', size, `a multiple of ${unit}`)
     try {
-      return new HostMemory(bytes, new binding.Memory(bytes, BACKINGS.indexOf(kind), shift))
+      return new HostMemory(
+        bytes,
+        new binding.Memory(bytes, BACKINGS.indexOf(kind), shift, hugePages === 'transparent'),
+      )
     } catch (cause) {
       throw outOfMemory(bytes, hugePages, cause)
     }
@@ -94,7 +102,7 @@ function outOfMemory(size: number, hugePages: unknown, cause: unknown): KvmError
   const files = errno === osConstants.errno.EMFILE || errno === osConstants.errno.ENFILE
   const advice = files
     ? 'no file descriptor is left; close VMs, or raise the limit (ulimit -n)'
-    : hugePages === undefined
+    : hugePages === undefined || hugePages === 'transparent'
       ? 'the host refuses that much'
       : `the host has too few free huge pages; reserve some in /sys/kernel/mm/hugepages`
   return new KvmError('ERR_KVM_OUT_OF_MEMORY', `cannot allocate ${size} bytes of guest memory: ${advice}`, {

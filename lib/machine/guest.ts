@@ -21,6 +21,8 @@ import { addChipset, type Chipset } from './x86/chipset.js'
 import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
 
+/** A kernel touches most of its memory; huge pages save it the faults. */
+const RAM = { backing: 'anonymous', hugePages: 'transparent' } as const
 /** How much of the console a post-mortem shows. */
 const CONSOLE_LINES = 20
 
@@ -53,7 +55,7 @@ export class Guest {
       this.vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS)
       this.vm.setTssAddr(TSS_ADDRESS)
       const layout = memoryLayout(options.memory)
-      for (const { at, size } of layout.ram) this.vm.addMemory({ at, size })
+      for (const { at, size } of layout.ram) this.vm.addMemory({ at, size, ...RAM })
       const effects = {
         powerOff: () => {
           this.end({ kind: 'power-off' })

@@ -11,6 +11,8 @@ export const AMOUNTS = {
   workers: lab ? 3 : 8,
   /** Kicks, deadlines and the like in a row. */
   repeats: lab ? 20 : 200,
+  /** Machines with a hostile guest, as a share of what other fuzz tests try. */
+  fuzzed: lab ? 0.05 : 0.25,
 }
 
 /** Milliseconds after which a test that hangs is given up. Nothing is measured with it. */

@@ -36,6 +36,24 @@ describe('allocating', () => {
   })
 })
 
+test.each(['memfd', 'anonymous'] as const)('transparent huge pages, %s: the kernel may, and can', (backing) => {
+  const size = 6 * 2 ** 20 + PAGE
+  using memory = HostMemory.allocate({ size, backing, hugePages: 'transparent' })
+  using m = machine(new Uint8Array())
+  const region = m.vm.addMemory({ at: 0x4000_0000, memory })
+  region.write(0x4000_0000 + size - 1, Uint8Array.of(7))
+  expect(region.read(0x4000_0000 + size - 1, 1)).toEqual(Uint8Array.of(7))
+  // Linux, proc_pid_smaps(5): hg is MADV_HUGEPAGE.
+  const advised = readFileSync('/proc/self/smaps', 'utf8')
+    .split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
+    .filter(
+      (mapping) => /^VmFlags:.* hg/m.test(mapping) && mapping.includes(`Size:${String(size / 1024).padStart(19)} kB`),
+    )
+    .map((mapping) => parseInt(mapping, 16))
+  expect(advised).toEqual([expect.any(Number)])
+  expect(advised[0]! % 2 ** 21).toBe(0)
+})
+
 describe.each([
   ['2M', 2 ** 21, 'hugepages-2048kB'],
   ['1G', 2 ** 30, 'hugepages-1048576kB'],
