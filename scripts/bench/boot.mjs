@@ -25,9 +25,7 @@ export const boot = {
   count: 1,
   async prepare(count) {
     if (process.env['NODE_KVM_LAB'] === undefined)
-      throw new Error(
-        'the guests are the lab’s: npm run build && npm run lab -- --cpus 1 node scripts/bench/main.mjs boot',
-      )
+      throw new Error('the guests are the lab’s: npm run build && npm run lab -- node scripts/bench/main.mjs boot')
     const guest = await makeGuest()
     return [1, 2].flatMap((cpus) =>
       ['quiet', 'chatty'].flatMap((noise) => {

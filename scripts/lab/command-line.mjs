@@ -11,6 +11,7 @@ import { hosts } from './hosts/index.mjs'
  * @property {import('./hosts/index.mjs').Host} host
  * @property {import('./job.mjs').Job} job
  * @property {number | undefined} timeout  seconds
+ * @property {number | undefined} silence  seconds
  * @property {boolean} verbose
  */
 
@@ -21,6 +22,7 @@ import { hosts } from './hosts/index.mjs'
  * @property {number} [cpus]
  * @property {number} [memory]
  * @property {number} [timeout]
+ * @property {number} [silence]
  * @property {string} output
  * @property {import('./job.mjs').Share[]} share
  * @property {boolean} shell
@@ -87,6 +89,7 @@ export function parseCommandLine(argv) {
     .addOption(new Option('--cpus <count>', "the host's CPUs").argParser(count))
     .addOption(new Option('--memory <size>', "the host's memory, like 4G").argParser(memory))
     .option('--timeout <seconds>', 'ends the command after this time', positive)
+    .option('--silence <seconds>', 'takes a command that prints nothing for so long for a failure of the lab', positive)
     .option('--output <folder>', 'where files written inside come back', 'build/lab-output')
     .option('--share <folder[:inside]>', 'shows a folder inside, there or at another path; may be repeated', share, [])
     .option('--shell', 'runs COMMAND, or bash, on a terminal', false)
@@ -108,6 +111,7 @@ export function parseCommandLine(argv) {
   return {
     host,
     timeout: options.timeout,
+    silence: options.silence,
     verbose: options.verbose,
     job: {
       command,

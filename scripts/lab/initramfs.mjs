@@ -12,8 +12,8 @@ const FOLDERS = ['bin', 'dev', 'proc', 'run', 'sys', 'lab', 'lab/modules.d']
 
 /** Every busybox program that an init script in init/ uses. */
 const APPLETS = [
-  'cat', 'chroot', 'cp', 'hostname', 'ifconfig', 'insmod', 'ln', 'mkdir', 'mkfifo', 'mount', 'poweroff', 'setsid',
-  'sh', 'sleep', 'stty', 'sync', 'tar', 'tee', 'usleep', 'wc',
+  'cat', 'chroot', 'cp', 'hostname', 'ifconfig', 'insmod', 'ln', 'mkdir', 'mkfifo', 'mount', 'poweroff', 'ps',
+  'setsid', 'sh', 'sleep', 'stty', 'sync', 'tar', 'tee', 'usleep', 'wc',
 ] // prettier-ignore
 
 /**

@@ -11,6 +11,7 @@ import { spawn } from 'node:child_process'
  * @property {import('node:stream').Readable} console  what the kernel, its init and the emulator say
  * @property {Promise<void>} ready     the command starts now; stays pending when the machine ends before that
  * @property {Promise<number>} status  the command's exit status, when all it wrote has arrived; rejected when the machine ended without one
+ * @property {() => void} [look]    has it show on its console what runs in it; not every kind can
  * @property {() => Promise<void>} end ends the emulator at once; resolved when it is gone and every stream is at its end
  */
 

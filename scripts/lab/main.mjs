@@ -10,7 +10,7 @@ import { prepare } from './progress.mjs'
 import { supervise } from './supervise.mjs'
 
 /** @param {import('./command-line.mjs').Request} request */
-async function main({ host, job, timeout, verbose }) {
+async function main({ host, job, timeout, silence, verbose }) {
   if (process.platform !== 'linux' || process.arch !== host.architecture)
     throw new LabError(`The ${host.name} host runs this machine's programs, so it needs Linux on ${host.architecture}.`)
   await prepare(host.steps)
@@ -18,6 +18,7 @@ async function main({ host, job, timeout, verbose }) {
   try {
     return await supervise(() => host.start(job), {
       timeout,
+      silence,
       verbose,
       bootSeconds: host.bootSeconds,
       isTerminal: job.terminal !== undefined,

@@ -96,5 +96,14 @@ export function startQemu({ program, machine, kernel, append, initramfs }, job) 
   const stdout = port(job.terminal ? 'terminal' : 'stdout').pipe(new PassThrough())
   const stderr = job.terminal ? new PassThrough().end() : port('stderr').pipe(new PassThrough())
   const { ready, status } = followControl(port('control'), [stdout, stderr], closed)
-  return { stdin: port(job.terminal ? 'terminal' : 'stdin'), stdout, stderr, console, ready, status, end }
+  return {
+    stdin: port(job.terminal ? 'terminal' : 'stdin'),
+    stdout,
+    stderr,
+    console,
+    ready,
+    status,
+    look: () => void port('control').write('look\n'),
+    end,
+  }
 }

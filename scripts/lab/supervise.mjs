@@ -36,12 +36,33 @@ function connect(machine, isTerminal) {
 /** A delay that does not keep this process alive. @param {number} seconds */
 const after = (seconds) => delay(seconds * 1000, undefined, { ref: false })
 
+/** What a machine needs to show what it does, and this process to read it. */
+const LOOK_SECONDS = 10
+
+/**
+ * Rejects when the command has printed nothing for so long.
+ * @param {Machine} machine
+ * @param {number} seconds
+ * @returns {Promise<never>}
+ */
+async function silence(machine, seconds) {
+  let heard = performance.now()
+  const hear = () => void (heard = performance.now())
+  for (const stream of [machine.stdout, machine.stderr]) stream.on('data', hear)
+  await machine.ready
+  hear()
+  for (let left = seconds; left > 0; left = seconds - (performance.now() - heard) / 1000) await after(left)
+  machine.look?.()
+  await after(LOOK_SECONDS)
+  throw new LabError(`The command has printed nothing for ${seconds} s.`)
+}
+
 /**
  * @param {() => Machine | Promise<Machine>} start
- * @param {{ timeout: number | undefined, bootSeconds: number, verbose: boolean, isTerminal: boolean }} options
+ * @param {{ timeout: number | undefined, silence: number | undefined, bootSeconds: number, verbose: boolean, isTerminal: boolean }} options
  * @returns {Promise<number>} the exit status for this process
  */
-export async function supervise(start, { timeout, bootSeconds, verbose, isTerminal }) {
+export async function supervise(start, { timeout, silence: patience, bootSeconds, verbose, isTerminal }) {
   // Listen before there is a machine to end.
   /** @type {Promise<number>} */
   const told = new Promise((resolve) => {
@@ -68,7 +89,8 @@ export async function supervise(start, { timeout, bootSeconds, verbose, isTermin
   })
 
   try {
-    return await Promise.race([machine.status, limit, boot, told])
+    const silent = patience === undefined ? machine.status : silence(machine, patience)
+    return await Promise.race([machine.status, limit, silent, boot, told])
   } catch (error) {
     if (!(error instanceof LabError)) throw error
     throw new LabError([error.message, log.tail()].filter(Boolean).join('\n'), { cause: error })

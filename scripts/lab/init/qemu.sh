@@ -27,7 +27,7 @@ share() {
 
 [ ! -x "$root/usr/bin/perl" ] || chroot "$root" /usr/bin/perl - </lab/hold-vms.pl &
 
-exec 9>/run/port/control # a port has room for one writer at a time
+exec 9<>/run/port/control # a port can be open once
 still_alive() {
   while :; do
     sleep 5
@@ -35,6 +35,16 @@ still_alive() {
   done
 }
 still_alive >&9 &
+# Asked for a look, shows on the console what runs: the processes, the processors' and the waiting tasks' stacks.
+look() {
+  while read -r _; do
+    ps -o pid,stat,args
+    echo 7 >/proc/sys/kernel/printk
+    echo l >/proc/sysrq-trigger
+    echo w >/proc/sysrq-trigger
+  done
+}
+look <&9 >/dev/console &
 
 if [ "$LAB_TERMINAL" = 1 ]; then
   exec 3<>/dev/hvc0 # kept open: the last close would throw waiting keys away

@@ -17,6 +17,18 @@ test('a command that reaches its time limit gives 124, and nothing is left runni
   expect(processesOf(folder)).toEqual([])
 })
 
+test('a command that falls silent is a failure of the lab, which shows what ran', async () => {
+  const folder = outputFolder()
+  const command = ['sh', '-c', 'for i in 1 2 3 4 5; do echo $i; sleep 1; done; exec sleep 1000']
+  const { status, stdout, stderr } = await lab(['--silence', '4', '--output', folder, '--', ...command])
+  expect(status).toBe(125)
+  expect(stdout.toString()).toBe('1\n2\n3\n4\n5\n')
+  expect(stderr).toContain('lab: The command has printed nothing for 4 s.\n')
+  expect(stderr).toContain('sleep 1000')
+  expect(stderr).toContain('Show backtrace of all active CPUs')
+  expect(processesOf(folder)).toEqual([])
+})
+
 test('SIGTERM ends the command and the machine', async () => {
   const folder = outputFolder()
   const { child, finished } = await started(folder)
