@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "coalesced_writes.h"
 #include "fast_access.h"
 #include "memory.h"
 #include "unique_fd.h"
@@ -27,6 +28,7 @@ struct Descriptor {
   std::shared_ptr<Descriptor> parent;
   std::map<std::uint32_t, MemorySlot> slots;  // of a VM; empty for the other kinds
   FastAccessTable fast;                       // of a VM, too
+  CoalescedWrites coalesced;
   FdKind kind;
   UniqueFd fd;
 };

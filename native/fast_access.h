@@ -21,6 +21,7 @@ struct Access {
   Space space;
   std::uint64_t address;
   std::uint32_t length;
+  bool operator==(const Access&) const = default;
 };
 
 struct PostedRange {

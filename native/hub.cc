@@ -71,6 +71,7 @@ Napi::Value Hub::Look(const Napi::CallbackInfo& info) {
   delivered_posts_ = false;
   drained_ = false;
   meeting_->attention.Look();
+  LookAtCoalesced(now);
   return Napi::Number::New(info.Env(), Wait(now));
 }
 
@@ -164,9 +165,21 @@ int Hub::Wait(std::uint64_t start) {
   meeting_->notify_posts = !delivered_posts_;
   meeting_->attention.Sleep();
   const int found = Find(now);
-  if (found < 0) return delivered_posts_ ? kLookSoon : kAsleep;
+  // A thread that has the kernel gather its writes notifies after that: here, or there, it is seen.
+  if (found < 0) return delivered_posts_ || AnyCoalescing() ? kLookSoon : kAsleep;
   meeting_->attention.Look();
   return found;
+}
+
+bool Hub::AnyCoalescing() const {
+  return std::ranges::any_of(seats_, [](const Seat& seat) { return seat.thread && seat.thread->coalescing(); });
+}
+
+// A vCPU that waits for JavaScript has taken what there was before that, so one of the others comes.
+void Hub::LookAtCoalesced(std::uint64_t now) {
+  for (const Seat& seat : seats_) {
+    if (seat.thread && seat.thread->coalescing() && !seat.thread->exit_pending()) seat.thread->LookAtCoalesced(now);
+  }
 }
 
 // Whether an exit can come: a vCPU that waits for JavaScript's answer has none.

@@ -39,6 +39,8 @@ class Hub : public Napi::ObjectWrap<Hub> {
   Napi::Value Answer(const Napi::CallbackInfo& info);
   Napi::Value Remove(const Napi::CallbackInfo& info);
 
+  [[nodiscard]] bool AnyCoalescing() const;
+  void LookAtCoalesced(std::uint64_t now);
   int Wait(std::uint64_t start);
   int Find(std::uint64_t now);
   int Offer(std::size_t index, std::uint64_t now);

@@ -150,7 +150,7 @@ Napi::Value KvmFd::GetDirtyLog(const Napi::CallbackInfo& info) {
 
 // ioeventfd(assign, eventfd, space, address, length, datamatch?): KVM_IOEVENTFD. Length 0 takes every width.
 Napi::Value KvmFd::Ioeventfd(const Napi::CallbackInfo& info) {
-  const Descriptor& vm = Require(info.Env(), kVmFd);
+  Descriptor& vm = Require(info.Env(), kVmFd);
   const EventFd& event = ToHandle<EventFd>(info, 1);
   if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
   kvm_ioeventfd request{};
@@ -163,6 +163,8 @@ Napi::Value KvmFd::Ioeventfd(const Napi::CallbackInfo& info) {
     request.datamatch = ToBigUint64(info, 5);
   }
   if (!info[0].ToBoolean()) request.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+  // Of two that could take a write, the kernel asks the one that was registered first.
+  vm.coalesced.TurnOff(vm.fd.get());
   return Result(info.Env(), CallKernel(vm.fd.get(), KVM_IOEVENTFD, &request));
 }
 
@@ -211,7 +213,9 @@ Napi::Value KvmFd::SetLatch(const Napi::CallbackInfo& info) {
 
 // removeFast(id): ends a post or a latch.
 Napi::Value KvmFd::RemoveFast(const Napi::CallbackInfo& info) {
-  Require(info.Env(), kVmFd).fast.Remove(ToUint32(info, 0));
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  vm.fast.Remove(ToUint32(info, 0));
+  vm.coalesced.TurnOff(vm.fd.get());
   return info.Env().Undefined();
 }
 

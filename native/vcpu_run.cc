@@ -2,6 +2,7 @@
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +31,18 @@ std::vector<std::uint64_t> Collect(const VcpuThread& thread) {
   return values;
 }
 
+// The capability's value is the ring's page in the mapping. A kernel that knows no ports there would take one for an
+// address.
+CoalescedRing FindCoalescedRing(const Descriptor& system, const Mapping& page) {
+  const int index = ioctl(system.fd.get(), KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
+  if (index <= 0 || ioctl(system.fd.get(), KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_PIO) <= 0) return {};
+  const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t start = static_cast<std::size_t>(index) * page_size;
+  if (page.size() < start + page_size) return {};
+  // SAFETY: the kernel has its ring there, for as long as the mapping lives.
+  return CoalescedRing(reinterpret_cast<kvm_coalesced_mmio_ring*>(page.data() + start));
+}
+
 }  // namespace
 
 Napi::Function VcpuRun::Define(Napi::Env env) {
@@ -54,7 +67,8 @@ VcpuRun::VcpuRun(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VcpuRun>(inf
   if (size < 0) throw SystemError(env, "KVM_GET_VCPU_MMAP_SIZE", errno);
   auto page = Mapping::Map(static_cast<std::size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor->fd.get());
   if (!page) throw SystemError(env, "mmap", errno);
-  state_ = std::make_shared<VcpuState>(std::move(descriptor), std::move(page));
+  const CoalescedRing coalesced = FindCoalescedRing(system, *page);
+  state_ = std::make_shared<VcpuState>(std::move(descriptor), std::move(page), coalesced);
   slot_->state = state_;
 }
 
@@ -137,12 +151,11 @@ VcpuThread& VcpuRun::RequireThread(Napi::Env env) const {
 // outside of it with RunResult::kOut.
 Napi::Value VcpuRun::Start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  VcpuState& state = Require(env);
+  static_cast<void>(Require(env));
   Hub& hub = ToHandle<Hub>(info, 0);
   if (thread_) throw Napi::Error::New(env, "the vCPU has a thread already");
   try {
-    thread_ =
-        std::make_shared<VcpuThread>(state_, hub.meeting(), state.descriptor()->parent->fast, info[1].ToBoolean());
+    thread_ = std::make_shared<VcpuThread>(state_, hub.meeting(), info[1].ToBoolean());
   } catch (const std::system_error& error) {
     throw SystemError(env, "pthread_create", error.code().value());
   } catch (const std::bad_alloc&) {

@@ -53,13 +53,18 @@ class Registry {
 
 }  // namespace
 
-VcpuState::VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page)
-    : descriptor_(std::move(descriptor)), page_(std::move(page)), token_(Registry::Get().NextToken()) {
+VcpuState::VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page, CoalescedRing coalesced)
+    : descriptor_(std::move(descriptor)),
+      page_(std::move(page)),
+      coalesced_(coalesced),
+      token_(Registry::Get().NextToken()) {
+  vm().coalesced.AddVcpuWithoutThread(vm().fd.get());
   Registry::Get().Add(*this);
 }
 
 VcpuState::~VcpuState() {
   Registry::Get().Remove(token_);
+  vm().coalesced.RemoveVcpuWithoutThread();
   // The mapping holds the kernel's VM alive; the ArrayBuffer over it may live on until garbage collection.
   page_->Release();
 }

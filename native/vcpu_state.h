@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "coalesced_writes.h"
 #include "descriptor.h"
 #include "mapping.h"
 #include "uapi/kvm.h"
@@ -26,7 +27,8 @@ enum class RunResult : int {
 // What kicks from other threads share with the thread that runs the guest.
 class VcpuState {
  public:
-  VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page);
+  // `page` is all that can be mapped of the descriptor; `coalesced` lies in it.
+  VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Mapping> page, CoalescedRing coalesced);
   ~VcpuState();
   VcpuState(const VcpuState&) = delete;
   VcpuState& operator=(const VcpuState&) = delete;
@@ -55,6 +57,8 @@ class VcpuState {
   [[nodiscard]] std::uint64_t token() const { return token_; }
   [[nodiscard]] kvm_run* run() const;
   [[nodiscard]] const std::shared_ptr<Descriptor>& descriptor() const { return descriptor_; }
+  [[nodiscard]] Descriptor& vm() const { return *descriptor_->parent; }
+  [[nodiscard]] const CoalescedRing& coalesced() const { return coalesced_; }
 
  private:
   void SetImmediateExit(bool value);
@@ -62,6 +66,7 @@ class VcpuState {
 
   std::shared_ptr<Descriptor> descriptor_;
   std::shared_ptr<Mapping> page_;
+  CoalescedRing coalesced_;
   std::uint64_t token_;
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> come_out_ = false;

@@ -4,10 +4,8 @@
 #include <sched.h>
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -16,11 +14,6 @@
 
 namespace node_kvm {
 namespace {
-
-// Only the vCPU thread writes its counters: no read-modify-write is needed.
-void Add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
-  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
 
 class BlockedSignals {
  public:
@@ -46,16 +39,17 @@ bool Meeting::MayPoll() {
   return awake + 1 <= cpus;  // the JavaScript thread needs a CPU, too
 }
 
-VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table,
-                       bool outside)
+VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside)
     : vcpu_(std::move(vcpu)),
       meeting_(std::move(meeting)),
-      table_(table),
+      table_(vcpu_->vm().fast),
+      coalesced_(vcpu_->vm().coalesced),
       mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)) {
   if (!mapping_) throw std::bad_alloc();
   // The thread starts with every signal blocked: those of the process are for others.
   const BlockedSignals blocked;
   thread_ = std::thread([this, outside] { Main(outside); });
+  coalesced_.RemoveVcpuWithoutThread();
 }
 
 // SAFETY: the mapping is that large and page-aligned, and nothing else is in it.
@@ -70,8 +64,9 @@ void VcpuThread::Main(bool outside) {
   TurnState command = outside ? GiveTurn(static_cast<int>(RunResult::kOut)) : kGuest;
   while (command != kStop) {
     const int result = command == kComplete ? CompleteAccess() : RunGuest();
+    TakeCoalesced();
     if (stop_) {
-      Add(stats_.guest_nanoseconds, MonotonicNow() - turn_began_);
+      ThreadStats::Add(stats_.guest_nanoseconds, MonotonicNow() - turn_began_);
       break;
     }
     command = GiveTurn(result);
@@ -84,6 +79,8 @@ int VcpuThread::RunGuest() {
   for (;;) {
     const int result = vcpu_->RunThreaded();
     if (result == static_cast<int>(RunResult::kTick)) {
+      coalesced_.TurnOffIfFew(vcpu_->vm().fd.get());
+      TakeCoalesced();
       if (stop_) return result;
       continue;
     }
@@ -103,89 +100,26 @@ int VcpuThread::CompleteAccess() {
   }
 }
 
-bool VcpuThread::AnswerFast() {
-  const std::uint32_t reason = vcpu_->run()->exit_reason;
-  Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
-  fast_version_ = table_.Refresh(fast_version_, fast_);
-  if (fast_.posted.empty() && fast_.latched.empty()) return false;
-  kvm_run* run = vcpu_->run();
-  if (run->exit_reason == KVM_EXIT_IO) {
-    // SAFETY: the kernel puts the data of `count` accesses into the vCPU's mapping at this offset.
-    std::uint8_t* data = reinterpret_cast<std::uint8_t*>(run) + run->io.data_offset;
-    const Access access{Space::kPort, run->io.port, run->io.size};
-    return run->io.direction == KVM_EXIT_IO_OUT ? AppendPosted(access, data, run->io.count)
-                                                : AnswerLatched(access, data, run->io.count);
-  }
-  if (run->exit_reason == KVM_EXIT_MMIO) {
-    const Access access{Space::kMmio, run->mmio.phys_addr, std::min<std::uint32_t>(run->mmio.len, 8)};
-    return run->mmio.is_write != 0 ? AppendPosted(access, run->mmio.data, 1) : AnswerLatched(access, run->mmio.data, 1);
-  }
-  return false;
-}
-
-bool VcpuThread::AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count) {
-  const LatchedRead* latch = fast_.FindLatched(access);
-  if (latch == nullptr) return false;
-  for (std::uint32_t index = 0; index < count; ++index) {
-    const std::uint64_t value = latch->value >> (8 * (access.address - latch->address));
-    std::memcpy(data + std::size_t{index} * access.length, &value, access.length);
-  }
-  Add(stats_.latched, count);
-  return true;
-}
-
-bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count) {
-  const PostedRange* found = fast_.FindPosted(access);
-  if (found == nullptr) return false;
-  const PostedRange range = *found;
-  for (std::uint32_t index = 0; index < count; ++index) {
-    if (PostedCount() == kRingEntries) {
-      WaitForSpace();
-      if (stop_) return true;
-    }
-    PostedWrite& entry = page().ring[head_ % kRingEntries];
-    entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
-    std::memcpy(entry.data.data(), data + std::size_t{index} * access.length, access.length);
-    ++head_;
-    // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
-    __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);
-  }
-  Add(stats_.posted, count);
-  // A ring that fills up is worth a wake-up even when JavaScript would soon look by itself.
-  const bool worth = meeting_->notify_posts || PostedCount() >= kRingEntries / 2;
-  if (worth && meeting_->attention.MustNotify()) {
-    Add(stats_.notified, 1);
-    meeting_->notify();
-  }
-  return true;
-}
-
-// The ring is full: JavaScript empties it when it is given the turn.
-void VcpuThread::WaitForSpace() {
-  while (!stop_ && PostedCount() == kRingEntries) {
-    if (GiveTurn(static_cast<int>(RunResult::kRingFull)) == kStop) stop_ = true;
-  }
-}
-
 TurnState VcpuThread::GiveTurn(int result) {
+  dense_.Interrupt();
   const std::uint64_t now = MonotonicNow();
   guest_time_ = now - turn_began_;
-  Add(stats_.guest_nanoseconds, guest_time_);
-  Add(stats_.delivered, 1);
+  ThreadStats::Add(stats_.guest_nanoseconds, guest_time_);
+  ThreadStats::Add(stats_.delivered, 1);
   result_ = result;
   turn_.Post();
   // Stop() sets the flag before it answers: whoever misses the flag here finds the answer below.
   if (stop_) return kStop;
   const bool away = meeting_->attention.away();
   if (meeting_->attention.MustNotify()) {
-    Add(stats_.notified, 1);
+    ThreadStats::Add(stats_.notified, 1);
     meeting_->notify();
   }
   const std::uint64_t poll = Meeting::MayPoll() ? window_.Next(away) : 0;
   TurnState command = turn_.Poll(now + poll);
   const bool sleep = command == kExit;
   if (sleep) {
-    Add(stats_.slept, 1);
+    ThreadStats::Add(stats_.slept, 1);
     --Meeting::awake;
     command = turn_.Sleep();
     ++Meeting::awake;
@@ -194,7 +128,7 @@ TurnState VcpuThread::GiveTurn(int result) {
   if (poll != 0) window_.Judge(!sleep && answered < now + poll * 2);
   window_.Learn(handler_time_);
   turn_began_ = answered;
-  Add(stats_.handler_nanoseconds, answered - now);
+  ThreadStats::Add(stats_.handler_nanoseconds, answered - now);
   return command;
 }
 
@@ -211,6 +145,7 @@ void VcpuThread::Stop() {
   vcpu_->Interrupt();
   turn_.Answer(kStop);
   thread_.join();
+  coalesced_.AddVcpuWithoutThread(vcpu_->vm().fd.get());
 }
 
 std::uint64_t VcpuThread::GuestTime() const {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "cache_line.h"
+#include "coalesced_writes.h"
 #include "fast_access.h"
 #include "mapping.h"
 #include "rendezvous.h"
@@ -40,6 +41,10 @@ struct ThreadPage {
 
 // Counters with one writer; reading them costs the writer nothing.
 struct ThreadStats {
+  // No read-modify-write is needed.
+  static void Add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
   static constexpr std::size_t kReasons = 64;
   std::array<std::atomic<std::uint64_t>, kReasons> exits;  // by KVM_EXIT_*; the last one counts all that are higher
   std::atomic<std::uint64_t> posted;                       // writes that went into the ring
@@ -65,8 +70,7 @@ struct Meeting {
 class VcpuThread {
  public:
   // `outside`: the thread begins with a turn of JavaScript's, RunResult::kOut, and not in the guest.
-  VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, const FastAccessTable& table,
-             bool outside);
+  VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside);
   ~VcpuThread() { Stop(); }
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
@@ -90,6 +94,10 @@ class VcpuThread {
   // How many of the posted writes have a stamp below this one.
   [[nodiscard]] std::uint32_t PostedBefore(std::uint64_t stamp) const;
   [[nodiscard]] const FastAccessTable& table() const { return table_; }
+  // JavaScript must look every millisecond: the kernel may be gathering writes.
+  [[nodiscard]] bool coalescing() const { return coalesced_.active(); }
+  // That look: the thread comes for what nobody has taken.
+  void LookAtCoalesced(std::uint64_t now);
   // Shows in the page what there is for JavaScript: an exit or none, and the oldest posted writes.
   void Offer(bool exit, std::uint32_t posted);
   void ConsumePosted();  // frees the entries that were shown; again: nothing
@@ -108,12 +116,16 @@ class VcpuThread {
   bool AnswerFast();
   bool AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count);
   bool AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count);
+  void Append(const PostedRange& range, const Access& access, const std::uint8_t* data);
+  void NotifyPosted();
+  void TakeCoalesced();
   TurnState GiveTurn(int result);
   void WaitForSpace();
 
   std::shared_ptr<VcpuState> vcpu_;
   std::shared_ptr<Meeting> meeting_;
   const FastAccessTable& table_;  // of the VM, which vcpu_ keeps alive
+  CoalescedWrites& coalesced_;    // the same
   std::shared_ptr<Mapping> mapping_;
   std::atomic<bool> stop_ = false;
 
@@ -131,6 +143,7 @@ class VcpuThread {
   std::atomic<std::uint64_t> turn_began_ = 0;  // when the guest was entered last
   std::uint64_t fast_version_ = 0;
   FastAccesses fast_;
+  DenseWrites dense_;
   ThreadStats stats_{};
 
   std::thread thread_;

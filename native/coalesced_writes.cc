@@ -1,0 +1,116 @@
+#include "coalesced_writes.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+#include "kick.h"
+
+namespace node_kvm {
+namespace {
+
+// Writes are dense when so many of them come in less than this time, and not any more when fewer come in that.
+constexpr std::uint32_t kManyWrites = 64;
+constexpr std::uint64_t kDenseNanoseconds = 5'000'000;
+constexpr std::uint64_t kFewNanoseconds = 250'000'000;
+
+constexpr std::uint64_t kLookNanoseconds = 500'000;
+
+// The page of the ring, less its two indices: KVM_COALESCED_MMIO_MAX, whose macro needs the kernel's PAGE_SIZE. Pages of
+// 4 KiB have the smallest ring.
+std::uint32_t RingEntries() {
+  static const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return static_cast<std::uint32_t>((page_size - sizeof(kvm_coalesced_mmio_ring)) / sizeof(kvm_coalesced_mmio));
+}
+
+kvm_coalesced_mmio_zone KernelZone(const Access& access) {
+  kvm_coalesced_mmio_zone zone{};
+  zone.addr = access.address;
+  zone.size = access.length;
+  zone.pio = access.space == Space::kPort ? 1 : 0;
+  return zone;
+}
+
+}  // namespace
+
+// SAFETY: the kernel writes `last` after the entry before it, and reads `first` before it overwrites one.
+bool CoalescedRing::empty() const {
+  return ring_ == nullptr || ring_->first == __atomic_load_n(&ring_->last, __ATOMIC_ACQUIRE);
+}
+
+kvm_coalesced_mmio CoalescedRing::front() const { return ring_->coalesced_mmio[ring_->first % RingEntries()]; }
+
+void CoalescedRing::Pop() { __atomic_store_n(&ring_->first, (ring_->first + 1) % RingEntries(), __ATOMIC_RELEASE); }
+
+void CoalescedWrites::AddVcpuWithoutThread(int vm) {
+  const std::lock_guard lock(mutex_);
+  ++vcpus_without_thread_;
+  Unregister(vm);
+}
+
+void CoalescedWrites::RemoveVcpuWithoutThread() {
+  const std::lock_guard lock(mutex_);
+  --vcpus_without_thread_;
+}
+
+void CoalescedWrites::TurnOn(int vm, const Zone& zone, const CoalescedRing& ring) {
+  const std::lock_guard lock(mutex_);
+  if (!ring.exists() || registered_ || !ring.empty() || vcpus_without_thread_ != 0) return;
+  auto request = KernelZone(zone.access);
+  if (ioctl(vm, KVM_REGISTER_COALESCED_MMIO, &request) != 0) return;  // then each write exits, as before
+  registered_ = true;
+  zone_ = zone;
+  few_ = false;
+  judged_ = MonotonicNow();
+  taken_at_judgement_ = taken_;
+  active_ = true;
+}
+
+void CoalescedWrites::TurnOff(int vm) {
+  const std::lock_guard lock(mutex_);
+  Unregister(vm);
+}
+
+void CoalescedWrites::TurnOffIfFew(int vm) {
+  if (few_.exchange(false)) TurnOff(vm);
+}
+
+void CoalescedWrites::Unregister(int vm) {
+  if (!registered_) return;
+  auto request = KernelZone(zone_.access);
+  static_cast<void>(ioctl(vm, KVM_UNREGISTER_COALESCED_MMIO, &request));  // it has no reason to fail
+  registered_ = false;
+}
+
+bool CoalescedWrites::Look(std::uint64_t now, const CoalescedRing& ring) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock || now - looked_ < kLookNanoseconds) return false;  // the next time
+  const bool standing = !ring.empty() && taken_ == taken_at_look_;
+  looked_ = now;
+  taken_at_look_ = taken_;
+  if (!registered_) {
+    if (ring.empty()) active_ = false;
+    return !ring.empty();
+  }
+  if (now - judged_ >= kFewNanoseconds) {
+    few_ = taken_ - taken_at_judgement_ < kManyWrites;
+    judged_ = now;
+    taken_at_judgement_ = taken_;
+  }
+  return standing || few_;
+}
+
+bool DenseWrites::Add(const Access& access) {
+  if (access != access_) {
+    access_ = access;
+    count_ = 0;
+  }
+  ++count_;
+  if (count_ == kManyWrites / 4) start_ = MonotonicNow();
+  if (count_ < kManyWrites) return false;
+  count_ = 0;
+  return MonotonicNow() - start_ < kDenseNanoseconds;
+}
+
+}  // namespace node_kvm

@@ -1,0 +1,103 @@
+// What a vCPU thread does without JavaScript: latched reads, and posted writes, its own and those that the kernel gathered.
+#include <algorithm>
+#include <cstring>
+
+#include "uapi/kvm.h"
+#include "vcpu_thread.h"
+
+namespace node_kvm {
+
+bool VcpuThread::AnswerFast() {
+  const std::uint32_t reason = vcpu_->run()->exit_reason;
+  ThreadStats::Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
+  fast_version_ = table_.Refresh(fast_version_, fast_);
+  if (fast_.posted.empty() && fast_.latched.empty()) return false;
+  kvm_run* run = vcpu_->run();
+  if (run->exit_reason == KVM_EXIT_IO) {
+    // SAFETY: the kernel puts the data of `count` accesses into the vCPU's mapping at this offset.
+    std::uint8_t* data = reinterpret_cast<std::uint8_t*>(run) + run->io.data_offset;
+    const Access access{Space::kPort, run->io.port, run->io.size};
+    return run->io.direction == KVM_EXIT_IO_OUT ? AppendPosted(access, data, run->io.count)
+                                                : AnswerLatched(access, data, run->io.count);
+  }
+  if (run->exit_reason == KVM_EXIT_MMIO) {
+    const Access access{Space::kMmio, run->mmio.phys_addr, std::min<std::uint32_t>(run->mmio.len, 8)};
+    return run->mmio.is_write != 0 ? AppendPosted(access, run->mmio.data, 1) : AnswerLatched(access, run->mmio.data, 1);
+  }
+  return false;
+}
+
+bool VcpuThread::AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count) {
+  const LatchedRead* latch = fast_.FindLatched(access);
+  if (latch == nullptr) return false;
+  for (std::uint32_t index = 0; index < count; ++index) {
+    const std::uint64_t value = latch->value >> (8 * (access.address - latch->address));
+    std::memcpy(data + std::size_t{index} * access.length, &value, access.length);
+  }
+  ThreadStats::Add(stats_.latched, count);
+  return true;
+}
+
+bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count) {
+  const PostedRange* found = fast_.FindPosted(access);
+  if (found == nullptr) return false;
+  const PostedRange range = *found;
+  TakeCoalesced();
+  for (std::uint32_t index = 0; index < count; ++index) {
+    if (PostedCount() == kRingEntries) {
+      WaitForSpace();
+      if (stop_) return true;
+    }
+    Append(range, access, data + std::size_t{index} * access.length);
+  }
+  if (dense_.Add(access)) coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, range}, vcpu_->coalesced());
+  NotifyPosted();
+  return true;
+}
+
+void VcpuThread::Append(const PostedRange& range, const Access& access, const std::uint8_t* data) {
+  PostedWrite& entry = page().ring[head_ % kRingEntries];
+  entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
+  std::memcpy(entry.data.data(), data, access.length);
+  ++head_;
+  ThreadStats::Add(stats_.posted, 1);
+  // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
+  __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);
+}
+
+// What the kernel has gathered comes before what this thread does next.
+void VcpuThread::TakeCoalesced() {
+  if (!coalesced_.active()) return;
+  const auto append = [this](const PostedRange& range, const kvm_coalesced_mmio& write) {
+    if (PostedCount() == kRingEntries) return false;
+    Append(range, {range.space, write.phys_addr, std::min<std::uint32_t>(write.len, 8)}, write.data);
+    return true;
+  };
+  while (!coalesced_.Take(vcpu_->coalesced(), append)) {
+    WaitForSpace();
+    if (stop_) return;
+  }
+  if (PostedCount() != 0) NotifyPosted();
+}
+
+void VcpuThread::LookAtCoalesced(std::uint64_t now) {
+  if (coalesced_.Look(now, vcpu_->coalesced())) vcpu_->Interrupt();
+}
+
+void VcpuThread::NotifyPosted() {
+  // A ring that fills up is worth a wake-up even when JavaScript would soon look by itself.
+  const bool worth = meeting_->notify_posts || PostedCount() >= kRingEntries / 2;
+  if (worth && meeting_->attention.MustNotify()) {
+    ThreadStats::Add(stats_.notified, 1);
+    meeting_->notify();
+  }
+}
+
+// The ring is full: JavaScript empties it when it is given the turn.
+void VcpuThread::WaitForSpace() {
+  while (!stop_ && PostedCount() == kRingEntries) {
+    if (GiveTurn(static_cast<int>(RunResult::kRingFull)) == kStop) stop_ = true;
+  }
+}
+
+}  // namespace node_kvm
