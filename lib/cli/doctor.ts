@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import { type HostCheck, type HostReport, probeHost } from '../index.js'
+import type { HostCheck, HostReport } from '../index.js'
 
 /** `node-kvm doctor`: what this host's KVM can do, and what to do about what is missing. */
 export function addDoctor(program: Command): void {
@@ -21,7 +21,8 @@ Examples:
   node-kvm doctor
   node-kvm doctor --json | jq .limits`,
     )
-    .action(({ json, device }: { json?: true; device: string }) => {
+    .action(async ({ json, device }: { json?: true; device: string }) => {
+      const { probeHost } = await import('../index.js')
       const report = probeHost({ path: device })
       console.log(json ? JSON.stringify(report, null, 2) : format(report))
       process.exitCode = report.usable ? 0 : 1

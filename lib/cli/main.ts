@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `node-kvm` command. It uses only what the package exports, and so proves that this is enough.
+ * The `node-kvm` command. It uses only what the package exports, and so proves that this is enough. Each subcommand loads what
+ * it needs when it runs.
  *
  * Exit status: 0 all is well; 1 it did not work; 2 the command line was wrong.
  */

@@ -2,17 +2,8 @@ import type { Command } from 'commander'
 import { kernelFormat, type KernelFormat, readImage } from '../boot/index.js'
 import { DebugConsole } from '../devices/index.js'
 import { type BootSource, firmware, flat, kernel as kernelSource, linux, type MachineDevice } from '../machine/index.js'
+import type { SourceOptions } from './run-options.js'
 
-/** What `node-kvm run` is told to boot. */
-export interface SourceOptions {
-  kernel?: string
-  initrd?: string
-  append?: string
-  firmware?: string
-  format: (typeof FORMATS)[number]
-}
-
-export const FORMATS = ['auto', 'bzimage', 'vmlinux', 'pvh', 'multiboot', 'multiboot2', 'elf', 'flat'] as const
 /** What a boot sector gets. */
 const FLAT = { address: 0x7c00, mode: 'real' } as const
 const DEFAULT_CMDLINE = 'console=ttyS0'

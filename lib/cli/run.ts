@@ -1,35 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
-import { formatPostMortem, type PostMortem, readSymbols } from '../inspect/index.js'
-import { describeOutcome, Machine, type Outcome, serial } from '../machine/index.js'
 import { KEYS_HELP } from './escape-keys.js'
-import { FORMATS, readSource, type Source, type SourceOptions } from './run-source.js'
-import { openTerminal } from './terminal.js'
-import { traceExits } from './trace-exits.js'
-
-interface Options extends SourceOptions {
-  cpus: number
-  memory: string
-  timeout?: number
-  reboot: boolean
-  symbols?: string
-  traceExits?: true
-  json?: true
-}
-
-/** How the command ends, by outcome. All are even: a guest's own code, through the exit port, is odd. */
-export const RUN_STATUS = {
-  'power-off': 0,
-  reset: 0,
-  stopped: 0,
-  panic: 4,
-  'triple-fault': 6,
-  'kvm-error': 8,
-  timeout: 124,
-} as const
-
-/** After these it is said what the guest was doing. */
-const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'timeout']
+import { FORMATS, type RunOptions } from './run-options.js'
 
 /** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
 export function addRun(program: Command): void {
@@ -75,64 +47,10 @@ Examples:
   node-kvm run vmlinuz --append 'console=ttyS0 panic=-1' --no-reboot --timeout 60
   node-kvm run --firmware /usr/share/seabios/bios.bin --timeout 10`,
     )
-    .action(async (positional: string | undefined, options: Options, command: Command) => {
-      const source = await readSource(positional, options, (bytes) => process.stdout.write(bytes), command)
-      process.exitCode = await run(source, options)
+    .action(async (positional: string | undefined, options: RunOptions, command: Command) => {
+      const { runGuest } = await import('./run-guest.js')
+      await runGuest(positional, options, command)
     })
-}
-
-async function run({ boot, devices }: Source, options: Options): Promise<number> {
-  const { cpus, memory, timeout } = options
-  const symbols = options.symbols === undefined ? undefined : await readSymbols(options.symbols)
-  const terminal = openTerminal()
-  const machine = await Machine.create({
-    cpus,
-    memory,
-    boot,
-    devices: [...devices, serial({ output: process.stdout, input: terminal.input })],
-    onReset: options.reboot ? 'boot' : 'end',
-  })
-  if (options.traceExits) traceExits()
-  terminal.attach({
-    stop: () => void machine.stop(),
-    powerButton: () => {
-      terminal.say(machine.powerButton() ? 'power button pressed' : 'the guest does not listen to the power button')
-    },
-  })
-  // Who reads it may go, as `head` does; a disk may be full.
-  let outputError: Error | undefined
-  process.stdout.on('error', (error: Error) => {
-    outputError = error
-    void machine.stop()
-  })
-  try {
-    const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
-    if (outputError !== undefined) throw outputError
-    const unexpected = UNEXPECTED.includes(outcome.kind)
-    const postMortem = unexpected ? await machine.postMortem(symbols === undefined ? {} : { symbols }) : undefined
-    const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))
-    report({ ...outcome, vcpus }, postMortem, options)
-    return outcome.kind === 'exit' ? outcome.code : RUN_STATUS[outcome.kind]
-  } finally {
-    terminal.close()
-    machine.close()
-  }
-}
-
-function report(outcome: Outcome & { vcpus: object[] }, postMortem: PostMortem | undefined, { json }: Options): void {
-  if (json) {
-    const plain = (_key: string, value: unknown) =>
-      typeof value === 'bigint'
-        ? `0x${value.toString(16)}`
-        : value instanceof Uint8Array
-          ? Buffer.from(value).toString('hex')
-          : value
-    console.error(JSON.stringify({ ...outcome, ...(postMortem === undefined ? {} : { postMortem }) }, plain))
-  } else if (postMortem !== undefined) {
-    console.error(`\nnode-kvm: ${formatPostMortem(postMortem)}`)
-  } else if (outcome.kind !== 'power-off') {
-    console.error(`\nnode-kvm: ${describeOutcome(outcome)}`)
-  }
 }
 
 const indent = (text: string) => text.replaceAll(/^/gm, '  ')

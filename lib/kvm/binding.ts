@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { dirname } from 'node:path'
 
 import { KvmError } from '../errors.js'
 
@@ -121,15 +121,14 @@ export interface Binding {
   constants: Record<string, number | undefined>
 }
 
-// lib/kvm and dist/kvm lie equally deep below the package's root.
-const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
-
 function load(): Binding {
   const require = createRequire(import.meta.url)
   try {
     // Developers' builds (sanitizers) lie elsewhere.
     const override = process.env['NODE_KVM_ADDON']
     if (override !== undefined && override !== '') return require(override) as Binding
+    // By the package's own name: this file is bundled with others, and does not lie where it was written.
+    const packageRoot = dirname(require.resolve('node-kvm/package.json'))
     return (require('node-gyp-build') as (root: string) => Binding)(packageRoot)
   } catch (cause) {
     throw new KvmError(
@@ -137,7 +136,7 @@ function load(): Binding {
       `the native addon could not be loaded on ${process.platform}-${process.arch} with Node ${process.version}. ` +
         'node-kvm runs on Linux, x64 and arm64. Reinstall it (npm rebuild node-kvm); ' +
         'to compile it, that needs g++, make and python3.',
-      { operands: { packageRoot }, cause },
+      { operands: { platform: process.platform, arch: process.arch, node: process.version }, cause },
     )
   }
 }

@@ -2,8 +2,6 @@ import type { Bus } from '../bus/bus.js'
 import type { BootContext } from './boot-source.js'
 import type { BootResult } from '../boot/types.js'
 import { KvmError } from '../errors.js'
-import { loadDisassembler } from '../inspect/disassemble.js'
-import { examine } from '../inspect/post-mortem.js'
 import type { PostMortem } from '../inspect/report.js'
 import { SymbolTable } from '../inspect/symbols.js'
 import { Kvm } from '../kvm/kvm.js'
@@ -139,6 +137,9 @@ export class Machine {
     if (symbols !== undefined && !(symbols instanceof SymbolTable)) {
       throw invalidArgument('symbols', symbols, 'what readSymbols() returns')
     }
+    // Not before it is needed: few machines get here.
+    const { examine } = await import('../inspect/post-mortem.js')
+    const { loadDisassembler } = await import('../inspect/disassemble.js')
     const disassembler = await loadDisassembler()
     if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
     if (this.#guest.vcpus.some(({ started, paused }) => started && !paused)) {

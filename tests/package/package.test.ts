@@ -17,10 +17,14 @@ const filesIn = (folder: string) =>
   )
 
 /** What the compiler makes of the TypeScript files of a folder. */
-const compiled = (folder: string, output: string) =>
+const compiled = (folder: string, output: string, endings: string[]) =>
   filesIn(folder)
     .filter((path) => path.endsWith('.ts'))
-    .flatMap((path) => ['.js', '.js.map', '.d.ts'].map((ending) => join(output, path.replace(/\.ts$/, ending))))
+    .flatMap((path) => endings.map((ending) => join(output, path.replace(/\.ts$/, ending))))
+
+/** What scripts/bundle.mjs makes of lib/. */
+const isBundled = (path: string) => /^dist\/(?!examples\/).+\.js(\.map)?$/.test(path)
+const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index', 'cli/main', 'cli/trace']
 
 describe('the tarball', () => {
   test('holds what the package needs and nothing else', () => {
@@ -29,15 +33,22 @@ describe('the tarball', () => {
       ...['LICENSE', 'README.md', 'package.json', 'binding.gyp'],
       ...['scripts/build-native.mjs', 'scripts/node-headers.mjs'],
       ...filesIn('native').map((path) => join('native', path)),
-      ...compiled('lib', 'dist'),
-      ...compiled('examples', 'dist/examples'),
+      ...compiled('lib', 'dist', ['.d.ts']),
+      ...compiled('examples', 'dist/examples', ['.js', '.js.map', '.d.ts']),
       ...guests.map((path) => `dist/examples/guests/${basename(path, extname(path))}.bin`),
       'dist/examples/manifest.json',
       'prebuilds/linux-x64/node-kvm.node',
     ]
     // The arm64 addon is there once `npm run prebuilds` has made it.
-    const packed = user.packed.filter((path) => path !== 'prebuilds/linux-arm64/node-kvm.node')
+    const packed = user.packed.filter((path) => path !== 'prebuilds/linux-arm64/node-kvm.node' && !isBundled(path))
     expect(packed.sort()).toEqual([...new Set(expected)].sort())
+  })
+
+  test('holds the library in a file for each entry point and few others', () => {
+    const programs = user.packed.filter((path) => isBundled(path) && path.endsWith('.js'))
+    const chunks = programs.filter((path) => path.startsWith('dist/chunks/'))
+    expect(programs.sort()).toEqual([...chunks, ...entries.map((name) => `dist/${name}.js`)].sort())
+    expect(chunks.length).toBeLessThan(40)
   })
 
   test('has source maps that carry their sources', () => {
@@ -71,6 +82,14 @@ describe('installed without a compiler', () => {
 
   test('an ES module imports it', () => {
     expect(user.run('node', 'import.mjs')).toMatchObject({ status: 0, stdout: 'import: API version 12\n' })
+  })
+
+  test('a class is the same, whichever entry point it comes from', () => {
+    expect(user.run('node', 'entry-points.mjs')).toMatchObject({
+      status: 0,
+      stderr: '',
+      stdout: 'boot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\n',
+    })
   })
 
   test('a CommonJS module requires it', () => {

@@ -8,12 +8,13 @@ import { ImageReader } from '../image-reader.js'
 import { PAYLOAD_FAULT, parseSetupHeader } from '../linux/setup-header.js'
 import { imageError } from '../image-error.js'
 import { LZ4_LEGACY_MAGIC, unpackLz4 } from './lz4.js'
-import { unpackXz, XZ_MAGIC } from './xz.js'
-import { unpackZstd, ZSTD_MAGIC } from './zstd.js'
 
 const littleEndian = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)
 
 type Unpack = (packed: Uint8Array, size: number) => Uint8Array | Promise<Uint8Array>
+
+const XZ_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]
+const ZSTD_MAGIC = 0xfd2f_b528
 
 /** By the first bytes of a payload. What has no function is known and not supported. */
 const COMPRESSIONS: { name: string; magic: readonly number[]; unpack?: Unpack }[] = [
@@ -72,6 +73,18 @@ export async function unpackKernel(image: Uint8Array, options: UnpackOptions = {
 
 function withoutTrailer(unpack: Unpack): Unpack {
   return (packed, size) => unpack(packed.subarray(0, -TRAILER_SIZE), size)
+}
+
+// These two come from packages, which are not loaded before they are needed.
+
+async function unpackXz(packed: Uint8Array, size: number): Promise<Uint8Array> {
+  const { unpackXz } = await import('./xz.js')
+  return unpackXz(packed, size)
+}
+
+async function unpackZstd(packed: Uint8Array, size: number): Promise<Uint8Array> {
+  const { unpackZstd } = await import('./zstd.js')
+  return unpackZstd(packed, size)
 }
 
 async function unpackGzip(packed: Uint8Array, size: number): Promise<Uint8Array> {

@@ -8,7 +8,6 @@ import { plainStream } from './xz-plain-stream.js'
 // The .xz file format 1.2.1. The library unpacks LZMA2 and knows no other filter, but kernels are packed with the x86
 // filter in front of it. So each block is handed to it as a stream of its own that names LZMA2 alone, and the filter
 // is undone here.
-export const XZ_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]
 const HEADER_SIZE = 12
 const FOOTER_SIZE = 12
 const CHECK_TYPE = 7

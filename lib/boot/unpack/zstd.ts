@@ -2,7 +2,6 @@ import { Decompress } from 'fzstd'
 import { imageError } from '../image-error.js'
 import { ImageReader } from '../image-reader.js'
 
-export const ZSTD_MAGIC = 0xfd2f_b528
 /** What is fed at a time: output past the announced size is noticed after at most this much input. */
 const STEP = 64 * 1024
 

@@ -1,0 +1,21 @@
+import { KvmError } from 'node-kvm'
+import { readImage } from 'node-kvm/boot'
+import { DebugConsole } from 'node-kvm/devices'
+import { readSymbols } from 'node-kvm/inspect'
+import { linux, Machine } from 'node-kvm/machine'
+
+// Each of them refuses something, with the error class of the first.
+/** @type {Record<string, () => unknown>} */
+const refused = {
+  boot: () => readImage('/does/not/exist', { name: 'kernel' }),
+  devices: () => new DebugConsole({ output: () => undefined, readback: 256 }),
+  inspect: () => readSymbols('/does/not/exist'),
+  machine: () => Machine.create({ boot: linux({ kernel: 'vmlinuz' }), cpus: 0 }),
+}
+for (const [name, call] of Object.entries(refused)) {
+  try {
+    await call()
+  } catch (error) {
+    console.log(`${name}: ${error instanceof KvmError ? 'KvmError' : String(error)}`)
+  }
+}
