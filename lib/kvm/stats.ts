@@ -4,9 +4,9 @@ import { PLAIN_EXITS } from './plain-exits.js'
 
 /** What a vCPU's thread has done since it was started. */
 export interface VcpuStats {
-  /** Exits from the guest by reason, those included that were answered natively. */
+  /** Exits from the guest by reason, those included that were answered natively. Writes that the kernel gathered are none. */
   exits: Partial<Record<ExitReason, number>>
-  /** Writes that were posted. */
+  /** Writes that were posted. Those that the kernel gathered count for the vCPU whose thread took them. */
   posted: number
   /** Reads that were answered from a latch. */
   latched: number
