@@ -32,6 +32,12 @@ export function openTerminal(): Terminal {
   const restore = () => {
     if (raw) stdin.setRawMode(false)
   }
+  // A shell takes the terminal back when it has stopped this process. Node does not know: it sets no mode that it has set.
+  const onContinue = () => {
+    if (!raw) return
+    stdin.setRawMode(false)
+    stdin.setRawMode(true)
+  }
   const say = (text: string) => {
     process.stderr.write(`\r\n[${text.replaceAll('\n', '\r\n ')}]\r\n`)
   }
@@ -67,6 +73,7 @@ export function openTerminal(): Terminal {
       actions = given
       if (raw) stdin.setRawMode(true)
       process.on('exit', restore)
+      process.on('SIGCONT', onContinue)
       for (const signal of ENDING) process.on(signal, onSignal)
       input.on('drain', onDrain)
       stdin.on('data', onData)
@@ -74,6 +81,7 @@ export function openTerminal(): Terminal {
     close() {
       restore()
       process.off('exit', restore)
+      process.off('SIGCONT', onContinue)
       for (const signal of ENDING) process.off(signal, onSignal)
       input.off('drain', onDrain)
       stdin.off('data', onData)

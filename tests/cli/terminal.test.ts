@@ -125,6 +125,29 @@ test('--help lists the same keys', async () => {
   for (const line of keys.split('\r\n')) expect(stdout).toContain(line.trim())
 })
 
+test('a stopped process that is continued has its keys again', async () => {
+  const run = `
+    exec 3<&0
+    sh -c 'echo $$ >pid; exec "$@"' sh "$@" <&3 &
+    until [ -e stopped ]; do sleep 0.05; done
+    stty "$(cat before)"
+    echo taken
+    until stty -a | grep -q -e -icanon; do sleep 0.05; done
+    echo given
+    wait $!
+    echo $? >status`
+  const guest = await startGuest({ run })
+  guest.kill('SIGSTOP')
+  writeFileSync(join(folder, 'stopped'), '')
+  await guest.expect('taken')
+  guest.kill('SIGCONT')
+  await guest.expect('given')
+  guest.type('a\x03z')
+  await guest.expect('a\x03z')
+  guest.type('O')
+  expect(await guest.end()).toMatchObject({ status: 0 })
+})
+
 describe('the terminal is as it was', () => {
   test.each([
     ['quitting', '\x01x', 0],
