@@ -1,4 +1,5 @@
 import type { Stateful } from '../bus/device.js'
+import type { FastDevice, FastPath, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
@@ -40,8 +41,8 @@ const TIME_REGISTERS: readonly number[] = [
   ...[R.SECONDS, R.MINUTES, R.HOURS, R.WEEKDAY, R.DAY, R.MONTH, R.YEAR, R.CENTURY],
 ]
 
-/** The CMOS real-time clock with 128 bytes of memory: ports 0x70 and 0x71. */
-export class Rtc extends ByteDevice implements Stateful<RtcState> {
+/** The CMOS real-time clock with 128 bytes of memory: ports 0x70 and 0x71. Writes of the index, 0x70, are posted. */
+export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   readonly #interrupt: InterruptOutput
   readonly #clock: Clock
   readonly #schedule: Schedule
@@ -51,6 +52,7 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
   // When the flags were last brought up to date: the guest's time.
   #seen: number
   #cancel: (() => void) | undefined
+  #posted: FastPath | undefined
 
   constructor(options: RtcOptions = {}) {
     super()
@@ -78,6 +80,16 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
   close(): void {
     this.#cancel?.()
     this.#cancel = undefined
+  }
+
+  attachFastPaths(paths: FastPaths): void {
+    this.detachFastPaths()
+    this.#posted = paths.postWrites(R.INDEX, 1)
+  }
+
+  detachFastPaths(): void {
+    this.#posted?.close()
+    this.#posted = undefined
   }
 
   protected override readByte(offset: number): number {

@@ -1,4 +1,4 @@
-import type { Bus } from '../bus/bus.js'
+import type { Bus, MapOptions } from '../bus/bus.js'
 import type { Device } from '../bus/device.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { Vm } from '../kvm/vm.js'
@@ -21,7 +21,7 @@ export interface DeviceHost {
   /** The line of a GSI at the in-kernel interrupt controllers. */
   interrupt(gsi: number): InterruptLine
   /** Maps a device, its fast paths included. Throws `ERR_KVM_BUS_OVERLAP` where another device is. */
-  mapPorts(start: number, length: number, device: Device): void
+  mapPorts(start: number, length: number, device: Device, options?: MapOptions): void
   /** The same at guest physical addresses. Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM. */
   mapMmio(start: number, length: number, device: Device): void
   /** Notes what the guest writes to a console, for {@link Machine.postMortem}. `bytes` is valid during the call only. */
@@ -57,14 +57,15 @@ export function deviceHost(
         if (!vm.closed) vm.irqLine(gsi, level)
       },
     }),
-    mapPorts(start, length, device) {
-      const mapping = ports.map(start, length, device)
+    mapPorts(start, length, device, options) {
+      const mapping = ports.map(start, length, device, options)
+      const base = start - mapping.offset
       mapping.attachFastPaths({
         postWrites: (offset, count) =>
-          vm.postWrites({ port: start + offset, length: count }, (at, data) => {
+          vm.postWrites({ port: base + offset, length: count }, (at, data) => {
             mapping.device.write(offset + at, data)
           }),
-        latchRead: (offset, width, initial) => vm.latchRead({ port: start + offset, width }, initial),
+        latchRead: (offset, width, initial) => vm.latchRead({ port: base + offset, width }, initial),
       })
     },
     mapMmio(start, length, device) {

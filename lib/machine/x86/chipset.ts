@@ -12,6 +12,7 @@ import { PvPanic } from '../../devices/pvpanic.js'
 import { Rtc } from '../../devices/rtc.js'
 import { SystemControlA } from '../../devices/system-control.js'
 import type { DeviceHost } from '../host.js'
+import { OpenBus } from './open-bus.js'
 import * as P from './platform.js'
 
 /** What the guest's firmware tables have to say. */
@@ -55,7 +56,7 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
   })
   host.mapPorts(P.RTC_PORT, P.RTC_LENGTH, rtc)
   host.ports.map(P.I8042_DATA_PORT, 1, keyboard)
-  host.ports.map(P.I8042_COMMAND_PORT, 1, keyboard, { offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT })
+  host.mapPorts(P.I8042_COMMAND_PORT, 1, keyboard, { offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT })
   host.mapPorts(P.POST_PORT, 1, new PostCode())
   host.mapPorts(P.SYSTEM_CONTROL_A_PORT, 1, new SystemControlA({ reset: reset('port 0x92') }))
   host.mapPorts(P.PM_PORT, PM.ACPI_PM_LENGTH, powerManagement)
@@ -71,6 +72,16 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
   })
   host.mapPorts(P.PVPANIC_PORT, 1, panic)
   return { ...writeTables(memory, options.cpus), pressPowerButton: () => powerManagement.pressPowerButton() }
+}
+
+/**
+ * Where PCI's configuration mechanism would be, and is not unless a device has been put there: kernels look for it some
+ * hundred times.
+ */
+export function addAbsentPci(host: DeviceHost): void {
+  const [start, end] = [P.PCI_CONFIG_PORT, P.PCI_CONFIG_PORT + P.PCI_CONFIG_LENGTH]
+  if (host.ports.mappings.some((mapping) => mapping.start < end && mapping.start + mapping.length > start)) return
+  host.mapPorts(start, P.PCI_CONFIG_LENGTH, new OpenBus(P.PCI_CONFIG_LENGTH))
 }
 
 /** Tells the guest of all this: by ACPI, and by the older MP table. */

@@ -22,6 +22,8 @@ export const EXIT_LENGTH = 4
 export const PVPANIC_PORT = 0x505
 export const PM_PORT = 0x600
 export const SCI_GSI = 9
+export const PCI_CONFIG_PORT = 0xcf8
+export const PCI_CONFIG_LENGTH = 8
 
 export const IO_APIC_ADDRESS = 0xfec0_0000
 export const IDENTITY_MAP_ADDRESS = 0xfeff_c000
