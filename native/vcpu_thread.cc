@@ -43,8 +43,8 @@ VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting>
     : vcpu_(std::move(vcpu)),
       meeting_(std::move(meeting)),
       table_(vcpu_->vm().fast),
-      coalesced_(vcpu_->vm().coalesced),
-      mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)) {
+      mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)),
+      coalesced_(vcpu_->vm().coalesced) {
   if (!mapping_) throw std::bad_alloc();
   // The thread starts with every signal blocked: those of the process are for others.
   const BlockedSignals blocked;

@@ -125,7 +125,6 @@ class VcpuThread {
   std::shared_ptr<VcpuState> vcpu_;
   std::shared_ptr<Meeting> meeting_;
   const FastAccessTable& table_;  // of the VM, which vcpu_ keeps alive
-  CoalescedWrites& coalesced_;    // the same
   std::shared_ptr<Mapping> mapping_;
   std::atomic<bool> stop_ = false;
 
@@ -141,6 +140,7 @@ class VcpuThread {
   // The vCPU thread's own.
   alignas(kCacheLine) PollWindow window_;
   std::atomic<std::uint64_t> turn_began_ = 0;  // when the guest was entered last
+  CoalescedWrites& coalesced_;                 // of the VM, as well
   std::uint64_t fast_version_ = 0;
   FastAccesses fast_;
   DenseWrites dense_;
