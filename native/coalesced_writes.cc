@@ -43,28 +43,32 @@ kvm_coalesced_mmio CoalescedRing::front() const { return ring_->coalesced_mmio[r
 
 void CoalescedRing::Pop() { __atomic_store_n(&ring_->first, (ring_->first + 1) % RingEntries(), __ATOMIC_RELEASE); }
 
-void CoalescedWrites::AddVcpuWithoutThread(int vm) {
+void CoalescedWrites::Forbid(int vm) {
   const std::lock_guard lock(mutex_);
-  ++vcpus_without_thread_;
+  ++forbidden_;
   Unregister(vm);
 }
 
-void CoalescedWrites::RemoveVcpuWithoutThread() {
+void CoalescedWrites::Allow() {
   const std::lock_guard lock(mutex_);
-  --vcpus_without_thread_;
+  --forbidden_;
 }
 
 void CoalescedWrites::TurnOn(int vm, const Zone& zone, const CoalescedRing& ring) {
   const std::lock_guard lock(mutex_);
-  if (!ring.exists() || registered_ || !ring.empty() || vcpus_without_thread_ != 0) return;
+  if (!ring.exists() || registered_ || !ring.empty() || forbidden_ != 0) return;
+  // The kernel gathers before ioctl() returns, and who knows of a gathered write must find this set.
+  active_ = true;
   auto request = KernelZone(zone.access);
-  if (ioctl(vm, KVM_REGISTER_COALESCED_MMIO, &request) != 0) return;  // then each write exits, as before
+  if (ioctl(vm, KVM_REGISTER_COALESCED_MMIO, &request) != 0) {
+    active_ = false;  // each write exits, as before
+    return;
+  }
   registered_ = true;
   zone_ = zone;
   few_ = false;
   judged_ = MonotonicNow();
   taken_at_judgement_ = taken_;
-  active_ = true;
 }
 
 void CoalescedWrites::TurnOff(int vm) {

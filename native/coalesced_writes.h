@@ -39,9 +39,10 @@ class CoalescedWrites {
     PostedRange range;
   };
 
-  // A vCPU without a thread exits for each write: while there is one, this is off.
-  void AddVcpuWithoutThread(int vm);
-  void RemoveVcpuWithoutThread();
+  // Each write must exit, and does so until Allow() has been called as often: for a vCPU that has no thread, or whose
+  // thread may not take what others have written. JavaScript's.
+  void Forbid(int vm);
+  void Allow();
 
   // Whether writes are gathered, or some are left that were.
   [[nodiscard]] bool active() const { return active_; }
@@ -74,8 +75,8 @@ class CoalescedWrites {
 
   std::mutex mutex_;  // for all that follows
   bool registered_ = false;
-  Zone zone_{};  // that all writes in the ring went to
-  int vcpus_without_thread_ = 0;
+  Zone zone_{};        // that all writes in the ring went to
+  int forbidden_ = 0;  // Forbid() less Allow()
   std::uint64_t taken_ = 0;
   // When JavaScript looked, when it judged whether writes are few, and what had been taken by then.
   std::uint64_t looked_ = 0;

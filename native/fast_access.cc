@@ -14,6 +14,14 @@ const PostedRange* FastAccesses::FindPosted(const Access& access) const {
   return nullptr;
 }
 
+bool FastAccesses::HasOneRange(const Access& access) const {
+  const auto first = std::ranges::find_if(posted, [&access](const PostedRange& range) {
+    return range.space == access.space &&
+           (access.address - range.start < range.length || range.start - access.address < access.length);
+  });
+  return first != posted.end() && &*first == FindPosted(access);
+}
+
 const LatchedRead* FastAccesses::FindLatched(const Access& access) const {
   for (const auto& latch : latched) {
     if (latch->space == access.space && access.address >= latch->address && access.length <= latch->width &&

@@ -45,6 +45,8 @@ struct FastAccesses {
   std::vector<std::shared_ptr<const LatchedRead>> latched;
 
   [[nodiscard]] const PostedRange* FindPosted(const Access& access) const;
+  // Whether narrower accesses within a posted one lie in the same range: ranges may overlap.
+  [[nodiscard]] bool HasOneRange(const Access& access) const;
   [[nodiscard]] const LatchedRead* FindLatched(const Access& access) const;
 };
 
@@ -59,6 +61,8 @@ class FastAccessTable {
 
   // Copies the table into `copy` when it is not at `version` any more, and returns its version.
   std::uint64_t Refresh(std::uint64_t version, FastAccesses& copy) const;
+
+  [[nodiscard]] std::uint64_t version() const { return version_; }
 
   // Numbers the posted writes of all vCPUs: whoever takes one before he writes into his ring, and runs on after it, has
   // a lower one than everybody who can know of his write.

@@ -112,10 +112,10 @@ napi_value Hub::NextFromJavaScript(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// answer(seat): lets that seat's vCPU run on outside of a slice, when a promise has settled.
+// answer(seat): lets that seat's vCPU run on outside of a slice. Returns whether to call look() again in a millisecond.
 Napi::Value Hub::Answer(const Napi::CallbackInfo& info) {
   AnswerSeat(ToUint32(info, 0), MonotonicNow());
-  return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), AnyCoalescing());
 }
 
 Napi::Value Hub::Remove(const Napi::CallbackInfo& info) {
@@ -171,14 +171,16 @@ int Hub::Wait(std::uint64_t start) {
   return found;
 }
 
-bool Hub::AnyCoalescing() const {
-  return std::ranges::any_of(seats_, [](const Seat& seat) { return seat.thread && seat.thread->coalescing(); });
+// A vCPU that waits for JavaScript has taken what there was before that: it is about the others.
+bool Hub::Coalescing(const Seat& seat) {
+  return seat.thread && seat.thread->coalescing() && !seat.thread->exit_pending();
 }
 
-// A vCPU that waits for JavaScript has taken what there was before that, so one of the others comes.
+bool Hub::AnyCoalescing() const { return std::ranges::any_of(seats_, Coalescing); }
+
 void Hub::LookAtCoalesced(std::uint64_t now) {
   for (const Seat& seat : seats_) {
-    if (seat.thread && seat.thread->coalescing() && !seat.thread->exit_pending()) seat.thread->LookAtCoalesced(now);
+    if (Coalescing(seat)) seat.thread->LookAtCoalesced(now);
   }
 }
 

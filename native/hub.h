@@ -39,6 +39,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   Napi::Value Answer(const Napi::CallbackInfo& info);
   Napi::Value Remove(const Napi::CallbackInfo& info);
 
+  [[nodiscard]] static bool Coalescing(const Seat& seat);
   [[nodiscard]] bool AnyCoalescing() const;
   void LookAtCoalesced(std::uint64_t now);
   int Wait(std::uint64_t start);

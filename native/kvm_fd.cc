@@ -163,9 +163,11 @@ Napi::Value KvmFd::Ioeventfd(const Napi::CallbackInfo& info) {
     request.datamatch = ToBigUint64(info, 5);
   }
   if (!info[0].ToBoolean()) request.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
-  // Of two that could take a write, the kernel asks the one that was registered first.
+  const Napi::Value result = Result(info.Env(), CallKernel(vm.fd.get(), KVM_IOEVENTFD, &request));
+  // Of two that could take a write, the kernel asks the one that was registered first. Afterwards, because vCPU threads
+  // may turn it on at any time.
   vm.coalesced.TurnOff(vm.fd.get());
-  return Result(info.Env(), CallKernel(vm.fd.get(), KVM_IOEVENTFD, &request));
+  return result;
 }
 
 // irqfd(assign, eventfd, gsi, resample?): KVM_IRQFD. `resample` is the eventfd that tells of the guest's EOI.

@@ -42,7 +42,6 @@ bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, st
   const PostedRange* found = fast_.FindPosted(access);
   if (found == nullptr) return false;
   const PostedRange range = *found;
-  TakeCoalesced();
   for (std::uint32_t index = 0; index < count; ++index) {
     if (PostedCount() == kRingEntries) {
       WaitForSpace();
@@ -50,7 +49,11 @@ bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, st
     }
     Append(range, access, data + std::size_t{index} * access.length);
   }
-  if (dense_.Add(access)) coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, range}, vcpu_->coalesced());
+  if (dense_.Add(access) && fast_.HasOneRange(access)) {
+    coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, range}, vcpu_->coalesced());
+    // Who removes a range turns this off after that, but that may have been before it was turned on.
+    if (table_.version() != fast_version_) coalesced_.TurnOff(vcpu_->vm().fd.get());
+  }
   NotifyPosted();
   return true;
 }

@@ -58,13 +58,13 @@ VcpuState::VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Map
       page_(std::move(page)),
       coalesced_(coalesced),
       token_(Registry::Get().NextToken()) {
-  vm().coalesced.AddVcpuWithoutThread(vm().fd.get());
+  vm().coalesced.Forbid(vm().fd.get());
   Registry::Get().Add(*this);
 }
 
 VcpuState::~VcpuState() {
   Registry::Get().Remove(token_);
-  vm().coalesced.RemoveVcpuWithoutThread();
+  vm().coalesced.Allow();
   // The mapping holds the kernel's VM alive; the ArrayBuffer over it may live on until garbage collection.
   page_->Release();
 }

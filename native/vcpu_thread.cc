@@ -49,7 +49,7 @@ VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting>
   // The thread starts with every signal blocked: those of the process are for others.
   const BlockedSignals blocked;
   thread_ = std::thread([this, outside] { Main(outside); });
-  coalesced_.RemoveVcpuWithoutThread();
+  coalesced_.Allow();
 }
 
 // SAFETY: the mapping is that large and page-aligned, and nothing else is in it.
@@ -64,7 +64,6 @@ void VcpuThread::Main(bool outside) {
   TurnState command = outside ? GiveTurn(static_cast<int>(RunResult::kOut)) : kGuest;
   while (command != kStop) {
     const int result = command == kComplete ? CompleteAccess() : RunGuest();
-    TakeCoalesced();
     if (stop_) {
       ThreadStats::Add(stats_.guest_nanoseconds, MonotonicNow() - turn_began_);
       break;
@@ -78,14 +77,13 @@ void VcpuThread::Main(bool outside) {
 int VcpuThread::RunGuest() {
   for (;;) {
     const int result = vcpu_->RunThreaded();
-    if (result == static_cast<int>(RunResult::kTick)) {
-      coalesced_.TurnOffIfFew(vcpu_->vm().fd.get());
-      TakeCoalesced();
-      if (stop_) return result;
-      continue;
-    }
-    if (result != 0) return result;
-    if (!AnswerFast()) return result;
+    if (stop_) return result;  // what other vCPUs have written stays for their threads
+    const bool tick = result == static_cast<int>(RunResult::kTick);
+    if (tick) coalesced_.TurnOffIfFew(vcpu_->vm().fd.get());
+    TakeCoalesced();
+    if (stop_) return result;
+    if (tick) continue;
+    if (result != 0 || !AnswerFast()) return result;
     if (stop_) return result;
   }
 }
@@ -145,7 +143,7 @@ void VcpuThread::Stop() {
   vcpu_->Interrupt();
   turn_.Answer(kStop);
   thread_.join();
-  coalesced_.AddVcpuWithoutThread(vcpu_->vm().fd.get());
+  coalesced_.Forbid(vcpu_->vm().fd.get());
 }
 
 std::uint64_t VcpuThread::GuestTime() const {
@@ -155,9 +153,13 @@ std::uint64_t VcpuThread::GuestTime() const {
 
 int VcpuThread::Complete() {
   ConsumePosted();
+  // What this posts is delivered at once, before older writes that wait in other threads' rings. So it takes nothing of
+  // what those have written since, and its own writes exit.
+  coalesced_.Forbid(vcpu_->vm().fd.get());
   turn_.Answer(kComplete);
   // KVM_RUN with immediate_exit set returns at once.
   while (!turn_.pending()) sched_yield();
+  coalesced_.Allow();
   Offer(true, PostedCount());
   return result_;
 }

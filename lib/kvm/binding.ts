@@ -81,7 +81,8 @@ export interface NativeHub {
   look(): number
   /** A bare function next(seat): the call costs a fraction of a method's. */
   server(): (seat: number) => number
-  answer(seat: number): void
+  /** True when {@link look} must be called in a millisecond. */
+  answer(seat: number): boolean
   remove(seat: number): void
 }
 

@@ -34,7 +34,7 @@ class Hub {
 
   /** The vCPU runs on, outside of serve(). */
   resume(seat: number): void {
-    this.#native.answer(seat)
+    if (this.#native.answer(seat)) this.#lookSoon()
   }
 
   remove(seat: number): void {
@@ -61,8 +61,12 @@ class Hub {
       // Timers and sockets first. An immediate would not do: one that is unref'd does not keep the loop from sleeping.
       this.#event.signal()
     } else if (seat === HubResult.lookSoon) {
-      if (this.#timer === undefined) this.#timer = setTimeout(this.#lookAgain, 1).unref()
+      this.#lookSoon()
     }
+  }
+
+  #lookSoon(): void {
+    if (this.#timer === undefined) this.#timer = setTimeout(this.#lookAgain, 1).unref()
   }
 
   readonly #lookAgain = (): void => {

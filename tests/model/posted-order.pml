@@ -16,6 +16,8 @@
 /* The kernel's ring, and the lock under which it is taken from. */
 chan kernel = [2 * POSTS] of { byte };
 bool locked;
+bool looked_for; /* CoalescedWrites::active() */
+bool registered; /* The kernel gathers. It begins before the call that asks for it returns. */
 
 /* The threads' rings: each has room for all writes. */
 #define ENTRY(vcpu, index) ((vcpu) * 2 * POSTS + (index))
@@ -40,11 +42,22 @@ inline append(write) {
 }
 
 inline take() {
+  if
+  :: !looked_for
+  :: else ->
+     atomic { !locked -> locked = true }
+     do
+     :: kernel?<taken> -> append(taken); kernel?taken
+     :: empty(kernel) -> break
+     od;
+     locked = false
+  fi
+}
+
+inline turn_on() {
   atomic { !locked -> locked = true }
-  do
-  :: kernel?<taken> -> append(taken); kernel?taken
-  :: empty(kernel) -> break
-  od;
+  looked_for = true;
+  registered = true;
   locked = false
 }
 
@@ -59,7 +72,7 @@ proctype Vcpu(byte me; byte posts) {
      if
      :: take();
         append(WRITE(me, posted))
-     :: kernel!WRITE(me, posted)
+     :: registered -> kernel!WRITE(me, posted)
      fi;
      /* The guest runs on, and tells. */
      atomic { done_writes = done_writes | BIT(WRITE(me, posted)); posted++ }
@@ -69,6 +82,7 @@ proctype Vcpu(byte me; byte posts) {
      pending[me] = true;
      !pending[me];
      exited = true
+  :: !registered && !locked -> turn_on()
   :: nempty(kernel) -> take() /* JavaScript made it come out. */
   :: posted == posts && exited && empty(kernel) && !locked -> break
   od;
