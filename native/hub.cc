@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "bare_function.h"
 #include "event_fd.h"
 #include "kick.h"
 
@@ -75,22 +76,10 @@ Napi::Value Hub::Look(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), Wait(now));
 }
 
-// server(): a function next(seat) that lets that seat's vCPU run on (none below 0), and returns what look() would. It is a
-// bare function for the reason that VcpuRun::Runner() gives.
+// server(): a function next(seat) that lets that seat's vCPU run on (none below 0), and returns what look() would.
 Napi::Value Hub::Server(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  napi_value function = nullptr;
-  if (napi_create_function(env, "next", NAPI_AUTO_LENGTH, NextFromJavaScript, this, &function) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  // The function keeps the hub. SAFETY: the finalizer takes back what is released here.
-  auto hub = std::make_unique<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
-  const auto reclaim = [](napi_env, void*, void* hint) {
-    const std::unique_ptr<Napi::ObjectReference> owner(static_cast<Napi::ObjectReference*>(hint));
-  };
-  if (napi_add_finalizer(env, function, this, reclaim, hub.get(), nullptr) != napi_ok) throw Napi::Error::New(env);
-  static_cast<void>(hub.release());
-  return {env, function};
+  return MakeBareFunction(info.Env(), "next", NextFromJavaScript, this,
+                          Napi::Persistent(info.This().As<Napi::Object>()));
 }
 
 napi_value Hub::NextFromJavaScript(napi_env env, napi_callback_info info) {

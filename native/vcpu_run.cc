@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "bare_function.h"
 #include "hub.h"
 #include "kick.h"
 #include "kvm_fd.h"
@@ -79,25 +80,10 @@ VcpuState& VcpuRun::Require(Napi::Env env) const {
 
 // runner(): a function run(deadline) that returns a RunResult or -errno. The deadline is in microseconds of
 // CLOCK_MONOTONIC; 0 means none. Microseconds stay exact in a JavaScript number for centuries; one far ahead is the same
-// as none. It is a bare function with the vCPU as its data because every exit goes through it: looking up the native
-// object behind a method's `this`, and wrapping its arguments, cost as much as the rest of the call.
+// as none.
 Napi::Value VcpuRun::Runner(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  static_cast<void>(Require(env));
-  auto share = std::make_unique<std::shared_ptr<RunSlot>>(slot_);
-  napi_value function = nullptr;
-  if (napi_create_function(env, "run", NAPI_AUTO_LENGTH, RunFromJavaScript, slot_.get(), &function) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  // The function owns a share of the slot until it is collected. SAFETY: the finalizer takes back what is released here.
-  const auto reclaim = [](napi_env, void*, void* hint) {
-    const std::unique_ptr<std::shared_ptr<RunSlot>> owner(static_cast<std::shared_ptr<RunSlot>*>(hint));
-  };
-  if (napi_add_finalizer(env, function, slot_.get(), reclaim, share.get(), nullptr) != napi_ok) {
-    throw Napi::Error::New(env);
-  }
-  static_cast<void>(share.release());
-  return {env, function};
+  static_cast<void>(Require(info.Env()));
+  return MakeBareFunction(info.Env(), "run", RunFromJavaScript, slot_.get(), slot_);
 }
 
 napi_value VcpuRun::RunFromJavaScript(napi_env env, napi_callback_info info) {
