@@ -16,6 +16,8 @@ constexpr std::uint64_t kDenseNanoseconds = 5'000'000;
 constexpr std::uint64_t kFewNanoseconds = 250'000'000;
 
 constexpr std::uint64_t kLookNanoseconds = 500'000;
+// While more writes come, those that are there may wait so long for a full ring, which costs less than coming out for them.
+constexpr std::uint64_t kWaitNanoseconds = 10'000'000;
 
 // The page of the ring, less its two indices: KVM_COALESCED_MMIO_MAX, whose macro needs the kernel's PAGE_SIZE. Pages of
 // 4 KiB have the smallest ring.
@@ -35,9 +37,9 @@ kvm_coalesced_mmio_zone KernelZone(const Access& access) {
 }  // namespace
 
 // SAFETY: the kernel writes `last` after the entry before it, and reads `first` before it overwrites one.
-bool CoalescedRing::empty() const {
-  return ring_ == nullptr || ring_->first == __atomic_load_n(&ring_->last, __ATOMIC_ACQUIRE);
-}
+bool CoalescedRing::empty() const { return ring_ == nullptr || ring_->first == end(); }
+
+std::uint32_t CoalescedRing::end() const { return __atomic_load_n(&ring_->last, __ATOMIC_ACQUIRE); }
 
 kvm_coalesced_mmio CoalescedRing::front() const { return ring_->coalesced_mmio[ring_->first % RingEntries()]; }
 
@@ -90,8 +92,11 @@ void CoalescedWrites::Unregister(int vm) {
 bool CoalescedWrites::Look(std::uint64_t now, const CoalescedRing& ring) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock || now - looked_ < kLookNanoseconds) return false;  // the next time
-  const bool standing = !ring.empty() && taken_ == taken_at_look_;
+  if (ring.empty() || taken_ != taken_at_look_) untaken_since_ = now;
+  const bool more = ring.exists() && ring.end() != end_at_look_;
+  const bool standing = now != untaken_since_ && (!more || now - untaken_since_ >= kWaitNanoseconds);
   looked_ = now;
+  end_at_look_ = ring.exists() ? ring.end() : 0;
   taken_at_look_ = taken_;
   if (!registered_) {
     if (ring.empty()) active_ = false;

@@ -2,7 +2,7 @@
 // KVM_REGISTER_COALESCED_MMIO). The kernel tells nobody of them, so this is for a guest that writes to one address
 // without pause: then its vCPU thread turns it on. From there on
 //  - a vCPU thread takes what was gathered into its ring before it posts a write itself, and before it exits;
-//  - JavaScript looks every millisecond, and makes a vCPU thread come out for writes that nobody has taken meanwhile;
+//  - JavaScript looks every millisecond, and makes a vCPU thread come out for writes that nobody takes;
 //  - when writes have become few, that thread turns it off, so that a guest that has halted costs nothing.
 #pragma once
 
@@ -23,6 +23,8 @@ class CoalescedRing {
   // False where the kernel has none.
   [[nodiscard]] bool exists() const { return ring_ != nullptr; }
   [[nodiscard]] bool empty() const;
+  // Where the next write goes.
+  [[nodiscard]] std::uint32_t end() const;
   // The oldest write; there must be one.
   [[nodiscard]] kvm_coalesced_mmio front() const;
   void Pop();
@@ -78,9 +80,12 @@ class CoalescedWrites {
   Zone zone_{};        // that all writes in the ring went to
   int forbidden_ = 0;  // Forbid() less Allow()
   std::uint64_t taken_ = 0;
-  // When JavaScript looked, when it judged whether writes are few, and what had been taken by then.
+  // When JavaScript looked, how the ring was then, and since when nothing has been taken.
   std::uint64_t looked_ = 0;
+  std::uint32_t end_at_look_ = 0;
   std::uint64_t taken_at_look_ = 0;
+  std::uint64_t untaken_since_ = 0;
+  // When it judged whether writes are few, and what had been taken by then.
   std::uint64_t judged_ = 0;
   std::uint64_t taken_at_judgement_ = 0;
 };
