@@ -10,9 +10,11 @@
 namespace node_kvm {
 namespace {
 
-// Writes are dense when so many of them come in less than this time, and not any more when fewer come in that.
+// Writes are dense when so many come one after the other, and so many of them wait for JavaScript: a guest that waits for
+// an answer to each write has few that wait.
 constexpr std::uint32_t kManyWrites = 64;
-constexpr std::uint64_t kDenseNanoseconds = 5'000'000;
+constexpr std::uint32_t kManyWaiting = 16;
+// Then they have become few when, in this time, fewer come for each time that a thread has to come out for them.
 constexpr std::uint64_t kFewNanoseconds = 250'000'000;
 
 constexpr std::uint64_t kLookNanoseconds = 500'000;
@@ -71,6 +73,7 @@ void CoalescedWrites::TurnOn(int vm, const Zone& zone, const CoalescedRing& ring
   few_ = false;
   judged_ = MonotonicNow();
   taken_at_judgement_ = taken_;
+  came_out_ = 0;
 }
 
 void CoalescedWrites::TurnOff(int vm) {
@@ -103,24 +106,23 @@ bool CoalescedWrites::Look(std::uint64_t now, const CoalescedRing& ring) {
     return !ring.empty();
   }
   if (now - judged_ >= kFewNanoseconds) {
-    few_ = taken_ - taken_at_judgement_ < kManyWrites;
+    few_ = taken_ - taken_at_judgement_ < kManyWaiting * (came_out_ + 1);
     judged_ = now;
     taken_at_judgement_ = taken_;
+    came_out_ = 0;
   }
+  if (standing) ++came_out_;
   return standing || few_;
 }
 
-bool DenseWrites::Add(const Access& access) {
+bool DenseWrites::Add(const Access& access, std::uint32_t waiting) {
   if (access != access_) {
     access_ = access;
     count_ = 0;
   }
-  ++count_;
-  // Not at the first one: reading the clock is not for guests that write here and there.
-  if (count_ == kManyWrites / 4) start_ = MonotonicNow();
-  if (count_ < kManyWrites) return false;
+  if (++count_ < kManyWrites || waiting < kManyWaiting) return false;
   count_ = 0;
-  return MonotonicNow() - start_ < kDenseNanoseconds;
+  return true;
 }
 
 }  // namespace node_kvm

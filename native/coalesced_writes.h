@@ -85,23 +85,23 @@ class CoalescedWrites {
   std::uint32_t end_at_look_ = 0;
   std::uint64_t taken_at_look_ = 0;
   std::uint64_t untaken_since_ = 0;
-  // When it judged whether writes are few, and what had been taken by then.
+  // When it judged whether writes are few, what had been taken by then, and how often a thread came out for them since.
   std::uint64_t judged_ = 0;
   std::uint64_t taken_at_judgement_ = 0;
+  std::uint64_t came_out_ = 0;
 };
 
 // Finds out when a guest writes to one address without pause.
 class DenseWrites {
  public:
-  // A write was posted. True now and then, while they are dense.
-  bool Add(const Access& access);
+  // A write was posted, and so many wait for JavaScript. True now and then, while writes are dense.
+  bool Add(const Access& access, std::uint32_t waiting);
   // Something else happened.
   void Interrupt() { count_ = 0; }
 
  private:
   Access access_{};
   std::uint32_t count_ = 0;
-  std::uint64_t start_ = 0;
 };
 
 }  // namespace node_kvm

@@ -49,7 +49,7 @@ bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, st
     }
     Append(range, access, data + std::size_t{index} * access.length);
   }
-  if (dense_.Add(access) && fast_.HasOneRange(access)) {
+  if (dense_.Add(access, PostedCount()) && fast_.HasOneRange(access)) {
     coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, range}, vcpu_->coalesced());
     // Who removes a range turns this off after that, but that may have been before it was turned on.
     if (table_.version() != fast_version_) coalesced_.TurnOff(vcpu_->vm().fd.get());

@@ -49,7 +49,6 @@ VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting>
   // The thread starts with every signal blocked: those of the process are for others.
   const BlockedSignals blocked;
   thread_ = std::thread([this, outside] { Main(outside); });
-  coalesced_.Allow();
 }
 
 // SAFETY: the mapping is that large and page-aligned, and nothing else is in it.
@@ -58,6 +57,7 @@ ThreadPage& VcpuThread::page() const { return *reinterpret_cast<ThreadPage*>(map
 void VcpuThread::Main(bool outside) {
   pthread_setname_np(pthread_self(), "kvm-vcpu");
   UnblockKickSignal();
+  coalesced_.Allow();
   ++Meeting::awake;
   vcpu_->EnterThread();
   turn_began_ = MonotonicNow();

@@ -135,14 +135,14 @@ class VcpuThread {
   std::uint64_t handler_time_ = 0;
 
   alignas(kCacheLine) std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
+  std::uint64_t fast_version_ = 0;                           // and looks here whether it does
+  FastAccesses fast_;
   alignas(kCacheLine) std::atomic<std::uint32_t> tail_ = 0;  // JavaScript has taken everything before this
 
   // The vCPU thread's own.
   alignas(kCacheLine) PollWindow window_;
   std::atomic<std::uint64_t> turn_began_ = 0;  // when the guest was entered last
   CoalescedWrites& coalesced_;                 // of the VM, as well
-  std::uint64_t fast_version_ = 0;
-  FastAccesses fast_;
   DenseWrites dense_;
   ThreadStats stats_{};
 
