@@ -131,7 +131,7 @@ void Hub::ConsumeOffered() {
 // Polls for a while, then goes to sleep.
 int Hub::Wait(std::uint64_t start) {
   ConsumeOffered();
-  const std::uint64_t poll = Meeting::MayPoll() && AnyInGuest() ? window_.Next(woke_vcpu_) : 0;
+  const std::uint64_t poll = Turn::MayPoll() && AnyInGuest() ? window_.Next(woke_vcpu_) : 0;
   std::uint64_t now = start;
   for (;; Relax()) {
     if (now >= slice_end_) {

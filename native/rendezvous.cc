@@ -20,6 +20,12 @@ constexpr std::uint32_t kLongestPause = 1024;
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
+// CPUs that this process may use.
+int UsableCpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
 void FutexWait(std::atomic<std::uint32_t>* word, std::uint32_t expected) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
 }
@@ -54,9 +60,11 @@ void Relax() {
 #endif
 }
 
-int UsableCpus() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+std::atomic<int> Turn::awake = 0;
+
+bool Turn::MayPoll() {
+  static const int cpus = UsableCpus();
+  return awake + 1 <= cpus;
 }
 
 TurnState Turn::Poll(std::uint64_t end) {
@@ -68,13 +76,17 @@ TurnState Turn::Poll(std::uint64_t end) {
 TurnState Turn::Sleep() {
   std::uint32_t state = kExit;
   if (!word_.compare_exchange_strong(state, kExitAsleep)) return static_cast<TurnState>(state);
+  --awake;
   while ((state = word_) == kExitAsleep) FutexWait(&word_, kExitAsleep);
   return static_cast<TurnState>(state);
 }
 
 bool Turn::Answer(TurnState command) {
   const bool asleep = word_.exchange(command) == kExitAsleep;
-  if (asleep) FutexWake(&word_);
+  if (asleep) {
+    ++awake;
+    FutexWake(&word_);
+  }
   return asleep;
 }
 

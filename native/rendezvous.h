@@ -58,9 +58,6 @@ class PollWindow {
   std::uint32_t pause_length_ = 0;
 };
 
-// CPUs that this process may use.
-int UsableCpus();
-
 // One turn of a polling loop.
 void Relax();
 
@@ -74,6 +71,12 @@ class Turn {
   TurnState Sleep();
   // JavaScript: ends its turn with a command (kGuest, kComplete or kStop). True when it had to wake the vCPU thread.
   bool Answer(TurnState command);
+
+  // vCPU threads of this process that do not sleep; who wakes one counts it, so that a CPU is left for it. Each thread
+  // begins and ends by counting itself.
+  static std::atomic<int> awake;
+  // Polling makes no sense when they need every CPU, and the JavaScript thread one, too.
+  [[nodiscard]] static bool MayPoll();
 
   [[nodiscard]] bool pending() const {
     const std::uint32_t state = word_;

@@ -32,13 +32,6 @@ class BlockedSignals {
 
 }  // namespace
 
-std::atomic<int> Meeting::awake = 0;
-
-bool Meeting::MayPoll() {
-  static const int cpus = UsableCpus();
-  return awake + 1 <= cpus;  // the JavaScript thread needs a CPU, too
-}
-
 VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside)
     : vcpu_(std::move(vcpu)),
       meeting_(std::move(meeting)),
@@ -58,7 +51,7 @@ void VcpuThread::Main(bool outside) {
   pthread_setname_np(pthread_self(), "kvm-vcpu");
   UnblockKickSignal();
   coalesced_.Allow();
-  ++Meeting::awake;
+  ++Turn::awake;
   vcpu_->EnterThread();
   turn_began_ = MonotonicNow();
   TurnState command = outside ? GiveTurn(static_cast<int>(RunResult::kOut)) : kGuest;
@@ -71,7 +64,7 @@ void VcpuThread::Main(bool outside) {
     command = GiveTurn(result);
   }
   vcpu_->LeaveThread();
-  --Meeting::awake;
+  --Turn::awake;
 }
 
 int VcpuThread::RunGuest() {
@@ -113,14 +106,12 @@ TurnState VcpuThread::GiveTurn(int result) {
     ThreadStats::Add(stats_.notified, 1);
     meeting_->notify();
   }
-  const std::uint64_t poll = Meeting::MayPoll() ? window_.Next(away) : 0;
+  const std::uint64_t poll = Turn::MayPoll() ? window_.Next(away) : 0;
   TurnState command = turn_.Poll(now + poll);
   const bool sleep = command == kExit;
   if (sleep) {
     ThreadStats::Add(stats_.slept, 1);
-    --Meeting::awake;
     command = turn_.Sleep();
-    ++Meeting::awake;
   }
   const std::uint64_t answered = MonotonicNow();
   if (poll != 0) window_.Judge(!sleep && answered < now + poll * 2);

@@ -62,9 +62,6 @@ struct Meeting {
   // Whether a posted write alone is worth a notification; JavaScript switches it off while it looks by a timer.
   std::atomic<bool> notify_posts = true;
   std::function<void()> notify;  // makes the event loop of the JavaScript thread look; from any thread
-  // vCPU threads of this process that are not asleep. Polling makes no sense when they need every CPU.
-  static std::atomic<int> awake;
-  [[nodiscard]] static bool MayPoll();
 };
 
 class VcpuThread {

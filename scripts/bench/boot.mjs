@@ -15,6 +15,8 @@ const QEMU = 'qemu-system-x86_64'
 const MEMORY = '512M'
 /** In seconds: a boot takes some ten in emulation. */
 const PATIENCE = 90
+/** No more than it takes: with NODE_EXTRA_CA_CERTS set, Node reads some 150 certificates before it does anything else. */
+const env = { PATH: process.env['PATH'] }
 
 /** @typedef {{ kernel: string, initrd: string, ready: string }} Guest */
 
@@ -81,7 +83,7 @@ function qemu({ kernel, initrd }, cpus, append, machine) {
 function toUserSpace([program = '', ...args], ready) {
   return new Promise((resolve, reject) => {
     const start = performance.now()
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     let output = ''
     let took = NaN
     const limit = setTimeout(() => child.kill('SIGKILL'), (PATIENCE + 10) * 1000)
