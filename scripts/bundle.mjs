@@ -2,7 +2,7 @@
 // Bundles lib/ into dist/: a file for each entry point, and in dist/chunks/ what several of them share. All entry points are
 // bundled at once, so that a class exists once in a process, whichever of them a program imports. Loading some 200 modules one
 // by one took longer than all that they do before a guest runs. The types come from tsc, a file for each source.
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
@@ -13,26 +13,64 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const manifest = /** @type {unknown} */ (JSON.parse(readFileSync('package.json', 'utf8')))
 const { exports, bin, dependencies } = /** @type {Manifest} */ (manifest)
 const exported = Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? [] : [entry.default]))
-const entries = [...exported, ...Object.values(bin), 'dist/cli/trace.js']
-const names = entries.map((path) => path.replace(/^(\.\/)?dist\/(.*)\.js$/, '$2'))
+const entries = [...exported, 'dist/cli/trace.js']
+/** The command's files; what starts it is package.json's bin. */
+const programs = [...Object.values(bin), 'dist/cli/command.cjs', 'dist/cli/compile.cjs']
 
-const { output } = await build({
-  input: Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`])),
+/** @param {string[]} paths */
+const sources = (paths) =>
+  Object.fromEntries(
+    paths.map((path) => {
+      const name = path.replace(/^(\.\/)?dist\/(.*)\.c?js$/, '$2')
+      return [name, `lib/${name}.ts`]
+    }),
+  )
+
+const common = /** @type {const} */ ({
   platform: 'node',
   tsconfig: true,
-  external: Object.keys(dependencies),
   transform: { target: 'node20.19' },
-  output: {
-    dir: 'dist',
-    entryFileNames: '[name].js',
-    chunkFileNames: 'chunks/[name].js',
-    minifyInternalExports: false,
-    sourcemap: true,
-  },
 })
+const output = /** @type {const} */ ({ dir: 'dist', sourcemap: true, minifyInternalExports: false })
+
+// Compiled from the code that goes now.
+rmSync('dist/cli/command.compiled', { force: true })
+
+const library = await build({
+  ...common,
+  input: sources(entries),
+  external: Object.keys(dependencies),
+  output: { ...output, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name].js' },
+})
+// The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/compiled.ts), packages included, but
+// for a large one that it loads when a guest has died; and without import(), which that code cannot use.
+const commands = []
+for (const [name, source] of Object.entries(sources(programs))) {
+  const built = await build({
+    ...common,
+    input: { [name]: source },
+    external: ['iced-x86'],
+    output: { ...output, format: 'cjs', dynamicImportInCjs: false, codeSplitting: false, entryFileNames: '[name].cjs' },
+  })
+  commands.push(...built.output)
+}
+
+/** @param {string} name @returns {string} */
+function license(name) {
+  const folder = `node_modules/${name}`
+  const file = readdirSync(folder).find((file) => /^license/i.test(file))
+  if (file !== undefined) return readFileSync(join(folder, file), 'utf8')
+  const packageJson = /** @type {unknown} */ (JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')))
+  const { license, author } = /** @type {Record<string, string>} */ (packageJson)
+  return `License: ${license}. Author: ${author}.\n`
+}
+const modules = commands.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
+const packages = new Set(modules.flatMap((id) => /node_modules\/([^/]+)\//.exec(id)?.[1] ?? []))
+const notices = [...packages].map((name) => `── ${name}\n\n${license(name)}`)
+writeFileSync('dist/cli/LICENSES.txt', `The packages in command.cjs:\n\n${notices.join('\n')}`)
 
 // What an earlier build has left. At the end, so that a program that runs meanwhile still finds what it loads late.
-const written = new Set(output.map(({ fileName }) => fileName))
+const written = new Set([...library.output, ...commands].map(({ fileName }) => fileName))
 for (const path of readdirSync('dist', { recursive: true, encoding: 'utf8' })) {
-  if (/^(?!examples\/).+\.js(\.map)?$/.test(path) && !written.has(path)) rmSync(join('dist', path))
+  if (/^(?!examples\/).+\.c?js(\.map)?$/.test(path) && !written.has(path)) rmSync(join('dist', path))
 }

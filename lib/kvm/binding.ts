@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
-
+import { fileURLToPath } from 'node:url'
+import loadAddon from 'node-gyp-build'
 import { KvmError } from '../errors.js'
 
 /** A KVM descriptor; see native/kvm_fd.cc. Kernel errors come back as negative numbers. */
@@ -123,14 +123,13 @@ export interface Binding {
 }
 
 function load(): Binding {
-  const require = createRequire(import.meta.url)
   try {
     // Developers' builds (sanitizers) lie elsewhere.
     const override = process.env['NODE_KVM_ADDON']
-    if (override !== undefined && override !== '') return require(override) as Binding
-    // By the package's own name: this file is bundled with others, and does not lie where it was written.
-    const packageRoot = dirname(require.resolve('node-kvm/package.json'))
-    return (require('node-gyp-build') as (root: string) => Binding)(packageRoot)
+    if (override !== undefined && override !== '') return createRequire(import.meta.url)(override) as Binding
+    // From lib/kvm/, and from dist/chunks/ and dist/cli/ alike, where this file is bundled with others.
+    const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
+    return loadAddon(packageRoot) as Binding
   } catch (cause) {
     throw new KvmError(
       'ERR_KVM_ADDON',

@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks'
-
 import { KvmError } from '../errors.js'
 import { checkOptions, invalidArgument } from '../validate.js'
 import { binding, constant, type NativeVcpuRun, RunResult } from './binding.js'
@@ -187,8 +185,10 @@ export class Execution {
   }
 }
 
-// Between the two clocks below, in microseconds: both count CLOCK_MONOTONIC, from different beginnings.
-const CLOCK_OFFSET = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1e3
+// Between the two clocks below, in microseconds: both count CLOCK_MONOTONIC, from different beginnings. Computed when it is
+// needed, because Node loads what `performance` is made of then.
+let offset: number | undefined
+const clockOffset = () => (offset ??= Number(process.hrtime.bigint() / 1000n) - performance.now() * 1e3)
 
 /** From performance.now()'s milliseconds to CLOCK_MONOTONIC's microseconds; 0 for none. */
 function deadlineMicroseconds(options: RunOptions): number {
@@ -201,5 +201,5 @@ function deadlineMicroseconds(options: RunOptions): number {
   if (typeof deadline !== 'number' || Number.isNaN(deadline)) {
     throw invalidArgument('deadline', deadline, 'a number of milliseconds on the clock of performance.now()')
   }
-  return Math.min(Math.max(Math.ceil(deadline * 1e3 + CLOCK_OFFSET), 1), Number.MAX_SAFE_INTEGER)
+  return Math.min(Math.max(Math.ceil(deadline * 1e3 + clockOffset()), 1), Number.MAX_SAFE_INTEGER)
 }

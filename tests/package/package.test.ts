@@ -19,12 +19,13 @@ const filesIn = (folder: string) =>
 /** What the compiler makes of the TypeScript files of a folder. */
 const compiled = (folder: string, output: string, endings: string[]) =>
   filesIn(folder)
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
     .flatMap((path) => endings.map((ending) => join(output, path.replace(/\.ts$/, ending))))
 
 /** What scripts/bundle.mjs makes of lib/. */
-const isBundled = (path: string) => /^dist\/(?!examples\/).+\.js(\.map)?$/.test(path)
-const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index', 'cli/main', 'cli/trace']
+const isBundled = (path: string) => /^dist\/(?!examples\/).+\.c?js(\.map)?$/.test(path)
+const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index', 'cli/trace']
+const commands = ['cli/main', 'cli/command', 'cli/compile']
 
 describe('the tarball', () => {
   test('holds what the package needs and nothing else', () => {
@@ -37,6 +38,7 @@ describe('the tarball', () => {
       ...compiled('examples', 'dist/examples', ['.js', '.js.map', '.d.ts']),
       ...guests.map((path) => `dist/examples/guests/${basename(path, extname(path))}.bin`),
       'dist/examples/manifest.json',
+      'dist/cli/LICENSES.txt',
       'prebuilds/linux-x64/node-kvm.node',
     ]
     // The arm64 addon is there once `npm run prebuilds` has made it.
@@ -45,9 +47,10 @@ describe('the tarball', () => {
   })
 
   test('holds the library in a file for each entry point and few others', () => {
-    const programs = user.packed.filter((path) => isBundled(path) && path.endsWith('.js'))
+    const programs = user.packed.filter((path) => isBundled(path) && !path.endsWith('.map'))
     const chunks = programs.filter((path) => path.startsWith('dist/chunks/'))
-    expect(programs.sort()).toEqual([...chunks, ...entries.map((name) => `dist/${name}.js`)].sort())
+    const files = [...entries.map((name) => `dist/${name}.js`), ...commands.map((name) => `dist/${name}.cjs`)]
+    expect(programs.sort()).toEqual([...chunks, ...files].sort())
     expect(chunks.length).toBeLessThan(40)
   })
 
@@ -68,6 +71,11 @@ describe('installed without a compiler', () => {
 
   test('the addon is the prebuilt one', () => {
     expect(readdirSync(user.path('')).sort()).not.toContain('build')
+  })
+
+  test('the command has been compiled for this Node', () => {
+    expect(readdirSync(user.path('dist/cli'))).toContain('command.compiled')
+    expect(user.packed).not.toContain('dist/cli/command.compiled')
   })
 
   test('npx node-kvm --version', () => {
