@@ -35,7 +35,14 @@ function compile() {
   if (nodedir) args.push(`--nodedir=${nodedir}`)
 
   // npm puts a node-gyp on PATH for every script.
-  const { stdout, status } = spawnSync('node-gyp', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const { stdout, status, error } = spawnSync('node-gyp', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (error) {
+    console.error(`node-gyp could not be started (${error.message}); run this by npm: npm run build`)
+    return false
+  }
   // make always has something to say; it is news only when it compiled or failed.
   if (status !== 0 || /^ {2}(CXX|SOLINK)/m.test(stdout)) process.stdout.write(stdout)
   return status === 0
