@@ -23,8 +23,9 @@ export interface RegionDescription {
   logDirtyPages: boolean
 }
 
-// One ArrayBuffer holds at most 4 GiB in the oldest supported Node: a large region is seen through several.
-const WINDOW_SIZE = 2 ** 30
+// A region is seen through several ArrayBuffers, each made when it is needed: V8 counts one as that much of its own memory,
+// and from 64 MiB on it collects garbage to get it back, which takes longer than all that a boot loader does.
+const WINDOW_SIZE = 2 ** 23
 
 /** A stretch of guest physical memory. Its accessors take guest physical addresses, as everything does. */
 export class MemoryRegion extends MemoryAccessors implements Backed {
