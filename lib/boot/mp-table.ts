@@ -1,6 +1,6 @@
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { ascii, littleEndian } from './acpi/aml.js'
 import { checksum, TableBuilder } from './acpi/table.js'
-import { littleEndian } from './acpi/aml.js'
 import { EBDA_START } from './memory-layout.js'
 import type { BootMemory, Placed } from './types.js'
 
@@ -79,7 +79,10 @@ export function buildMpTable(options: MpTableOptions, address: number = EBDA_STA
   pointer.uint8(8, FLOATING_POINTER_SIZE / 16)
   pointer.uint8(9, SPECIFICATION_1_4)
   pointer.uint8(10, checksum(pointer.bytes))
-  return Uint8Array.from([...pointer.bytes, ...configuration.bytes])
+  const both = new Uint8Array(size)
+  both.set(pointer.bytes)
+  both.set(configuration.bytes, FLOATING_POINTER_SIZE)
+  return both
 }
 
 /** Writes the table where guests without ACPI search for it: at the start of the EBDA. */
@@ -88,8 +91,6 @@ export function loadMpTable(memory: BootMemory, options: MpTableOptions): Placed
   memory.write(EBDA_START, bytes)
   return { name: 'MP table', start: EBDA_START, size: bytes.length }
 }
-
-const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 function processors({ apicIds, cpuSignature = 0, cpuFeatures = 0 }: MpTableOptions): number[][] {
   return apicIds.map((id, index) => {

@@ -20,10 +20,24 @@ const ROOT = '\\'
 const DUAL_NAME_PREFIX = 0x2e
 const MULTI_NAME_PREFIX = 0x2f
 
-const ascii = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0))
+/** A segment of a path. */
+export const NAME_SEGMENT = /^[A-Z_][A-Z0-9_]{0,3}$/
+export const EISA_ID = /^[A-Z]{3}[0-9A-F]{4}$/
 
-export function littleEndian(value: number | bigint, length: number): number[] {
-  return Array.from({ length }, (_, index) => Number((BigInt(value) >> BigInt(8 * index)) & 0xffn))
+// A machine builds its tables once, with code that V8 has not optimized: hence loops, and concat() instead of spreading, which
+// V8 then does byte by byte.
+
+export function ascii(text: string): number[] {
+  const codes: number[] = []
+  for (let index = 0; index < text.length; index++) codes.push(text.charCodeAt(index))
+  return codes
+}
+
+/** A whole number from 0 to 2^53 - 1. */
+export function littleEndian(value: number, length: number): number[] {
+  const bytes: number[] = []
+  for (let rest = value; bytes.length < length; rest = Math.floor(rest / 0x100)) bytes.push(rest % 0x100)
+  return bytes
 }
 
 /** An integer in as few bytes as it needs. */
@@ -32,14 +46,14 @@ export function integer(value: number): Aml {
   if (value === 0) return [ZERO_OP]
   if (value === 1) return [ONE_OP]
   if (value <= 0xff) return [BYTE_PREFIX, value]
-  if (value <= 0xffff) return [WORD_PREFIX, ...littleEndian(value, 2)]
-  if (value <= 0xffff_ffff) return [DWORD_PREFIX, ...littleEndian(value, 4)]
-  return [QWORD_PREFIX, ...littleEndian(value, 8)]
+  if (value <= 0xffff) return [WORD_PREFIX].concat(littleEndian(value, 2))
+  if (value <= 0xffff_ffff) return [DWORD_PREFIX].concat(littleEndian(value, 4))
+  return [QWORD_PREFIX].concat(littleEndian(value, 8))
 }
 
 export function string(text: string): Aml {
   if (!/^[ -~]*$/.test(text)) throw new RangeError(`no AML string: ${text}`)
-  return [STRING_PREFIX, ...ascii(text), 0]
+  return [STRING_PREFIX].concat(ascii(text), 0)
 }
 
 /** A path such as `\_SB.COM1`: segments of four characters, shorter ones filled up with underscores. */
@@ -47,52 +61,51 @@ export function nameString(path: string): Aml {
   const isAbsolute = path.startsWith(ROOT)
   const segments = path.slice(isAbsolute ? 1 : 0).split('.')
   const encoded = segments.flatMap((segment) => {
-    if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(segment)) throw new RangeError(`no ACPI name: ${path}`)
+    if (!NAME_SEGMENT.test(segment)) throw new RangeError(`no ACPI name: ${path}`)
     return ascii(segment.padEnd(4, '_'))
   })
   const prefix =
     segments.length === 1 ? [] : segments.length === 2 ? [DUAL_NAME_PREFIX] : [MULTI_NAME_PREFIX, segments.length]
-  return [...(isAbsolute ? ascii(ROOT) : []), ...prefix, ...encoded]
+  return ascii(isAbsolute ? ROOT : '').concat(prefix, encoded)
 }
 
 /** A compressed EISA identifier such as `PNP0501` (ACPI 6.5, 19.3.4). */
 export function eisaId(id: string): Aml {
-  const match = /^([A-Z]{3})([0-9A-F]{4})$/.exec(id)
-  if (match?.[1] === undefined || match[2] === undefined) throw new RangeError(`no EISA identifier: ${id}`)
-  const letters = ascii(match[1]).reduce((value, letter) => value * 32 + (letter - 0x40), 0)
-  const product = parseInt(match[2], 16)
+  if (!EISA_ID.test(id)) throw new RangeError(`no EISA identifier: ${id}`)
+  const letters = ascii(id.slice(0, 3)).reduce((value, letter) => value * 32 + (letter - 0x40), 0)
+  const product = parseInt(id.slice(3), 16)
   // Big-endian within the DWORD.
   return [DWORD_PREFIX, letters >> 8, letters & 0xff, product >> 8, product & 0xff]
 }
 
 /** A length that counts its own bytes (ACPI 6.5, 20.2.4), and then the body. */
 function sized(body: Aml): Aml {
-  if (body.length + 1 <= 0x3f) return [body.length + 1, ...body]
+  if (body.length + 1 <= 0x3f) return [body.length + 1].concat(body)
   for (const following of [1, 2, 3]) {
     const length = body.length + 1 + following
     if (length >= 2 ** (4 + 8 * following)) continue
-    return [(following << 6) | (length & 0xf), ...littleEndian(length >>> 4, following), ...body]
+    return [(following << 6) | (length & 0xf)].concat(littleEndian(length >>> 4, following), body)
   }
   throw new RangeError(`an AML object of ${body.length} bytes is too long`)
 }
 
 export function name(path: string, value: Aml): Aml {
-  return [NAME_OP, ...nameString(path), ...value]
+  return [NAME_OP].concat(nameString(path), value)
 }
 
 export function scope(path: string, objects: readonly Aml[]): Aml {
-  return [SCOPE_OP, ...sized([...nameString(path), ...objects.flat()])]
+  return [SCOPE_OP].concat(sized(nameString(path).concat(...objects)))
 }
 
 export function device(path: string, objects: readonly Aml[]): Aml {
-  return [...DEVICE_OP, ...sized([...nameString(path), ...objects.flat()])]
+  return DEVICE_OP.concat(sized(nameString(path).concat(...objects)))
 }
 
 export function packageOf(elements: readonly Aml[]): Aml {
   if (elements.length > 0xff) throw new RangeError('an AML package has at most 255 elements')
-  return [PACKAGE_OP, ...sized([elements.length, ...elements.flat()])]
+  return [PACKAGE_OP].concat(sized([elements.length].concat(...elements)))
 }
 
 export function buffer(bytes: readonly number[]): Aml {
-  return [BUFFER_OP, ...sized([...integer(bytes.length), ...bytes])]
+  return [BUFFER_OP].concat(sized(integer(bytes.length).concat(bytes)))
 }

@@ -1,4 +1,4 @@
-import { type Aml, device, eisaId, integer, name, string } from './aml.js'
+import { type Aml, device, EISA_ID, eisaId, integer, name, string } from './aml.js'
 import { type Resource, resourceTemplate } from './resources.js'
 
 /** A device that the guest cannot find by itself. */
@@ -49,9 +49,8 @@ export function acpiKeyboard(): AcpiDevice {
 }
 
 export function encodeDevice({ name: path, hid, uid, resources }: AcpiDevice): Aml {
-  const isEisa = /^[A-Z]{3}[0-9A-F]{4}$/.test(hid)
   return device(path, [
-    name('_HID', isEisa ? eisaId(hid) : string(hid)),
+    name('_HID', EISA_ID.test(hid) ? eisaId(hid) : string(hid)),
     ...(uid === undefined ? [] : [name('_UID', integer(uid))]),
     name('_STA', integer(STATUS_PRESENT)),
     name('_CRS', resourceTemplate(resources)),

@@ -1,4 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../../validate.js'
+import { EISA_ID, NAME_SEGMENT } from './aml.js'
 import type { AcpiDevice } from './devices.js'
 
 /** Ports of the fixed hardware that a machine has (ACPI 6.5, 4.8). */
@@ -29,6 +30,7 @@ export interface AcpiOptions {
 }
 
 const MAX_PORT = 0xffff
+const ACPI_ID = /^[A-Z0-9]{4}[0-9A-F]{4}$/
 /** 255 addresses all of them. */
 const MAX_APIC_ID = 254
 
@@ -69,10 +71,10 @@ function checkPowerManagement(given: AcpiPowerManagement): void {
 
 function checkDevice(device: AcpiDevice): string {
   checkOptions('device', device, ['name', 'hid', 'uid', 'resources'])
-  if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(device.name)) {
+  if (!NAME_SEGMENT.test(device.name)) {
     throw invalidArgument('device.name', device.name, 'one to four of A to Z, 0 to 9 and _, the first no digit')
   }
-  if (!/^[A-Z]{3}[0-9A-F]{4}$|^[A-Z0-9]{4}[0-9A-F]{4}$/.test(device.hid)) {
+  if (!EISA_ID.test(device.hid) && !ACPI_ID.test(device.hid)) {
     throw invalidArgument('device.hid', device.hid, 'a PNP or ACPI identifier')
   }
   if (device.uid !== undefined) checkInteger('device.uid', device.uid, 0, 0xffff_ffff)

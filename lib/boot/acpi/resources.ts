@@ -24,17 +24,16 @@ export type Resource =
 function encode(resource: Resource): number[] {
   if ('port' in resource) {
     const port = littleEndian(resource.port, 2)
-    return [IO_DESCRIPTOR, DECODES_16_BITS, ...port, ...port, 1, resource.length]
+    return [IO_DESCRIPTOR, DECODES_16_BITS].concat(port, port, 1, resource.length)
   }
-  if ('irq' in resource) return [IRQ_DESCRIPTOR, ...littleEndian(1 << resource.irq, 2)]
+  if ('irq' in resource) return [IRQ_DESCRIPTOR].concat(littleEndian(1 << resource.irq, 2))
   if ('memory' in resource) {
-    const range = [...littleEndian(resource.memory, 4), ...littleEndian(resource.length, 4)]
-    return [...MEMORY32_FIXED, MEMORY_WRITABLE, ...range]
+    return MEMORY32_FIXED.concat(MEMORY_WRITABLE, littleEndian(resource.memory, 4), littleEndian(resource.length, 4))
   }
   const flags = INTERRUPT_CONSUMER | (resource.trigger === 'edge' ? INTERRUPT_EDGE : 0)
-  return [EXTENDED_INTERRUPT, 6, 0, flags, 1, ...littleEndian(resource.gsi, 4)]
+  return [EXTENDED_INTERRUPT, 6, 0, flags, 1].concat(littleEndian(resource.gsi, 4))
 }
 
 export function resourceTemplate(resources: readonly Resource[]): Aml {
-  return buffer([...resources.flatMap(encode), ...END_TAG])
+  return buffer(resources.flatMap(encode).concat(END_TAG))
 }

@@ -1,3 +1,5 @@
+import { ascii } from './aml.js'
+
 /** Bytes of a table, filled in field by field; the header's length and checksum come last. */
 export class TableBuilder {
   readonly bytes: Uint8Array
@@ -9,7 +11,7 @@ export class TableBuilder {
   }
 
   text(offset: number, text: string): void {
-    this.bytes.set(new TextEncoder().encode(text), offset)
+    this.bytes.set(ascii(text), offset)
   }
   uint8(offset: number, value: number): void {
     this.#view.setUint8(offset, value)
@@ -21,7 +23,8 @@ export class TableBuilder {
     this.#view.setUint32(offset, value, true)
   }
   uint64(offset: number, value: number): void {
-    this.#view.setBigUint64(offset, BigInt(value), true)
+    this.uint32(offset, value % 2 ** 32)
+    this.uint32(offset + 4, Math.floor(value / 2 ** 32))
   }
 }
 
