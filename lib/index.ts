@@ -28,7 +28,15 @@ export type { GuestDebug } from './kvm/guest-debug.js'
 export type { MpState } from './kvm/mp-state.js'
 export type { VcpuStats } from './kvm/stats.js'
 export type { ExitHandler } from './kvm/thread.js'
-export type { FastAddress, FastRange, LatchedRead, PostedListener, PostedWrites } from './kvm/fast-access.js'
+export type {
+  FastAddress,
+  FastRange,
+  IndexedAddress,
+  IndexedRead,
+  LatchedRead,
+  PostedListener,
+  PostedWrites,
+} from './kvm/fast-access.js'
 export { Vcpu } from './kvm/vcpu.js'
 export type { AddMemoryOptions } from './kvm/memory-slots.js'
 export { type ClockData, Vm } from './kvm/vm.js'

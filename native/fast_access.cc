@@ -2,7 +2,31 @@
 
 #include <algorithm>
 
+#include "kick.h"
+
 namespace node_kvm {
+namespace {
+
+constexpr std::uint64_t kValueBits = 0xff;
+
+}  // namespace
+
+std::optional<std::uint8_t> IndexedLatch::Read() const {
+  const std::uint32_t index = index_.load(std::memory_order_acquire);
+  if (index == kNone) return std::nullopt;
+  const std::uint64_t entry = entries_[index].load(std::memory_order_acquire);
+  if (MonotonicNow() >= (entry & ~kValueBits)) return std::nullopt;
+  return static_cast<std::uint8_t>(entry & kValueBits);
+}
+
+void IndexedLatch::Set(std::size_t index, std::uint8_t value, std::uint64_t until) {
+  entries_[index].store((until & ~kValueBits) | value, std::memory_order_release);
+}
+
+void IndexedLatch::Clear() {
+  index_.store(kNone, std::memory_order_release);
+  for (auto& entry : entries_) entry.store(0, std::memory_order_release);
+}
 
 const PostedRange* FastAccesses::FindPosted(const Access& access) const {
   for (const PostedRange& range : posted) {
@@ -32,10 +56,19 @@ const LatchedRead* FastAccesses::FindLatched(const Access& access) const {
   return nullptr;
 }
 
+std::optional<std::uint8_t> FastAccesses::ReadIndexed(const Access& access) const {
+  for (const PostedRange& range : posted) {
+    if (range.indexed && range.space == access.space && range.indexed->data() == access.address && access.length == 1) {
+      return range.indexed->Read();
+    }
+  }
+  return std::nullopt;
+}
+
 std::uint32_t FastAccessTable::Post(Space space, std::uint64_t start, std::uint64_t length) {
   const std::lock_guard lock(mutex_);
   const std::uint32_t id = next_id_++;
-  accesses_.posted.push_back({id, space, start, length});
+  accesses_.posted.push_back({id, space, start, length, nullptr});
   ++version_;
   return id;
 }
@@ -61,6 +94,20 @@ bool FastAccessTable::SetLatch(std::uint32_t id, std::uint64_t value) {
   if (found == latches_.end()) return false;
   (*found)->value = value;
   return true;
+}
+
+std::uint32_t FastAccessTable::LatchIndexed(Space space, std::uint64_t index, std::uint64_t data, std::uint8_t mask) {
+  const std::lock_guard lock(mutex_);
+  const std::uint32_t id = next_id_++;
+  accesses_.posted.push_back({id, space, index, 1, std::make_shared<IndexedLatch>(data, mask)});
+  ++version_;
+  return id;
+}
+
+std::shared_ptr<IndexedLatch> FastAccessTable::FindIndexed(std::uint32_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(accesses_.posted, id, &PostedRange::id);
+  return found == accesses_.posted.end() ? nullptr : found->indexed;
 }
 
 void FastAccessTable::Remove(std::uint32_t id) {

@@ -1,8 +1,11 @@
 // Accesses that a vCPU thread answers without JavaScript: posted writes and latched reads. The addon knows no device:
-// it knows ranges whose writes go into a ring, and addresses whose reads have a value that JavaScript keeps current.
+// it knows ranges whose writes go into a ring, and addresses whose reads have a value that JavaScript keeps current, or
+// one for each value of an index register.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -24,11 +27,37 @@ struct Access {
   bool operator==(const Access&) const = default;
 };
 
+// The reads of a data register, a byte wide like its index register. JavaScript gives values, which expire; vCPU threads
+// note the index that was written last. Each word is whole, and a read needs no two that belong together.
+class IndexedLatch {
+ public:
+  static constexpr std::size_t kEntries = 128;
+
+  IndexedLatch(std::uint64_t data, std::uint8_t mask) : data_(data), mask_(mask) {}
+  [[nodiscard]] std::uint64_t data() const { return data_; }
+  // `index & mask` must be below kEntries.
+  void Choose(std::uint8_t index) { index_.store(index & mask_, std::memory_order_release); }
+  // Nothing when no index has been chosen since Clear(), or its value has expired.
+  [[nodiscard]] std::optional<std::uint8_t> Read() const;
+  // Until that time of MonotonicNow(), or up to 255 ns less.
+  void Set(std::size_t index, std::uint8_t value, std::uint64_t until);
+  void Clear();
+
+ private:
+  static constexpr std::uint32_t kNone = kEntries;
+
+  std::array<std::atomic<std::uint64_t>, kEntries> entries_{};  // the time, with the value in place of its lowest byte
+  std::uint64_t data_;
+  std::atomic<std::uint32_t> index_ = kNone;
+  std::uint8_t mask_;
+};
+
 struct PostedRange {
   std::uint32_t id;
   Space space;
   std::uint64_t start;
   std::uint64_t length;
+  std::shared_ptr<IndexedLatch> indexed;  // when the range is an index register
 };
 
 struct LatchedRead {
@@ -48,6 +77,7 @@ struct FastAccesses {
   // Whether narrower accesses within a posted one lie in the same range: ranges may overlap.
   [[nodiscard]] bool HasOneRange(const Access& access) const;
   [[nodiscard]] const LatchedRead* FindLatched(const Access& access) const;
+  [[nodiscard]] std::optional<std::uint8_t> ReadIndexed(const Access& access) const;
 };
 
 // The same of a whole VM. JavaScript changes it while vCPU threads run; each takes a copy when the version has changed.
@@ -57,6 +87,10 @@ class FastAccessTable {
   std::uint32_t Latch(Space space, std::uint64_t address, std::uint32_t width, std::uint64_t value);
   // False when there is no such latch (any more).
   bool SetLatch(std::uint32_t id, std::uint64_t value);
+  // Posts writes of the index register, a byte, too.
+  std::uint32_t LatchIndexed(Space space, std::uint64_t index, std::uint64_t data, std::uint8_t mask);
+  // Nothing when there is no such latch (any more).
+  [[nodiscard]] std::shared_ptr<IndexedLatch> FindIndexed(std::uint32_t id) const;
   void Remove(std::uint32_t id);
 
   // Copies the table into `copy` when it is not at `version` any more, and returns its version.

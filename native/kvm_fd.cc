@@ -50,8 +50,9 @@ Napi::Function KvmFd::Define(Napi::Env env) {
        InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
        InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
        InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
-       InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
-       InstanceMethod<&KvmFd::Close>("close")});
+       InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::LatchIndexed>("latchIndexed"),
+       InstanceMethod<&KvmFd::SetIndexed>("setIndexed"), InstanceMethod<&KvmFd::ClearIndexed>("clearIndexed"),
+       InstanceMethod<&KvmFd::RemoveFast>("removeFast"), InstanceMethod<&KvmFd::Close>("close")});
 }
 
 KvmFd::KvmFd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KvmFd>(info) {
@@ -189,36 +190,6 @@ Napi::Value KvmFd::Irqfd(const Napi::CallbackInfo& info) {
     request.flags = KVM_IRQFD_FLAG_DEASSIGN;
   }
   return Result(info.Env(), CallKernel(vm.fd.get(), KVM_IRQFD, &request));
-}
-
-// post(space, start, length): from now on vCPU threads post writes into that range. Returns an id.
-Napi::Value KvmFd::Post(const Napi::CallbackInfo& info) {
-  Descriptor& vm = Require(info.Env(), kVmFd);
-  const auto space = static_cast<Space>(ToUint32(info, 0));
-  return Napi::Number::New(info.Env(), vm.fast.Post(space, ToUint64(info, 1), ToUint64(info, 2)));
-}
-
-// latch(space, address, width, value): from now on vCPU threads answer reads there. Returns an id.
-Napi::Value KvmFd::Latch(const Napi::CallbackInfo& info) {
-  Descriptor& vm = Require(info.Env(), kVmFd);
-  const std::uint32_t width = ToUint32(info, 2);
-  if (width < 1 || width > 8) throw Napi::RangeError::New(info.Env(), "a latch has 1 to 8 bytes");
-  const auto space = static_cast<Space>(ToUint32(info, 0));
-  return Napi::Number::New(info.Env(), vm.fast.Latch(space, ToUint64(info, 1), width, ToBigUint64(info, 3)));
-}
-
-// setLatch(id, value)
-Napi::Value KvmFd::SetLatch(const Napi::CallbackInfo& info) {
-  Descriptor& vm = Require(info.Env(), kVmFd);
-  return Napi::Boolean::New(info.Env(), vm.fast.SetLatch(ToUint32(info, 0), ToBigUint64(info, 1)));
-}
-
-// removeFast(id): ends a post or a latch.
-Napi::Value KvmFd::RemoveFast(const Napi::CallbackInfo& info) {
-  Descriptor& vm = Require(info.Env(), kVmFd);
-  vm.fast.Remove(ToUint32(info, 0));
-  vm.coalesced.TurnOff(vm.fd.get());
-  return info.Env().Undefined();
 }
 
 Napi::Value KvmFd::Close(const Napi::CallbackInfo& info) {

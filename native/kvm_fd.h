@@ -31,6 +31,9 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value Post(const Napi::CallbackInfo& info);
   Napi::Value Latch(const Napi::CallbackInfo& info);
   Napi::Value SetLatch(const Napi::CallbackInfo& info);
+  Napi::Value LatchIndexed(const Napi::CallbackInfo& info);
+  Napi::Value SetIndexed(const Napi::CallbackInfo& info);
+  Napi::Value ClearIndexed(const Napi::CallbackInfo& info);
   Napi::Value RemoveFast(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 

@@ -28,11 +28,15 @@ bool VcpuThread::AnswerFast() {
 }
 
 bool VcpuThread::AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count) {
-  const LatchedRead* latch = fast_.FindLatched(access);
-  if (latch == nullptr) return false;
-  for (std::uint32_t index = 0; index < count; ++index) {
-    const std::uint64_t value = latch->value >> (8 * (access.address - latch->address));
-    std::memcpy(data + std::size_t{index} * access.length, &value, access.length);
+  if (const LatchedRead* latch = fast_.FindLatched(access); latch != nullptr) {
+    for (std::uint32_t index = 0; index < count; ++index) {
+      const std::uint64_t value = latch->value >> (8 * (access.address - latch->address));
+      std::memcpy(data + std::size_t{index} * access.length, &value, access.length);
+    }
+  } else if (const auto value = fast_.ReadIndexed(access)) {
+    std::memset(data, *value, count);
+  } else {
+    return false;
   }
   ThreadStats::Add(stats_.latched, count);
   return true;
@@ -41,7 +45,7 @@ bool VcpuThread::AnswerLatched(const Access& access, std::uint8_t* data, std::ui
 bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count) {
   const PostedRange* found = fast_.FindPosted(access);
   if (found == nullptr) return false;
-  const PostedRange range = *found;
+  const PostedRange& range = *found;
   for (std::uint32_t index = 0; index < count; ++index) {
     if (PostedCount() == kRingEntries) {
       WaitForSpace();
@@ -63,6 +67,7 @@ void VcpuThread::Append(const PostedRange& range, const Access& access, const st
   entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
   std::memcpy(entry.data.data(), data, access.length);
   ++head_;
+  if (range.indexed) range.indexed->Choose(*data);
   ThreadStats::Add(stats_.posted, 1);
   // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
   __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);

@@ -29,6 +29,9 @@ export interface NativeFd {
   post(space: number, start: number, length: number): number
   latch(space: number, address: number, width: number, value: bigint): number
   setLatch(id: number, value: bigint): boolean
+  latchIndexed(space: number, index: number, data: number, mask: number): number
+  setIndexed(id: number, index: number, value: number, until: bigint): boolean
+  clearIndexed(id: number): void
   removeFast(id: number): void
   close(): void
 }

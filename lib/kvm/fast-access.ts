@@ -31,7 +31,29 @@ export interface LatchedRead {
   [Symbol.dispose](): void
 }
 
+/**
+ * Where an index and a data register lie, a byte each: `port` or `address` is the index register's, `data` the data
+ * register's. `mask` (1 to 0x7f) says which bits of the index choose.
+ */
+export type IndexedAddress = FastAddress & { data: number; mask: number }
+
+/** Reads of a data register that do not wait for JavaScript; see `vm.latchIndexed()`. */
+export interface IndexedRead {
+  /**
+   * What the guest reads while that index is chosen, until `until`: nanoseconds of `process.hrtime`, of which a read may
+   * see up to 255 less. Without it the value does not expire. Takes effect at once.
+   */
+  set(index: number, value: number, until?: bigint): void
+  /** Forgets all values, and which index is chosen: reads exit until the guest writes the index and there is a value. */
+  clear(): void
+  /** Ends it, as that of {@link PostedWrites}: later writes of the index and reads exit as usual. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
 const PORTS = 0x1_0000
+const INDEX_END = 0x7f
+const NEVER = 2n ** 64n - 1n
 const SPACE = { port: 0, mmio: 1 }
 
 /** The posted writes and latched reads of one VM. They take effect on vCPUs that have a thread. */
@@ -46,14 +68,17 @@ export class FastAccesses {
   post(range: FastRange, listener: PostedListener): PostedWrites {
     const { space, start, end } = place('range', range, ['length'])
     const length = checkInteger('length', range.length, 1, end - start)
-    if (typeof listener !== 'function') throw invalidArgument('listener', listener, 'a function')
-    const id = this.#fd.native.post(space, start, length)
+    checkListener(listener)
+    const close = this.#listen(this.#fd.native.post(space, start, length), listener)
+    return { close, [Symbol.dispose]: close }
+  }
+
+  #listen(id: number, listener: PostedListener): () => void {
     this.listeners.set(id, listener)
-    const close = () => {
+    return () => {
       this.listeners.delete(id)
       if (!this.#fd.closed) this.#fd.native.removeFast(id)
     }
-    return { close, [Symbol.dispose]: close }
   }
 
   latch(at: FastAddress & { width: number }, initial: bigint): LatchedRead {
@@ -76,13 +101,44 @@ export class FastAccesses {
       },
       set value(value) {
         const checked = check(value)
-        if (!fd.native.setLatch(id, checked)) throw new KvmError('ERR_KVM_CLOSED', 'this latched read has been closed')
+        if (!fd.native.setLatch(id, checked)) throw latchClosed()
         current = checked
       },
       close,
       [Symbol.dispose]: close,
     }
   }
+
+  latchIndexed(at: IndexedAddress, listener: PostedListener): IndexedRead {
+    const { space, start, end } = place('address', at, ['data', 'mask'])
+    const data = checkInteger('data', at.data, 0, end - 1)
+    if (data === start) throw invalidArgument('data', data, 'another register than the index')
+    const mask = checkInteger('mask', at.mask, 1, INDEX_END)
+    checkListener(listener)
+    const fd = this.#fd
+    const id = fd.native.latchIndexed(space, start, data, mask)
+    const close = this.#listen(id, listener)
+    return {
+      set(index, value, until = NEVER) {
+        const entry = checkInteger('index', index, 0, INDEX_END)
+        const byte = checkInteger('value', value, 0, 0xff)
+        if (!fd.native.setIndexed(id, entry, byte, checkUint64('until', until))) throw latchClosed()
+      },
+      clear: () => {
+        if (!fd.closed) fd.native.clearIndexed(id)
+      },
+      close,
+      [Symbol.dispose]: close,
+    }
+  }
+}
+
+function checkListener(listener: unknown): void {
+  if (typeof listener !== 'function') throw invalidArgument('listener', listener, 'a function')
+}
+
+function latchClosed(): KvmError {
+  return new KvmError('ERR_KVM_CLOSED', 'this latched read has been closed')
 }
 
 /** Checks a port or an address among other options. `space` is the native layer's number. */

@@ -8,6 +8,8 @@ import {
   FastAccesses,
   type FastAddress,
   type FastRange,
+  type IndexedAddress,
+  type IndexedRead,
   type LatchedRead,
   type PostedListener,
   type PostedWrites,
@@ -175,6 +177,15 @@ export class Vm {
    */
   latchRead(at: FastAddress & { width: number }, initial: bigint): LatchedRead {
     return this.#fast.latch(at, initial)
+  }
+
+  /**
+   * The same for an index and a data register: lets vCPU threads answer byte reads of the data register from a value for
+   * the index that was written last, on whichever vCPU. Writes of the index are posted, with the offset 0, as by
+   * {@link postWrites}. What has no value exits as usual; so do writes of the data register. Has no effect on run().
+   */
+  latchIndexed(at: IndexedAddress, listener: PostedListener): IndexedRead {
+    return this.#fast.latchIndexed(at, listener)
   }
 
   /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */
