@@ -12,15 +12,38 @@ export interface LatchedRegister extends FastPath {
   value: bigint
 }
 
+/** A data register whose reads are answered without the device, by the index that was written last. */
+export interface IndexedRegister extends FastPath {
+  /**
+   * What the guest reads while that index is chosen, until that time on the host's monotonic clock, in nanoseconds; without
+   * it the value does not expire. A read for which there is no value reaches the device.
+   */
+  set(index: number, value: number, until?: bigint): void
+  /** Forgets all values, and which index is chosen: before a value changes, and when somebody else wrote the index. */
+  clear(): void
+}
+
 /**
  * How a device offers registers to the vCPU threads, which then need not wait for JavaScript. Offsets are the device's own.
- * `vm.postWrites()` and `vm.latchRead()` are behind it in a machine; a device works the same without.
+ * `vm.postWrites()`, `vm.latchRead()` and `vm.latchIndexed()` are behind it in a machine; a device works the same without.
  */
 export interface FastPaths {
   /** Writes there arrive as ordinary `write()` calls a little later, in the order that the vCPU made them. */
   postWrites(offset: number, length: number): FastPath
   /** Reads of exactly this width there return the latched value, and `read()` is not called. */
   latchRead(offset: number, width: number, initial: bigint): LatchedRegister
+  /**
+   * An index and a data register, a byte each. The index is `index & mask`, at most 0x7f. A write of the index there
+   * arrives a little later as `chosen()`, in order with posted writes; one that comes otherwise is a `write()`.
+   */
+  latchIndexed(registers: IndexedOffsets, chosen: (index: number) => void): IndexedRegister
+}
+
+/** Where an index and a data register are, and which bits of the index choose. */
+export interface IndexedOffsets {
+  index: number
+  data: number
+  mask: number
 }
 
 /** A device with registers that suit posted writes or latched reads. */

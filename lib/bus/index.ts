@@ -1,6 +1,14 @@
 export { accessEach } from './access-each.js'
 export { Bus, type BusOptions, type MapOptions, type Unclaimed, type UnclaimedAccess } from './bus.js'
 export { type Device, isStateful, type Stateful } from './device.js'
-export { type FastDevice, type FastPath, type FastPaths, isFastDevice, type LatchedRegister } from './fast-paths.js'
+export {
+  type FastDevice,
+  type FastPath,
+  type FastPaths,
+  type IndexedOffsets,
+  type IndexedRegister,
+  isFastDevice,
+  type LatchedRegister,
+} from './fast-paths.js'
 export { type InterruptLine, InterruptOutput, SharedInterruptLine, UNCONNECTED } from './interrupt-line.js'
 export type { BusMapping } from './mapping.js'

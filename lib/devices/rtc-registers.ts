@@ -23,6 +23,11 @@ export const REGISTER_C = 0x0c
 export const REGISTER_D = 0x0d
 export const CENTURY = 0x32
 
+/** What an update changes. */
+export const TIME: readonly number[] = [SECONDS, MINUTES, HOURS, WEEKDAY, DAY, MONTH, YEAR, CENTURY]
+/** What guests read together, and what changes only in an update or when the guest writes. */
+export const STABLE: readonly number[] = [...TIME, REGISTER_A, REGISTER_B, REGISTER_D]
+
 export const A_UPDATE_IN_PROGRESS = 1 << 7
 export const A_RATE = 0x0f
 /** The 32.768 kHz crystal, and 1024 Hz for the periodic interrupt. */

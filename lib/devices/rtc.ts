@@ -1,9 +1,10 @@
 import type { Stateful } from '../bus/device.js'
-import type { FastDevice, FastPath, FastPaths } from '../bus/fast-paths.js'
+import type { FastDevice, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
 import { type Clock, eventLoopSchedule, type Schedule, wallClock } from './clock.js'
+import { RtcFastRegisters } from './rtc-fast-registers.js'
 import { type CmosContents, cmosMemory } from './rtc-memory.js'
 import * as R from './rtc-registers.js'
 import { alarmMatches, readTime, wholeSecond, writeTime } from './rtc-time.js'
@@ -31,17 +32,14 @@ const NS_PER_SECOND = 1e9
 const MS_PER_SECOND = 1000
 // Data sheet, figure 17 and table 6, for the 32.768 kHz crystal: 244 µs of notice, and 1984 µs of update.
 const UPDATE_MS = 0.244 + 1.984
+const WALL_CLOCK_RESOLUTION_MS = 1
 const SECONDS_PER_DAY = 86_400
 // Rates above this one are not worth a host timer each.
 const SHORTEST_PERIOD_NS = 1e6
 // Well within what a Date holds, whatever the host says
 const FARTHEST = 1e15
 
-const TIME_REGISTERS: readonly number[] = [
-  ...[R.SECONDS, R.MINUTES, R.HOURS, R.WEEKDAY, R.DAY, R.MONTH, R.YEAR, R.CENTURY],
-]
-
-/** The CMOS real-time clock with 128 bytes of memory: ports 0x70 and 0x71. Writes of the index, 0x70, are posted. */
+/** The CMOS real-time clock with 128 bytes of memory: ports 0x70 and 0x71. Most reads in a second come here only once. */
 export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   readonly #interrupt: InterruptOutput
   readonly #clock: Clock
@@ -52,7 +50,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   // When the flags were last brought up to date: the guest's time.
   #seen: number
   #cancel: (() => void) | undefined
-  #posted: FastPath | undefined
+  readonly #fast = new RtcFastRegisters()
 
   constructor(options: RtcOptions = {}) {
     super()
@@ -63,6 +61,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     this.#cmos = cmosMemory(options.contents ?? {})
     this.#cmos[R.REGISTER_A] = R.A_DEFAULT
     this.#cmos[R.REGISTER_B] = R.B_24_HOURS
+    this.#cmos[R.REGISTER_D] = R.D_VALID
     this.#seen = this.#now()
   }
 
@@ -83,26 +82,32 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   }
 
   attachFastPaths(paths: FastPaths): void {
-    this.detachFastPaths()
-    this.#posted = paths.postWrites(R.INDEX, 1)
+    this.#fast.attach(paths, (index) => {
+      this.#index = index
+    })
   }
 
   detachFastPaths(): void {
-    this.#posted?.close()
-    this.#posted = undefined
+    this.#fast.detach()
   }
 
   protected override readByte(offset: number): number {
     // The index cannot be read back on a PC AT.
-    return offset === R.DATA ? this.#readRegister(this.#index & R.INDEX_MASK) : 0xff
+    if (offset !== R.DATA) return 0xff
+    const register = this.#index & R.INDEX_MASK
+    // How long another clock stays within a second is not known.
+    if (this.#clock === wallClock) this.#fast.update(register, this.#cmos, () => this.#take())
+    return this.#readRegister(register)
   }
 
   protected override writeByte(offset: number, value: number): void {
     switch (offset) {
       case R.INDEX:
         this.#index = value
+        this.#fast.clear()
         return
       case R.DATA:
+        this.#fast.clear()
         this.#writeRegister(this.#index & R.INDEX_MASK, value)
         return
       default:
@@ -120,10 +125,8 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
         this.#interrupt.set(false)
         return flags
       }
-      case R.REGISTER_D:
-        return R.D_VALID
       default:
-        if (TIME_REGISTERS.includes(register) && !this.#halted) writeTime(this.#cmos, this.#now(), this.#control)
+        if (R.TIME.includes(register) && !this.#halted) writeTime(this.#cmos, this.#now(), this.#control)
         return this.#cmos[register] ?? 0
     }
   }
@@ -142,7 +145,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
       case R.REGISTER_D:
         return // read only
       default:
-        if (!TIME_REGISTERS.includes(register) || this.#halted) {
+        if (!R.TIME.includes(register) || this.#halted) {
           this.#cmos[register] = value
           return
         }
@@ -171,8 +174,20 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   }
 
   get #updating(): boolean {
+    return !this.#halted && this.#toUpdate(this.#now()) <= 0
+  }
+
+  /** How many milliseconds it is from that time of the guest's until the next update is announced. */
+  #toUpdate(now: number): number {
+    return (wholeSecond(now) + 1) * MS_PER_SECOND - UPDATE_MS - now
+  }
+
+  /** Writes the time into its registers, and returns for how many milliseconds of the wall clock nothing is to change. */
+  #take(): number {
+    if (this.#halted) return Infinity
     const now = this.#now()
-    return !this.#halted && (wholeSecond(now) + 1) * MS_PER_SECOND - now <= UPDATE_MS
+    writeTime(this.#cmos, now, this.#control)
+    return this.#toUpdate(now) - WALL_CLOCK_RESOLUTION_MS
   }
 
   #hostTime(): number {
@@ -256,8 +271,10 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     const index = reader.integer('index', 0xff)
     const cmos = reader.integers('cmos', R.CMOS_SIZE, 0xff, true)
     const offset = reader.number('offset', FARTHEST)
+    this.#fast.clear()
     this.#index = index
     this.#cmos = Uint8Array.from(cmos)
+    this.#cmos[R.REGISTER_D] = R.D_VALID
     this.#offset = offset
     this.#seen = this.#now()
     this.#interrupt.drive(((this.#cmos[R.REGISTER_C] ?? 0) & R.C_INTERRUPT) !== 0)

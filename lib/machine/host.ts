@@ -1,6 +1,9 @@
 import type { Bus, MapOptions } from '../bus/bus.js'
 import type { Device } from '../bus/device.js'
+import type { FastPaths } from '../bus/fast-paths.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
+import type { BusMapping } from '../bus/mapping.js'
+import type { FastAddress } from '../kvm/fast-access.js'
 import type { Vm } from '../kvm/vm.js'
 
 /** What a guest can do to its machine as a whole. */
@@ -60,22 +63,27 @@ export function deviceHost(
     mapPorts(start, length, device, options) {
       const mapping = ports.map(start, length, device, options)
       const base = start - mapping.offset
-      mapping.attachFastPaths({
-        postWrites: (offset, count) =>
-          vm.postWrites({ port: base + offset, length: count }, (at, data) => {
-            mapping.device.write(offset + at, data)
-          }),
-        latchRead: (offset, width, initial) => vm.latchRead({ port: base + offset, width }, initial),
-      })
+      mapping.attachFastPaths(fastPaths(vm, mapping, (offset) => ({ port: base + offset })))
     },
     mapMmio(start, length, device) {
       const mapping = mmio.map(start, length, device)
-      mapping.attachFastPaths({
-        postWrites: (offset, count) =>
-          vm.postWrites({ address: start + offset, length: count }, (at, data) => {
-            mapping.device.write(offset + at, data)
-          }),
-        latchRead: (offset, width, initial) => vm.latchRead({ address: start + offset, width }, initial),
+      mapping.attachFastPaths(fastPaths(vm, mapping, (offset) => ({ address: start + offset })))
+    },
+  }
+}
+
+/** What a mapped device offers, at its place in the VM. */
+function fastPaths(vm: Vm, mapping: BusMapping, at: (offset: number) => FastAddress): FastPaths {
+  return {
+    postWrites: (offset, length) =>
+      vm.postWrites({ ...at(offset), length }, (from, data) => {
+        mapping.device.write(offset + from, data)
+      }),
+    latchRead: (offset, width, initial) => vm.latchRead({ ...at(offset), width }, initial),
+    latchIndexed: ({ index, data, mask }, chosen) => {
+      const { port, address } = at(data)
+      return vm.latchIndexed({ ...at(index), data: port ?? address, mask }, (_, bytes) => {
+        chosen(bytes[0] ?? 0)
       })
     },
   }

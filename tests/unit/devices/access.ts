@@ -1,4 +1,4 @@
-import type { Device, FastPaths, InterruptLine } from '../../../lib/bus/index.js'
+import type { Device, FastPaths, IndexedOffsets, InterruptLine } from '../../../lib/bus/index.js'
 import type { Clock, Schedule } from '../../../lib/devices/index.js'
 
 /** A device's registers, as its guest uses them: little-endian, a byte wide unless said otherwise. */
@@ -33,6 +33,11 @@ export function interruptLine(): InterruptLine & { level: boolean; levels: boole
 export function fastPaths() {
   const posted: { offset: number; length: number }[] = []
   const latched = new Map<number, { value: bigint }>()
+  const indexed: {
+    registers: IndexedOffsets
+    chosen: (index: number) => void
+    values: Map<number, { value: number; until: bigint | undefined }>
+  }[] = []
   const paths: FastPaths = {
     postWrites(offset, length) {
       const range = { offset, length }
@@ -44,8 +49,19 @@ export function fastPaths() {
       latched.set(offset, latch)
       return latch
     },
+    latchIndexed(registers, chosen) {
+      const pair = { registers, chosen, values: new Map<number, { value: number; until: bigint | undefined }>() }
+      indexed.push(pair)
+      return {
+        set: (index, value, until) => void pair.values.set(index, { value, until }),
+        clear: () => {
+          pair.values.clear()
+        },
+        close: () => void indexed.splice(indexed.indexOf(pair), 1),
+      }
+    },
   }
-  return { paths, posted, latched }
+  return { paths, posted, latched, indexed }
 }
 
 /** Time that passes when it is told to, and the timers on it. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Rtc, type RtcOptions } from '../../../lib/devices/index.js'
 import { expectRefusal } from '../../thrown.js'
-import { fastPaths, interruptLine, registers, TestClock } from './access.js'
+import { interruptLine, registers, TestClock } from './access.js'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
@@ -208,14 +208,4 @@ test('a saved state keeps the time that the guest set, and its memory', () => {
   for (const wrong of [{ offset: Infinity }, { offset: NaN }, { cmos: state.cmos.slice(1) }, { index: 256 }]) {
     expectRefusal(() => rtc.restore({ ...state, ...wrong }), 'ERR_KVM_INVALID_STATE')
   }
-})
-
-test('choosing a register is posted', () => {
-  const { rtc } = setUp()
-  const { paths, posted, latched } = fastPaths()
-  rtc.attachFastPaths(paths)
-  rtc.attachFastPaths(paths)
-  expect([posted, latched.size]).toEqual([[{ offset: 0, length: 1 }], 0])
-  rtc.detachFastPaths()
-  expect(posted).toEqual([])
 })
