@@ -15,9 +15,24 @@ import {
 import { describe, expect, test } from 'vitest'
 
 import { expectRefusal, expectRejection } from '../thrown.js'
-import { assemble, CLI, HLT, inDx, movAl, movAx, movDx, outAl, outDx, SPIN, STI } from './guests.js'
+import {
+  assemble,
+  CLI,
+  decCxJnzBack,
+  HLT,
+  inDx,
+  movAl,
+  movAx,
+  movCx,
+  movDx,
+  outAl,
+  outDx,
+  SPIN,
+  STI,
+} from './guests.js'
 
 const ADDRESS = 0x8000
+const READS = 20_000
 
 type Parts = (readonly number[])[]
 
@@ -118,6 +133,17 @@ describe('how a guest ends', () => {
 })
 
 describe('devices', () => {
+  test('the real-time clock: reads are answered without JavaScript, with what it would answer', async () => {
+    // out 0x70, 0x0d (register D); in al, 0x71; cmp al, 0x80; jne to the exit with AL
+    const read = [...movAl(0x0d), ...outAl(0x70), 0xe4, 0x71, 0x3c, 0x80, 0x75, 0x03]
+    const again = [...read, ...decCxJnzBack(read.length)]
+    using machine = await Machine.create(boot(movCx(READS), again, outAl(0xf4), HLT))
+    expect(await machine.run({ timeout: 60_000 })).toMatchObject({ kind: 'exit', value: 0x80 })
+    const { latched, posted } = machine.vm.vcpus[0]!.stats!
+    expect(posted).toBe(READS)
+    expect(latched).toBeGreaterThan(0)
+  })
+
   test('the serial line: what the guest writes, and what it is sent', async () => {
     const input = new PassThrough()
     let output = ''
