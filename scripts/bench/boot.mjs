@@ -33,11 +33,11 @@ export const boot = {
       ['quiet', 'chatty'].flatMap((noise) => {
         const settings = `${cpus} vCPU${cpus > 1 ? 's' : ''}, ${noise}`
         const append = `console=ttyS0 ${noise === 'quiet' ? 'quiet' : 'loglevel=7'} then=power-off`
-        const against = `QEMU pc, ${settings}`
+        const [pc, microvm] = [`QEMU pc, ${settings}`, `QEMU microvm, ${settings}`]
         /** @param {string} name @param {string[]} command @returns {Case} */
         const one = (name, command) => ({
           name: `${name}, ${settings}`,
-          against,
+          against: name === 'node-kvm' ? [pc, microvm] : pc,
           unit: 's',
           ...(name === 'node-kvm' ? { target: 1 } : {}),
           async measure() {

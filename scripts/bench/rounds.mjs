@@ -10,7 +10,8 @@
  * One thing that a benchmark measures.
  * @typedef {object} Case
  * @property {string} name
- * @property {string} against The case that its ratio refers to; its own name for a floor.
+ * @property {string | string[]} against The case that its ratio refers to; its own name for a floor. Of several, in each
+ *   round the one with the lowest figure.
  * @property {string} unit
  * @property {number} [target] The ratio to reach.
  * @property {() => number | Promise<number>} measure One round's figure.
@@ -29,9 +30,10 @@ export async function measureRounds(bench, cases, rounds) {
   }
   return cases.map(({ name, against, unit }) => {
     const own = figures.get(name) ?? []
-    const others = figures.get(against) ?? []
-    const ratios = own.map((figure, round) => figure / (others[round] ?? NaN))
-    return { bench, case: name, median: digits(median(own)), unit, ratio: digits(median(ratios)), against }
+    const others = [against].flat().map((other) => figures.get(other) ?? [])
+    const ratios = own.map((figure, round) => figure / Math.min(...others.map((other) => other[round] ?? NaN)))
+    const names = [against].flat().join(' or ')
+    return { bench, case: name, median: digits(median(own)), unit, ratio: digits(median(ratios)), against: names }
   })
 }
 

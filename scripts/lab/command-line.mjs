@@ -107,7 +107,9 @@ export function parseCommandLine(argv) {
   if (command.length === 0) program.error('error: COMMAND is missing')
 
   const output = resolve(options.output)
-  const environment = { ...process.env, NODE_KVM_LAB: host.name, NODE_KVM_LAB_OUTPUT: output }
+  // Node reads all the certificates that it names each time it starts; there is no network inside.
+  const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env
+  const environment = { ...inherited, NODE_KVM_LAB: host.name, NODE_KVM_LAB_OUTPUT: output }
   return {
     host,
     timeout: options.timeout,

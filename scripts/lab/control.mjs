@@ -9,10 +9,13 @@ import { LabError } from './errors.mjs'
 /** @typedef {import('node:stream').Readable} Readable */
 
 /**
- * A machine that has said `alive` and is silent for so long has stopped for good: an emulator can lose its way. Twice
- * half of it, for this process itself may have been stopped, and finds what has come meanwhile after its timers.
+ * A machine that has said `alive` and is silent for so long has stopped for good. Before that it is woken, again and
+ * again: QEMU's emulation now and then loses the interrupt of a timer while KVM runs a guest in it, and then nobody sets
+ * the timer again until another interrupt comes, such as that of a line here. (This process itself may have been
+ * stopped, and finds what has come meanwhile after its timers.)
  */
 const STANDSTILL_MS = 120_000
+const WAKE_MS = 10_000
 
 /** Resolves when this many bytes have come through. @param {Readable} stream */
 function counted(stream) {
@@ -28,9 +31,10 @@ function counted(stream) {
  * @param {Readable} control
  * @param {readonly Readable[]} streams  the command's, in the order of the byte counts
  * @param {Promise<void>} closed         the machine has ended
+ * @param {() => void} [wake]            has the machine take an interrupt
  * @returns {Pick<import('./machine.mjs').Machine, 'ready' | 'status'>}
  */
-export function followControl(control, streams, closed) {
+export function followControl(control, streams, closed, wake = () => {}) {
   const arrivals = streams.map(counted)
   /** @type {() => void} */
   let announce = () => {}
@@ -41,16 +45,25 @@ export function followControl(control, streams, closed) {
   const status = new Promise((resolve, reject) => {
     /** @type {NodeJS.Timeout | undefined} */
     let standstill
-    const stoodStill = () =>
-      reject(new LabError(`The machine stands still: nothing has run in it for ${STANDSTILL_MS / 1000} s.`))
+    let silence = 0
+    const listen = () => {
+      standstill = setTimeout(() => {
+        silence += WAKE_MS
+        if (silence < STANDSTILL_MS) {
+          wake()
+          listen()
+        } else reject(new LabError(`The machine stands still: nothing has run in it for ${STANDSTILL_MS / 1000} s.`))
+      }, WAKE_MS).unref()
+    }
     /** @type {Record<string, (...rest: string[]) => void>} */
     const lines = {
       ready: announce,
       alive() {
         clearTimeout(standstill)
-        standstill = setTimeout(() => {
-          standstill = setTimeout(stoodStill, STANDSTILL_MS / 2).unref()
-        }, STANDSTILL_MS / 2).unref()
+        if (silence > 0)
+          process.stderr.write(`lab: the machine had stood still for ${silence / 1000} s; it was woken\n`)
+        silence = 0
+        listen()
       },
       exit(code, ...bytes) {
         const all = arrivals.map((arrived, index) => arrived(Number(bytes[index])))

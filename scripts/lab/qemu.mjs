@@ -95,7 +95,8 @@ export function startQemu({ program, machine, kernel, append, initramfs }, job) 
 
   const stdout = port(job.terminal ? 'terminal' : 'stdout').pipe(new PassThrough())
   const stderr = job.terminal ? new PassThrough().end() : port('stderr').pipe(new PassThrough())
-  const { ready, status } = followControl(port('control'), [stdout, stderr], closed)
+  const control = port('control')
+  const { ready, status } = followControl(control, [stdout, stderr], closed, () => void control.write('wake\n'))
   return {
     stdin: port(job.terminal ? 'terminal' : 'stdin'),
     stdout,
@@ -103,7 +104,7 @@ export function startQemu({ program, machine, kernel, append, initramfs }, job) 
     console,
     ready,
     status,
-    look: () => void port('control').write('look\n'),
+    look: () => void control.write('look\n'),
     end,
   }
 }

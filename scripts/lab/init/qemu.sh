@@ -35,9 +35,11 @@ still_alive() {
   done
 }
 still_alive >&9 &
-# Asked for a look, shows on the console what runs: the processes, the processors' and the waiting tasks' stacks.
+# Asked for a look, shows on the console what runs: the processes, the processors' and the waiting tasks' stacks. Any
+# other line only wakes the machine.
 look() {
-  while read -r _; do
+  while read -r line; do
+    [ "$line" = look ] || continue
     ps -o pid,stat,args
     echo 7 >/proc/sys/kernel/printk
     echo l >/proc/sysrq-trigger

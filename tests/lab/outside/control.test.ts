@@ -7,6 +7,7 @@ interface Control {
     control: PassThrough,
     streams: readonly PassThrough[],
     closed: Promise<void>,
+    wake?: () => void,
   ) => { ready: Promise<void>; status: Promise<number> }
 }
 const { followControl } = (await import(
@@ -53,6 +54,25 @@ test('a machine that was alive and says nothing for two minutes stands still', a
   }
   vi.advanceTimersByTime(1)
   await failed
+})
+
+test('before that it is woken, and goes on', async () => {
+  const control = new PassThrough()
+  let woken = 0
+  const { status } = followControl(control, [], never, () => void woken++)
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  await say(control, 'alive')
+  vi.advanceTimersByTime(9_999)
+  expect(woken).toBe(0)
+  vi.advanceTimersByTime(10_001)
+  expect(woken).toBe(2)
+  await say(control, 'alive')
+  expect(said.mock.calls).toEqual([['lab: the machine had stood still for 20 s; it was woken\n']])
+  said.mockRestore()
+  vi.advanceTimersByTime(119_999)
+  await say(control, 'exit 0')
+  expect(await status).toBe(0)
+  vi.advanceTimersByTime(10_000_000)
 })
 
 test('one that never says that it is alive, or has said how its command ended, does not', async () => {
