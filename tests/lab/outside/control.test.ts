@@ -59,7 +59,9 @@ test('a machine that was alive and says nothing for two minutes stands still', a
 test('before that it is woken, and goes on', async () => {
   const control = new PassThrough()
   let woken = 0
-  const { status } = followControl(control, [], never, () => void woken++)
+  const { status } = followControl(control, [], never, () => {
+    woken++
+  })
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   await say(control, 'alive')
   vi.advanceTimersByTime(9_999)
