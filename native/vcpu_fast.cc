@@ -66,8 +66,9 @@ void VcpuThread::Append(const PostedRange& range, const Access& access, const st
   PostedWrite& entry = page().ring[head_ % kRingEntries];
   entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
   std::memcpy(entry.data.data(), data, access.length);
-  ++head_;
+  // Before JavaScript can hear of it: what it then forgets is not chosen again.
   if (range.indexed) range.indexed->Choose(*data);
+  ++head_;
   ThreadStats::Add(stats_.posted, 1);
   // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
   __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);

@@ -2,7 +2,7 @@
 // Bundles lib/ into dist/: a file for each entry point, and in dist/chunks/ what several of them share. All entry points are
 // bundled at once, so that a class exists once in a process, whichever of them a program imports. Loading some 200 modules one
 // by one took longer than all that they do before a guest runs. The types come from tsc, a file for each source.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
@@ -34,7 +34,8 @@ const common = /** @type {const} */ ({
 const output = /** @type {const} */ ({ dir: 'dist', sourcemap: true, minifyInternalExports: false })
 
 // Compiled from the code that goes now.
-rmSync('dist/cli/command.compiled', { force: true })
+mkdirSync('dist/cli', { recursive: true })
+for (const file of readdirSync('dist/cli')) if (file.includes('.compiled')) rmSync(join('dist/cli', file))
 
 const library = await build({
   ...common,
@@ -42,7 +43,7 @@ const library = await build({
   external: Object.keys(dependencies),
   output: { ...output, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name].js' },
 })
-// The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/compiled.ts), packages included, but
+// The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/command-code.ts), packages included, but
 // for a large one that it loads when a guest has died; and without import(), which that code cannot use.
 const commands = []
 for (const [name, source] of Object.entries(sources(programs))) {

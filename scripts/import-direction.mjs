@@ -35,9 +35,9 @@ export default {
     layer('examples-import-the-package', '^examples/', []),
     {
       name: 'one-loader-of-native-code',
-      comment: 'Only lib/kvm/binding.ts loads the addon; lib/cli/compiled.ts has the require() of the command.',
+      comment: 'Only lib/kvm/binding.ts loads the addon; lib/cli/command-code.ts has the require() of the command.',
       severity: 'error',
-      from: { path: '^(lib|examples)/', pathNot: '^lib/(kvm/binding|cli/compiled)[.]ts$' },
+      from: { path: '^(lib|examples)/', pathNot: '^lib/(kvm/binding|cli/command-code)[.]ts$' },
       to: { path: ['node_modules/node-gyp-build', '^(node:)?module$', '[.]node$'] },
     },
     {

@@ -1,14 +1,16 @@
 /** Keeps the command's code compiled for the Node that runs this. Part of the installation, see package.json. */
-import { renameSync, writeFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
-import { compileCommand, compiledPath } from './compiled.js'
+import { CommandCode } from './command-code.js'
 
+const code = new CommandCode(import.meta.dirname)
 // All of it: else V8 leaves out each function that has not been called. The flag must be back when the result is made,
 // because V8 refuses what was made with other flags.
 setFlagsFromString('--no-lazy')
-const script = compileCommand(import.meta.dirname)
+const script = code.compile()
 setFlagsFromString('--lazy')
-const path = compiledPath(import.meta.dirname)
-const partial = `${path}.${process.pid}`
-writeFileSync(partial, script.createCachedData())
-renameSync(partial, path)
+try {
+  code.writeCompiled(script.createCachedData())
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error)
+  console.error(`node-kvm: the command's compiled form cannot be kept (${reason}); the command starts more slowly`)
+}

@@ -24,8 +24,9 @@ export interface RegionDescription {
 }
 
 // A region is seen through several ArrayBuffers, each made when it is needed: V8 counts one as that much of its own memory,
-// and from 64 MiB on it collects garbage to get it back, which takes longer than all that a boot loader does.
-const WINDOW_SIZE = 2 ** 23
+// and from 64 MiB on it collects garbage to get it back, which takes longer than all that a boot loader does. That is for
+// guests of which little is touched from here; who reads all of one pays for more windows instead.
+const WINDOW_SIZE = 2 ** 24
 
 /** A stretch of guest physical memory. Its accessors take guest physical addresses, as everything does. */
 export class MemoryRegion extends MemoryAccessors implements Backed {

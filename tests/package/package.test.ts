@@ -74,8 +74,9 @@ describe('installed without a compiler', () => {
   })
 
   test('the command has been compiled for this Node', () => {
-    expect(readdirSync(user.path('dist/cli'))).toContain('command.compiled')
-    expect(user.packed).not.toContain('dist/cli/command.compiled')
+    const compiled = `command-${process.version}-${process.arch}.compiled`
+    expect(readdirSync(user.path('dist/cli'))).toContain(compiled)
+    expect(user.packed).not.toContain(`dist/cli/${compiled}`)
   })
 
   test('npx node-kvm --version', () => {
