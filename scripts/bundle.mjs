@@ -13,18 +13,17 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const manifest = /** @type {unknown} */ (JSON.parse(readFileSync('package.json', 'utf8')))
 const { exports, bin, dependencies } = /** @type {Manifest} */ (manifest)
 const exported = Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? [] : [entry.default]))
-const entries = [...exported, 'dist/cli/trace.js']
-/** The command's files; what starts it is package.json's bin. */
-const programs = [...Object.values(bin), 'dist/cli/command.cjs', 'dist/cli/compile.cjs']
+const entries = [...exported, 'dist/cli/trace.mjs']
+/**
+ * The command's files, CommonJS. What starts it is package.json's bin, whose name stays: in a checkout npx has linked it in a
+ * cache of its own, and never looks again.
+ */
+const programs = [...Object.values(bin), 'dist/cli/command.js', 'dist/cli/compile.js']
 
+/** @param {string} path */
+const nameOf = (path) => path.replace(/^(\.\/)?dist\/(.*)\.m?js$/, '$2')
 /** @param {string[]} paths */
-const sources = (paths) =>
-  Object.fromEntries(
-    paths.map((path) => {
-      const name = path.replace(/^(\.\/)?dist\/(.*)\.c?js$/, '$2')
-      return [name, `lib/${name}.ts`]
-    }),
-  )
+const sources = (paths) => Object.fromEntries(paths.map((path) => [nameOf(path), `lib/${nameOf(path)}.ts`]))
 
 const common = /** @type {const} */ ({
   platform: 'node',
@@ -41,7 +40,11 @@ const library = await build({
   ...common,
   input: sources(entries),
   external: Object.keys(dependencies),
-  output: { ...output, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name].js' },
+  output: {
+    ...output,
+    entryFileNames: ({ name }) => (name.startsWith('cli/') ? '[name].mjs' : '[name].js'),
+    chunkFileNames: 'chunks/[name].js',
+  },
 })
 // The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/command-code.ts), packages included, but
 // for a large one that it loads when a guest has died; and without import(), which that code cannot use.
@@ -51,7 +54,7 @@ for (const [name, source] of Object.entries(sources(programs))) {
     ...common,
     input: { [name]: source },
     external: ['iced-x86'],
-    output: { ...output, format: 'cjs', dynamicImportInCjs: false, codeSplitting: false, entryFileNames: '[name].cjs' },
+    output: { ...output, format: 'cjs', dynamicImportInCjs: false, codeSplitting: false, entryFileNames: '[name].js' },
   })
   commands.push(...built.output)
 }
@@ -68,10 +71,11 @@ function license(name) {
 const modules = commands.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
 const packages = new Set(modules.flatMap((id) => /node_modules\/([^/]+)\//.exec(id)?.[1] ?? []))
 const notices = [...packages].map((name) => `── ${name}\n\n${license(name)}`)
-writeFileSync('dist/cli/LICENSES.txt', `The packages in command.cjs:\n\n${notices.join('\n')}`)
+writeFileSync('dist/cli/package.json', '{ "type": "commonjs" }\n')
+writeFileSync('dist/cli/LICENSES.txt', `The packages in command.js:\n\n${notices.join('\n')}`)
 
 // What an earlier build has left. At the end, so that a program that runs meanwhile still finds what it loads late.
 const written = new Set([...library.output, ...commands].map(({ fileName }) => fileName))
 for (const path of readdirSync('dist', { recursive: true, encoding: 'utf8' })) {
-  if (/^(?!examples\/).+\.c?js(\.map)?$/.test(path) && !written.has(path)) rmSync(join('dist', path))
+  if (/^(?!examples\/).+\.[cm]?js(\.map)?$/.test(path) && !written.has(path)) rmSync(join('dist', path))
 }

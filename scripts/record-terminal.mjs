@@ -62,7 +62,7 @@ async function shown(wanted, seen) {
 async function record() {
   const folder = mkdtempSync(join(tmpdir(), 'node-kvm-recording-'))
   mkdirSync(join(folder, 'bin'))
-  symlinkSync(join(root, 'dist/cli/main.cjs'), join(folder, 'bin/node-kvm'))
+  symlinkSync(join(root, 'dist/cli/main.js'), join(folder, 'bin/node-kvm'))
   symlinkSync(kernelPath('cloud'), join(folder, 'vmlinuz'))
   writeFileSync(join(folder, 'initrd'), guestInitramfs('cloud'))
   const { rows, columns } = SIZE

@@ -22,7 +22,7 @@ export class CommandCode {
   readonly compiledPath: string
 
   constructor(folder: string) {
-    this.#path = join(folder, 'command.cjs')
+    this.#path = join(folder, 'command.js')
     this.#code = readFileSync(this.#path)
     this.compiledPath = join(folder, `command-${process.version}-${process.arch}.compiled`)
   }

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 /** @import { Bench } from './main.mjs' */
 /** @import { Case } from './rounds.mjs' */
 
-const CLI = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
+const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const QEMU = 'qemu-system-x86_64'
 const MEMORY = '512M'
 /** In seconds: a boot takes some ten in emulation. */

@@ -56,32 +56,32 @@ test.each<[string, () => Buffer | undefined]>([
   rmSync(code.compiledPath)
   if (bytes !== undefined) writeFileSync(code.compiledPath, bytes)
   expect(code.readCompiled()).toBeUndefined()
-  expect(run(join(cli, 'main.cjs'), '--version')).toEqual(asEver())
+  expect(run(join(cli, 'main.js'), '--version')).toEqual(asEver())
 })
 
 test('where the compiled form cannot be read or written, the command does the same, and the installation says so', () => {
   const { compiledPath } = new CommandCode(cli)
   rmSync(compiledPath)
   mkdirSync(compiledPath)
-  const { status, stderr } = run(join(cli, 'compile.cjs'))
+  const { status, stderr } = run(join(cli, 'compile.js'))
   expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('cannot be kept') as string })
-  expect(run(join(cli, 'main.cjs'), '--version')).toEqual(asEver())
+  expect(run(join(cli, 'main.js'), '--version')).toEqual(asEver())
   expect(readdirSync(cli).filter((file) => file.includes('.compiled'))).toHaveLength(1)
 })
 
 test('code that has changed runs, be it as long as it was', () => {
-  const path = join(cli, 'command.cjs')
+  const path = join(cli, 'command.js')
   writeFileSync(path, readFileSync(path, 'utf8').replaceAll('is KVM usable here', 'IS KVM USABLE HERE'))
-  expect(run(join(cli, 'main.cjs'), '--help').stdout).toContain('IS KVM USABLE HERE')
+  expect(run(join(cli, 'main.js'), '--help').stdout).toContain('IS KVM USABLE HERE')
 })
 
 test('with other flags of V8 the command does the same', () => {
-  expect(run('--no-opt', '--max-lazy', join(cli, 'main.cjs'), '--version')).toEqual(asEver())
+  expect(run('--no-opt', '--max-lazy', join(cli, 'main.js'), '--version')).toEqual(asEver())
 })
 
 test('it is compiled again where it is, for the Node that does it', () => {
   const code = new CommandCode(cli)
   rmSync(code.compiledPath)
-  expect(run(join(cli, 'compile.cjs'))).toEqual({ status: 0, stdout: '', stderr: '' })
+  expect(run(join(cli, 'compile.js'))).toEqual({ status: 0, stdout: '', stderr: '' })
   expect(code.compile(code.readCompiled()).cachedDataRejected).toBe(false)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
-const program = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url))
+const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** A shell's commands around "$@", the program: they leave its status, and the terminal's mode before and after. */
 const shell = (run: string) => `

@@ -31,7 +31,7 @@ test.each(commands)('$where: $command', { timeout: 60_000 }, ({ command }) => {
   }
   const words = command.split(/\s+/)
   expect(words.slice(0, 2)).toEqual(['npx', 'node-kvm'])
-  const main = join(root, 'dist', 'cli', 'main.cjs')
+  const main = join(root, 'dist', 'cli', 'main.js')
   const { status, stderr } = spawnSync(process.execPath, [main, ...words.slice(2)], { encoding: 'utf8' })
   expect({ status, error: /^(node-kvm|error): .*/m.exec(stderr)?.[0] }).toEqual({ status: 0, error: undefined })
 })

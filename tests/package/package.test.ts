@@ -23,9 +23,11 @@ const compiled = (folder: string, output: string, endings: string[]) =>
     .flatMap((path) => endings.map((ending) => join(output, path.replace(/\.ts$/, ending))))
 
 /** What scripts/bundle.mjs makes of lib/. */
-const isBundled = (path: string) => /^dist\/(?!examples\/).+\.c?js(\.map)?$/.test(path)
-const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index', 'cli/trace']
-const commands = ['cli/main', 'cli/command', 'cli/compile']
+const isBundled = (path: string) => /^dist\/(?!examples\/).+\.m?js(\.map)?$/.test(path)
+const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index'].map(
+  (name) => `dist/${name}.js`,
+)
+const commands = ['main.js', 'command.js', 'compile.js', 'trace.mjs'].map((name) => `dist/cli/${name}`)
 
 describe('the tarball', () => {
   test('holds what the package needs and nothing else', () => {
@@ -38,7 +40,7 @@ describe('the tarball', () => {
       ...compiled('examples', 'dist/examples', ['.js', '.js.map', '.d.ts']),
       ...guests.map((path) => `dist/examples/guests/${basename(path, extname(path))}.bin`),
       'dist/examples/manifest.json',
-      'dist/cli/LICENSES.txt',
+      ...['dist/cli/LICENSES.txt', 'dist/cli/package.json'],
       'prebuilds/linux-x64/node-kvm.node',
     ]
     // The arm64 addon is there once `npm run prebuilds` has made it.
@@ -49,9 +51,14 @@ describe('the tarball', () => {
   test('holds the library in a file for each entry point and few others', () => {
     const programs = user.packed.filter((path) => isBundled(path) && !path.endsWith('.map'))
     const chunks = programs.filter((path) => path.startsWith('dist/chunks/'))
-    const files = [...entries.map((name) => `dist/${name}.js`), ...commands.map((name) => `dist/${name}.cjs`)]
-    expect(programs.sort()).toEqual([...chunks, ...files].sort())
+    expect(programs.sort()).toEqual([...chunks, ...entries, ...commands].sort())
     expect(chunks.length).toBeLessThan(40)
+  })
+
+  // npx links the command in a cache, by the checkout's path, and never looks again: another name is not found there.
+  test('has the command where it has always been', () => {
+    const { bin } = JSON.parse(readFileSync(user.path('package.json'), 'utf8')) as { bin: object }
+    expect(bin).toEqual({ 'node-kvm': 'dist/cli/main.js' })
   })
 
   test('has source maps that carry their sources', () => {

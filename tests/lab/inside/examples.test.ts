@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { guestInitramfs, kernelPath } from './linux.js'
 
-const main = join(import.meta.dirname, '..', '..', '..', 'dist', 'cli', 'main.cjs')
+const main = join(import.meta.dirname, '..', '..', '..', 'dist', 'cli', 'main.js')
 let folder = ''
 let initrd = ''
 beforeAll(() => {
