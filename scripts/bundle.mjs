@@ -48,13 +48,34 @@ const library = await build({
 })
 // The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/command-code.ts), packages included, but
 // for a large one that it loads when a guest has died; and without import(), which that code cannot use.
+// Node's modules that most commands do not need, and what is used of them; to load one takes longer than much of what is here.
+/** @type {Record<string, string[]>} */
+const LATE = { 'node:child_process': ['spawn', 'spawnSync', 'execFileSync'], 'node:zlib': ['crc32', 'gunzip'] }
+/** @type {import('rolldown').Plugin} */
+const late = {
+  name: 'late',
+  resolveId: (id) => (id in LATE ? `\0${id}` : undefined),
+  load(id) {
+    const name = id.slice(1)
+    const call = (/** @type {string} */ what) => `process.getBuiltinModule('${name}').${what}(...args)`
+    return LATE[name]?.map((what) => `export const ${what} = (...args) => ${call(what)}`).join('\n')
+  },
+}
 const commands = []
 for (const [name, source] of Object.entries(sources(programs))) {
   const built = await build({
     ...common,
     input: { [name]: source },
     external: ['iced-x86'],
-    output: { ...output, format: 'cjs', dynamicImportInCjs: false, codeSplitting: false, entryFileNames: '[name].js' },
+    plugins: [late],
+    output: {
+      ...output,
+      format: 'cjs',
+      dynamicImportInCjs: false,
+      codeSplitting: false,
+      entryFileNames: '[name].js',
+      minify: { mangle: false, compress: false },
+    },
   })
   commands.push(...built.output)
 }

@@ -1,5 +1,6 @@
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+// Not node:fs/promises: to load that takes longer than to read a kernel.
+import { close, constants, fstat, open, read, type Stats } from 'node:fs'
+import { promisify } from 'node:util'
 import { KvmError } from '../errors.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { imageError } from './image-error.js'
@@ -28,16 +29,16 @@ export async function readImage(path: string, options: ReadImageOptions = {}): P
   const refuse = (field: string, problem: string, cause?: unknown) =>
     imageError({ image: `${name} ${path}`, field }, problem, { path, ...(cause === undefined ? {} : { cause }) })
 
-  let file: FileHandle | undefined
+  let file: number | undefined
   try {
     // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-    const stats = await file.stat()
+    file = await promisify(open)(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+    const stats = await promisify(fstat)(file)
     if (!stats.isFile()) throw refuse('type', `it is ${kindOf(stats)}, not a regular file`)
     if (stats.size === 0) throw refuse('size', 'the file is empty')
     if (stats.size > maxSize) throw refuse('size', `${stats.size} bytes; ${maxSize} are allowed`)
     const bytes = await readAll(file, stats.size)
-    const after = await file.stat()
+    const after = await promisify(fstat)(file)
     if (bytes === undefined || after.size !== stats.size) {
       throw refuse('size', `it changed from ${stats.size} to ${after.size} bytes while it was read`)
     }
@@ -46,15 +47,15 @@ export async function readImage(path: string, options: ReadImageOptions = {}): P
     if (error instanceof KvmError) throw error
     throw refuse('file', reasonOf(error), error)
   } finally {
-    await file?.close()
+    if (file !== undefined) await promisify(close)(file)
   }
 }
 
 /** Undefined when the file ends before `size`. */
-async function readAll(file: FileHandle, size: number): Promise<Uint8Array | undefined> {
+async function readAll(file: number, size: number): Promise<Uint8Array | undefined> {
   const bytes = new Uint8Array(size)
   for (let filled = 0; filled < size;) {
-    const { bytesRead } = await file.read(bytes, filled, Math.min(STEP, size - filled), filled)
+    const { bytesRead } = await promisify(read)(file, bytes, filled, Math.min(STEP, size - filled), filled)
     if (bytesRead === 0) return undefined
     filled += bytesRead
   }

@@ -1,19 +1,14 @@
 /**
  * The command's code, and V8's compiled form of it: to read and compile half a megabyte takes longer than all that the command
  * does before a guest runs. V8 refuses the form of another version or of other flags, but looks neither at the code nor for
- * damage, of which it dies; so checksums of both stand in front.
+ * damage, of which it dies; so the code is kept with it, and the form itself twice. To compare is quicker than any checksum.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
-import { crc32 } from 'node:zlib'
 
 /** As Node wraps each CommonJS module. */
 type Wrapper = (exports: object, require: NodeJS.Require, module: object, filename: string) => void
-
-/** Two CRC-32: of the code, and of its compiled form. */
-const HEADER_SIZE = 8
 
 export class CommandCode {
   readonly #path: string
@@ -35,15 +30,17 @@ export class CommandCode {
     } catch {
       return undefined // the command does without
     }
-    const data = file.subarray(HEADER_SIZE)
-    return file.length > HEADER_SIZE && file.subarray(0, HEADER_SIZE).equals(this.#header(data)) ? data : undefined
+    const size = (file.length - this.#code.length) / 2
+    if (size <= 0 || !file.subarray(0, this.#code.length).equals(this.#code)) return undefined
+    const data = file.subarray(-size)
+    return file.subarray(this.#code.length, -size).equals(data) ? data : undefined
   }
 
   /** Throws what the file system says. */
   writeCompiled(data: Buffer): void {
     const partial = `${this.compiledPath}.${process.pid}-${process.hrtime.bigint()}`
     try {
-      writeFileSync(partial, Buffer.concat([this.#header(data), data]))
+      writeFileSync(partial, Buffer.concat([this.#code, data, data]))
       renameSync(partial, this.compiledPath)
     } catch (error) {
       rmSync(partial, { force: true })
@@ -59,16 +56,10 @@ export class CommandCode {
     })
   }
 
-  run(script: Script): void {
+  /** `require` is that of a module in the same folder. */
+  run(script: Script, require: NodeJS.Require): void {
     const module = { exports: {} }
     const wrapper = script.runInThisContext() as Wrapper
-    wrapper(module.exports, createRequire(this.#path), module, this.#path)
-  }
-
-  #header(data: Buffer): Buffer {
-    const header = Buffer.alloc(HEADER_SIZE)
-    header.writeUInt32LE(crc32(this.#code), 0)
-    header.writeUInt32LE(crc32(data), 4)
-    return header
+    wrapper(module.exports, require, module, this.#path)
   }
 }

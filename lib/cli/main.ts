@@ -6,4 +6,4 @@
 import { CommandCode } from './command-code.js'
 
 const code = new CommandCode(import.meta.dirname)
-code.run(code.compile(code.readCompiled()))
+code.run(code.compile(code.readCompiled()), require)

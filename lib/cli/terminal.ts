@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { type EscapeCommand, escapeKeys, KEYS_HELP } from './escape-keys.js'
 
@@ -20,23 +21,26 @@ export interface Terminal {
 /** In bytes. More than this for a guest that does not read is lost, so that the escape key is always heard. */
 const TYPE_AHEAD = 2 ** 20
 
+/** Character device 1:3 (Linux, admin-guide/devices). */
+const NULL_DEVICE = 0x103
+
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /** Standard input for a guest: raw, with an escape key. It is given back however the process ends. */
 export function openTerminal(): Terminal {
-  const { stdin } = process
+  const stdin = isNull(0) ? undefined : process.stdin
   const input = new PassThrough()
-  const raw = stdin.isTTY
+  const raw = stdin?.isTTY === true
   let actions: TerminalActions | undefined
 
   const restore = () => {
-    if (raw) stdin.setRawMode(false)
+    if (raw) stdin?.setRawMode(false)
   }
   // A shell takes the terminal back when it has stopped this process. Node does not know: it sets no mode that it has set.
   const onContinue = () => {
     if (!raw) return
-    stdin.setRawMode(false)
-    stdin.setRawMode(true)
+    stdin?.setRawMode(false)
+    stdin?.setRawMode(true)
   }
   const say = (text: string) => {
     process.stderr.write(`\r\n[${text.replaceAll('\n', '\r\n ')}]\r\n`)
@@ -60,10 +64,10 @@ export function openTerminal(): Terminal {
       if (typeof part === 'string') commands[part]()
       else if (!raw || input.writableLength < TYPE_AHEAD) input.write(part)
     }
-    if (!raw && input.writableNeedDrain) stdin.pause()
+    if (!raw && input.writableNeedDrain) stdin?.pause()
   }
   const onDrain = () => {
-    stdin.resume()
+    stdin?.resume()
   }
 
   return {
@@ -71,12 +75,12 @@ export function openTerminal(): Terminal {
     say,
     attach(given) {
       actions = given
-      if (raw) stdin.setRawMode(true)
+      if (raw) stdin?.setRawMode(true)
       process.on('exit', restore)
       process.on('SIGCONT', onContinue)
       for (const signal of ENDING) process.on(signal, onSignal)
       input.on('drain', onDrain)
-      stdin.on('data', onData)
+      stdin?.on('data', onData)
     },
     close() {
       restore()
@@ -84,11 +88,20 @@ export function openTerminal(): Terminal {
       process.off('SIGCONT', onContinue)
       for (const signal of ENDING) process.off(signal, onSignal)
       input.off('drain', onDrain)
-      stdin.off('data', onData)
-      stdin.pause()
-      // A file, /dev/null for one, has none.
-      ;(stdin as { unref?: () => void }).unref?.()
+      stdin?.off('data', onData)
+      stdin?.pause()
+      // A file has none.
+      ;(stdin as { unref?: () => void } | undefined)?.unref?.()
     },
+  }
+}
+
+/** Whether that descriptor is /dev/null: nothing comes from there, and a stream for it takes long to make on a slow host. */
+function isNull(fd: number): boolean {
+  try {
+    return fstatSync(fd).rdev === NULL_DEVICE
+  } catch {
+    return false // it is closed: process.stdin knows what to do
   }
 }
 

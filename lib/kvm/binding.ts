@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import loadAddon from 'node-gyp-build'
 import { KvmError } from '../errors.js'
@@ -129,7 +128,9 @@ function load(): Binding {
   try {
     // Developers' builds (sanitizers) lie elsewhere.
     const override = process.env['NODE_KVM_ADDON']
-    if (override !== undefined && override !== '') return createRequire(import.meta.url)(override) as Binding
+    if (override !== undefined && override !== '') {
+      return process.getBuiltinModule('node:module').createRequire(import.meta.url)(override) as Binding
+    }
     // From lib/kvm/, and from dist/chunks/ and dist/cli/ alike, where this file is bundled with others.
     const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
     return loadAddon(packageRoot) as Binding

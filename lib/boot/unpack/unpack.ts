@@ -1,5 +1,4 @@
 import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
 import { KvmError } from '../../errors.js'
 import { hex } from '../../format.js'
 import { checkBytes, checkInteger, checkOptions } from '../../validate.js'
@@ -75,7 +74,7 @@ function withoutTrailer(unpack: Unpack): Unpack {
   return (packed, size) => unpack(packed.subarray(0, -TRAILER_SIZE), size)
 }
 
-// These two come from packages, which are not loaded before they are needed.
+// What these need is not loaded before.
 
 async function unpackXz(packed: Uint8Array, size: number): Promise<Uint8Array> {
   const { unpackXz } = await import('./xz.js')
@@ -88,5 +87,6 @@ async function unpackZstd(packed: Uint8Array, size: number): Promise<Uint8Array>
 }
 
 async function unpackGzip(packed: Uint8Array, size: number): Promise<Uint8Array> {
+  const { gunzip } = await import('node:zlib')
   return await promisify(gunzip)(packed, { maxOutputLength: Math.max(size, 1) })
 }
