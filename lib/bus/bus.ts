@@ -16,6 +16,11 @@ export interface BusOptions {
 export interface MapOptions {
   /** The device's offset of the first address, for a device whose registers lie in several places. Default: 0. */
   offset?: number
+  /**
+   * The mapping gives way: where another device is mapped over a part of it, the whole of it is unmapped. For what answers
+   * where no device is. Default: false.
+   */
+  yields?: boolean
 }
 
 /** An access that no device answered. */
@@ -71,24 +76,25 @@ export class Bus {
 
   /**
    * Puts a device at `length` addresses from `start`; possible at any time.
-   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken.
+   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken, by a mapping that does not yield.
    */
   map(start: number, length: number, device: Device, options: MapOptions = {}): BusMapping {
-    checkOptions('options', options, ['offset'])
+    checkOptions('options', options, ['offset', 'yields'])
     const place = {
       start: checkInteger('start', start, 0, this.size - 1),
       length: checkInteger('length', length, 1, this.size - start),
       offset: checkInteger('offset', options.offset ?? 0, 0, Number.MAX_SAFE_INTEGER - length),
+      yields: checkBoolean('yields', options.yields ?? false),
     }
     checkDevice(device)
-    const index = this.#position(start)
-    for (const neighbour of [this.#mappings[index - 1], this.#mappings[index]]) {
-      if (neighbour !== undefined && neighbour.start < start + length && neighbour.end > start) {
-        throw this.#overlap(place, neighbour)
-      }
-    }
+    const first = this.#position(start)
+    const overlapped = this.#mappings.slice(first).filter((mapping) => mapping.start < start + length)
+    const taken = overlapped.find(({ yields }) => !yields)
+    if (taken !== undefined) throw this.#overlap(place, taken)
     const mapping = new Mapping(place, device, (gone) => this.#remove(gone))
-    this.#mappings.splice(index, 0, mapping)
+    // At once: a device that is told that it is unmapped sees the new one.
+    this.#mappings.splice(first, overlapped.length, mapping)
+    for (const gone of overlapped) gone.unmap()
     return mapping
   }
 
@@ -146,20 +152,20 @@ export class Bus {
   #find(address: number): Mapping | undefined {
     const last = this.#last
     if (last !== undefined && address >= last.start && address < last.end) return last
-    const mapping = this.#mappings[this.#position(address + 1) - 1]
-    if (mapping === undefined || address >= mapping.end) return undefined
+    const mapping = this.#mappings[this.#position(address)]
+    if (mapping === undefined || address < mapping.start) return undefined
     this.#last = mapping
     return mapping
   }
 
-  /** The index of the first mapping that starts at `address` or above. */
+  /** The index of the first mapping that has `address` or lies above it. */
   #position(address: number): number {
     let low = 0
     let high = this.#mappings.length
     while (low < high) {
       const middle = (low + high) >>> 1
       const mapping = this.#mappings[middle]
-      if (mapping !== undefined && mapping.start < address) low = middle + 1
+      if (mapping !== undefined && mapping.end <= address) low = middle + 1
       else high = middle
     }
     return low

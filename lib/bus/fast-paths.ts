@@ -30,7 +30,7 @@ export interface IndexedRegister extends FastPath {
 export interface FastPaths {
   /** Writes there arrive as ordinary `write()` calls a little later, in the order that the vCPU made them. */
   postWrites(offset: number, length: number): FastPath
-  /** Reads of exactly this width there return the latched value, and `read()` is not called. */
+  /** Reads of these 1 to 8 bytes, or of a part of them, return the latched value, and `read()` is not called. */
   latchRead(offset: number, width: number, initial: bigint): LatchedRegister
   /**
    * An index and a data register, a byte each. The index is `index & mask`, at most 0x7f. A write of the index there

@@ -10,6 +10,8 @@ export interface BusMapping {
   readonly length: number
   /** The device's offset of the first address; 0 unless only a part of the device is mapped here. */
   readonly offset: number
+  /** Whether it is unmapped as a whole when another device is mapped over a part of it. */
+  readonly yields: boolean
   /** The device that answers now. */
   readonly device: Device
   /**
@@ -23,11 +25,14 @@ export interface BusMapping {
   unmap(): void
 }
 
+type Place = Pick<BusMapping, 'start' | 'length' | 'offset' | 'yields'>
+
 /** @internal The bus's own view of a mapping. */
 export class Mapping implements BusMapping {
   readonly start: number
   readonly length: number
   readonly offset: number
+  readonly yields: boolean
   /** One past the last address. */
   readonly end: number
   device: Device
@@ -35,10 +40,11 @@ export class Mapping implements BusMapping {
   #paths: FastPaths | undefined
   #mapped = true
 
-  constructor(place: { start: number; length: number; offset: number }, device: Device, remove: (m: Mapping) => void) {
+  constructor(place: Place, device: Device, remove: (m: Mapping) => void) {
     this.start = place.start
     this.length = place.length
     this.offset = place.offset
+    this.yields = place.yields
     this.end = place.start + place.length
     this.device = device
     this.#remove = remove
@@ -65,8 +71,9 @@ export class Mapping implements BusMapping {
   unmap(): void {
     if (!this.#mapped) return
     this.#mapped = false
-    if (this.#paths !== undefined && isFastDevice(this.device)) this.device.detachFastPaths()
+    // First: a device that throws when it is told is gone as well.
     this.#remove(this)
+    if (this.#paths !== undefined && isFastDevice(this.device)) this.device.detachFastPaths()
   }
 
   #checkMapped(): void {
