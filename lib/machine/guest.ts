@@ -17,7 +17,7 @@ import { deviceHost } from './host.js'
 import { MmioBus } from './mmio-bus.js'
 import type { CheckedMachineOptions } from './options.js'
 import { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
-import { addAbsentPci, addChipset, type Chipset } from './x86/chipset.js'
+import { addChipset, type Chipset } from './x86/chipset.js'
 import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
 
@@ -84,7 +84,6 @@ export class Guest {
         memoryAbove4G: above?.size ?? 0,
       })
       for (const device of options.devices) device.attach(host)
-      addAbsentPci(host)
       const { entry, placed } = load({
         memory: this.vm.memory,
         layout,

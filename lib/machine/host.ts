@@ -23,7 +23,7 @@ export interface DeviceHost {
   readonly effects: MachineEffects
   /** The line of a GSI at the in-kernel interrupt controllers. */
   interrupt(gsi: number): InterruptLine
-  /** Maps a device, its fast paths included. Throws `ERR_KVM_BUS_OVERLAP` where another device is. */
+  /** Maps a device as {@link Bus.map} does, its fast paths included. */
   mapPorts(start: number, length: number, device: Device, options?: MapOptions): void
   /** The same at guest physical addresses. Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM. */
   mapMmio(start: number, length: number, device: Device): void

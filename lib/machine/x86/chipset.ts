@@ -54,6 +54,7 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
     interrupt: host.interrupt(P.KEYBOARD_GSI),
     reset: reset('the keyboard controller'),
   })
+  addOpenBus(host)
   host.mapPorts(P.RTC_PORT, P.RTC_LENGTH, rtc)
   host.ports.map(P.I8042_DATA_PORT, 1, keyboard)
   host.mapPorts(P.I8042_COMMAND_PORT, 1, keyboard, { offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT })
@@ -75,13 +76,15 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
 }
 
 /**
- * Where PCI's configuration mechanism would be, and is not unless a device has been put there: kernels look for it some
- * hundred times.
+ * Where the serial lines and PCI's configuration mechanism would be, and are not unless a device takes the place: kernels
+ * probe each of them, PCI with some hundred accesses.
  */
-export function addAbsentPci(host: DeviceHost): void {
-  const [start, end] = [P.PCI_CONFIG_PORT, P.PCI_CONFIG_PORT + P.PCI_CONFIG_LENGTH]
-  if (host.ports.mappings.some((mapping) => mapping.start < end && mapping.start + mapping.length > start)) return
-  host.mapPorts(start, P.PCI_CONFIG_LENGTH, new OpenBus(P.PCI_CONFIG_LENGTH))
+function addOpenBus(host: DeviceHost): void {
+  const map = (start: number, length: number) => {
+    host.mapPorts(start, length, new OpenBus(length), { yields: true })
+  }
+  for (const { port } of P.SERIAL_LINES) map(port, P.SERIAL_LENGTH)
+  map(P.PCI_CONFIG_PORT, P.PCI_CONFIG_LENGTH)
 }
 
 /** Tells the guest of all this: by ACPI, and by the older MP table. */

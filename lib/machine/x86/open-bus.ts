@@ -1,10 +1,10 @@
 import type { FastDevice, FastPath, FastPaths } from '../../bus/fast-paths.js'
 
-// In bytes; other accesses take the ordinary way.
-const WIDTHS = [2, 4]
+// In bytes: the widest latch, which also answers each access within it.
+const WIDTH = 8
 const ONES = 0xff
 
-/** Ports that nothing answers and that guests often ask: ones are read, writes are swallowed, both without JavaScript. */
+/** Ports where kernels look for what may not be there: ones are read, writes are swallowed, both without JavaScript. */
 export class OpenBus implements FastDevice {
   readonly #length: number
   #paths: FastPath[] = []
@@ -24,10 +24,9 @@ export class OpenBus implements FastDevice {
   attachFastPaths(paths: FastPaths): void {
     this.detachFastPaths()
     this.#paths = [paths.postWrites(0, this.#length)]
-    for (const width of WIDTHS) {
-      const ones = (1n << BigInt(width * 8)) - 1n
-      for (let offset = 0; offset < this.#length; offset += width)
-        this.#paths.push(paths.latchRead(offset, width, ones))
+    for (let offset = 0; offset < this.#length; offset += WIDTH) {
+      const width = Math.min(WIDTH, this.#length - offset)
+      this.#paths.push(paths.latchRead(offset, width, (1n << BigInt(width * 8)) - 1n))
     }
   }
 

@@ -47,7 +47,7 @@ test.each([
   [0x107, 8],
   [0x100, 8],
   [0xf8, 0x20],
-])('a device at 0x%x, %i addresses, takes the place of one at 0x100, 8 addresses', (start, length) => {
+])('a device at %i, %i addresses, takes the place of one at 256, 8 addresses', (start, length) => {
   const bus = ports()
   bus.map(0x100, 8, device(1), YIELDS)
   bus.map(start, length, device(2))
@@ -57,7 +57,7 @@ test.each([
 test.each([
   [0xf8, 8],
   [0x108, 8],
-])('one at 0x%x, %i addresses, is a neighbour: both stay', (start, length) => {
+])('next to one at 256, 8 addresses, one at %i, %i addresses: both stay', (start, length) => {
   const bus = ports()
   bus.map(0x100, 8, device(1), YIELDS)
   bus.map(start, length, device(2))

@@ -22,8 +22,8 @@ function machineBus(devices: readonly MachineDevice[]) {
     mmio,
     effects: { powerOff: nothing, reset: nothing, exit: nothing, panic: nothing },
     interrupt: () => ({ set: nothing }),
-    mapPorts: (start, length, device) => void ports.map(start, length, device),
-    mapMmio: (start, length, device) => void mmio.map(start, length, device),
+    mapPorts: (...mapping) => void ports.map(...mapping),
+    mapMmio: (...mapping) => void mmio.map(...mapping),
     consoleOutput: (bytes) => (written += bytes.length),
     onEnd: (callback) => ends.push(callback),
   }
