@@ -34,13 +34,13 @@ export function openTerminal(): Terminal {
   let actions: TerminalActions | undefined
 
   const restore = () => {
-    if (raw) stdin?.setRawMode(false)
+    if (raw) stdin.setRawMode(false)
   }
   // A shell takes the terminal back when it has stopped this process. Node does not know: it sets no mode that it has set.
   const onContinue = () => {
     if (!raw) return
-    stdin?.setRawMode(false)
-    stdin?.setRawMode(true)
+    stdin.setRawMode(false)
+    stdin.setRawMode(true)
   }
   const say = (text: string) => {
     process.stderr.write(`\r\n[${text.replaceAll('\n', '\r\n ')}]\r\n`)
@@ -75,7 +75,7 @@ export function openTerminal(): Terminal {
     say,
     attach(given) {
       actions = given
-      if (raw) stdin?.setRawMode(true)
+      if (raw) stdin.setRawMode(true)
       process.on('exit', restore)
       process.on('SIGCONT', onContinue)
       for (const signal of ENDING) process.on(signal, onSignal)

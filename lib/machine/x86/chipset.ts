@@ -1,4 +1,4 @@
-import { acpiKeyboard, acpiRtc, acpiSerial } from '../../boot/acpi/devices.js'
+import { acpiRtc, acpiSerial } from '../../boot/acpi/devices.js'
 import { loadAcpiTables } from '../../boot/acpi/tables.js'
 import { loadMpTable } from '../../boot/mp-table.js'
 import type { BootMemory, Placed } from '../../boot/types.js'
@@ -103,10 +103,10 @@ function writeTables(memory: BootMemory, cpus: number): { rsdp: number; placed: 
       powerOffType: PM.SLEEP_TYPE_S5,
       reset: { port: P.PM_PORT + PM.RESET, value: PM.RESET_VALUE },
     },
+    // Not the keyboard: its controller is there for firmware and to reset, nobody presses keys, and to look for it takes long.
     devices: [
       acpiSerial(1),
       acpiRtc(),
-      acpiKeyboard(),
       { name: 'PEVT', hid: 'QEMU0001', resources: [{ port: P.PVPANIC_PORT, length: 1 }] },
     ],
   })
