@@ -65,10 +65,10 @@ std::optional<std::uint8_t> FastAccesses::ReadIndexed(const Access& access) cons
   return std::nullopt;
 }
 
-std::uint32_t FastAccessTable::Post(Space space, std::uint64_t start, std::uint64_t length) {
+std::uint32_t FastAccessTable::Post(Space space, std::uint64_t start, std::uint64_t length, bool lazy) {
   const std::lock_guard lock(mutex_);
   const std::uint32_t id = next_id_++;
-  accesses_.posted.push_back({id, space, start, length, nullptr});
+  accesses_.posted.push_back({id, space, lazy, start, length, nullptr});
   ++version_;
   return id;
 }
@@ -99,7 +99,7 @@ bool FastAccessTable::SetLatch(std::uint32_t id, std::uint64_t value) {
 std::uint32_t FastAccessTable::LatchIndexed(Space space, std::uint64_t index, std::uint64_t data, std::uint8_t mask) {
   const std::lock_guard lock(mutex_);
   const std::uint32_t id = next_id_++;
-  accesses_.posted.push_back({id, space, index, 1, std::make_shared<IndexedLatch>(data, mask)});
+  accesses_.posted.push_back({id, space, true, index, 1, std::make_shared<IndexedLatch>(data, mask)});
   ++version_;
   return id;
 }

@@ -55,6 +55,7 @@ class IndexedLatch {
 struct PostedRange {
   std::uint32_t id;
   Space space;
+  bool lazy;  // JavaScript is not woken for it
   std::uint64_t start;
   std::uint64_t length;
   std::shared_ptr<IndexedLatch> indexed;  // when the range is an index register
@@ -83,11 +84,12 @@ struct FastAccesses {
 // The same of a whole VM. JavaScript changes it while vCPU threads run; each takes a copy when the version has changed.
 class FastAccessTable {
  public:
-  std::uint32_t Post(Space space, std::uint64_t start, std::uint64_t length);
+  std::uint32_t Post(Space space, std::uint64_t start, std::uint64_t length, bool lazy);
   std::uint32_t Latch(Space space, std::uint64_t address, std::uint32_t width, std::uint64_t value);
   // False when there is no such latch (any more).
   bool SetLatch(std::uint32_t id, std::uint64_t value);
-  // Posts writes of the index register, a byte, too.
+  // Posts writes of the index register, a byte, too: lazily, since nobody needs it before a read of the data register
+  // exits.
   std::uint32_t LatchIndexed(Space space, std::uint64_t index, std::uint64_t data, std::uint8_t mask);
   // Nothing when there is no such latch (any more).
   [[nodiscard]] std::shared_ptr<IndexedLatch> FindIndexed(std::uint32_t id) const;

@@ -178,6 +178,9 @@ bool Hub::AnyInGuest() const {
   return std::ranges::any_of(seats_, [](const Seat& seat) { return seat.thread && !seat.taken; });
 }
 
+// Lazy writes come along with others, and with exits.
+bool Hub::WorthOffering(const VcpuThread& thread) { return thread.EagerPosted() || thread.RingFills(); }
+
 // Once posted writes have been delivered and there were none for a moment, those that come one by one are left to
 // gather: looking at each would slow down the vCPU that posts them.
 int Hub::Find(std::uint64_t now) {
@@ -186,7 +189,7 @@ int Hub::Find(std::uint64_t now) {
     const std::size_t index = (next_seat_ + step) % count;
     const Seat& seat = seats_[index];
     if (!seat.thread || seat.taken) continue;
-    if (seat.thread->exit_pending() || (!drained_ && seat.thread->PostedCount() != 0)) return Offer(index, now);
+    if (seat.thread->exit_pending() || (!drained_ && WorthOffering(*seat.thread))) return Offer(index, now);
   }
   return -1;
 }
@@ -230,7 +233,7 @@ int Hub::Offer(std::size_t index, std::uint64_t now) {
     seat.thread->Prefetch();
     window_.Learn(seat.thread->guest_time());
   }
-  if (posted != 0) delivered_posts_ = true;
+  if (posted != 0 && seats_[first].thread->EagerPosted()) delivered_posts_ = true;
   next_seat_ = (pending && !exit ? index : index + 1) % seats_.size();
   offered_ = static_cast<int>(first);
   return offered_;

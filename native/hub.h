@@ -40,6 +40,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   Napi::Value Remove(const Napi::CallbackInfo& info);
 
   [[nodiscard]] static bool Coalescing(const Seat& seat);
+  [[nodiscard]] static bool WorthOffering(const VcpuThread& thread);
   [[nodiscard]] bool AnyCoalescing() const;
   void LookAtCoalesced(std::uint64_t now);
   int Wait(std::uint64_t start);
@@ -56,7 +57,7 @@ class Hub : public Napi::ObjectWrap<Hub> {
   std::vector<Seat> seats_;
   std::size_t next_seat_ = 0;  // where to look first, so that each gets its turn
   int offered_ = -1;           // the seat whose posted writes JavaScript is delivering
-  // In this look: posted writes have been delivered; and then there was a moment without any.
+  // In this look: posted writes, not only lazy ones, have been delivered; and then there was a moment without any.
   bool delivered_posts_ = false;
   bool drained_ = false;
   std::uint64_t slice_end_ = 0;

@@ -6,11 +6,12 @@
 
 namespace node_kvm {
 
-// post(space, start, length): from now on vCPU threads post writes into that range. Returns an id.
+// post(space, start, length, lazy): from now on vCPU threads post writes into that range. Returns an id.
 Napi::Value KvmFd::Post(const Napi::CallbackInfo& info) {
   Descriptor& vm = Require(info.Env(), kVmFd);
   const auto space = static_cast<Space>(ToUint32(info, 0));
-  return Napi::Number::New(info.Env(), vm.fast.Post(space, ToUint64(info, 1), ToUint64(info, 2)));
+  const bool lazy = info[3].ToBoolean();
+  return Napi::Number::New(info.Env(), vm.fast.Post(space, ToUint64(info, 1), ToUint64(info, 2), lazy));
 }
 
 // latch(space, address, width, value): from now on vCPU threads answer reads there. Returns an id.

@@ -53,12 +53,15 @@ bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, st
     }
     Append(range, access, data + std::size_t{index} * access.length);
   }
-  if (dense_.Add(access, PostedCount()) && fast_.HasOneRange(access)) {
+  if (range.lazy) {
+    // The kernel does not gather these: JavaScript would have to look every millisecond.
+    dense_.Interrupt();
+  } else if (dense_.Add(access, PostedCount()) && fast_.HasOneRange(access)) {
     coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, range}, vcpu_->coalesced());
     // Who removes a range turns this off after that, but that may have been before it was turned on.
     if (table_.version() != fast_version_) coalesced_.TurnOff(vcpu_->vm().fd.get());
   }
-  NotifyPosted();
+  NotifyPosted(range.lazy);
   return true;
 }
 
@@ -69,6 +72,7 @@ void VcpuThread::Append(const PostedRange& range, const Access& access, const st
   // Before JavaScript can hear of it: what it then forgets is not chosen again.
   if (range.indexed) range.indexed->Choose(*data);
   ++head_;
+  if (!range.lazy) eager_end_ = head_.load();
   ThreadStats::Add(stats_.posted, 1);
   // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
   __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);
@@ -86,16 +90,16 @@ void VcpuThread::TakeCoalesced() {
     WaitForSpace();
     if (stop_) return;
   }
-  if (PostedCount() != 0) NotifyPosted();
+  if (EagerPosted()) NotifyPosted(false);
 }
 
 void VcpuThread::LookAtCoalesced(std::uint64_t now) {
   if (coalesced_.Look(now, vcpu_->coalesced())) vcpu_->Interrupt();
 }
 
-void VcpuThread::NotifyPosted() {
-  // A ring that fills up is worth a wake-up even when JavaScript would soon look by itself.
-  const bool worth = meeting_->notify_posts || PostedCount() >= kRingEntries / 2;
+void VcpuThread::NotifyPosted(bool lazy) {
+  // A ring that fills up is worth a wake-up even when JavaScript would soon look by itself, or need not hear yet.
+  const bool worth = (!lazy && meeting_->notify_posts) || RingFills();
   if (worth && meeting_->attention.MustNotify()) {
     ThreadStats::Add(stats_.notified, 1);
     meeting_->notify();

@@ -86,6 +86,9 @@ class VcpuThread {
   void ComeOut();  // makes the guest come out with RunResult::kOut
   [[nodiscard]] bool exit_pending() const { return turn_.pending(); }
   [[nodiscard]] std::uint32_t PostedCount() const { return head_ - tail_; }
+  // Whether one of the posted writes is not lazy.
+  [[nodiscard]] bool EagerPosted() const { return eager_end_ - 1 - tail_ < PostedCount(); }
+  [[nodiscard]] bool RingFills() const { return PostedCount() >= kRingEntries / 2; }
   // The stamp of the oldest posted write, of which there must be one.
   [[nodiscard]] std::uint64_t OldestPosted() const { return page().ring[tail_ % kRingEntries].stamp; }
   // How many of the posted writes have a stamp below this one.
@@ -114,7 +117,7 @@ class VcpuThread {
   bool AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count);
   bool AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count);
   void Append(const PostedRange& range, const Access& access, const std::uint8_t* data);
-  void NotifyPosted();
+  void NotifyPosted(bool lazy);
   void TakeCoalesced();
   TurnState GiveTurn(int result);
   void WaitForSpace();
@@ -132,6 +135,7 @@ class VcpuThread {
   std::uint64_t handler_time_ = 0;
 
   alignas(kCacheLine) std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
+  std::atomic<std::uint32_t> eager_end_ = 0;                 // where head_ was after the last write that is not lazy
   std::uint64_t fast_version_ = 0;                           // and looks here whether it does
   FastAccesses fast_;
   alignas(kCacheLine) std::atomic<std::uint32_t> tail_ = 0;  // JavaScript has taken everything before this

@@ -28,13 +28,16 @@ export interface IndexedRegister extends FastPath {
  * `vm.postWrites()`, `vm.latchRead()` and `vm.latchIndexed()` are behind it in a machine; a device works the same without.
  */
 export interface FastPaths {
-  /** Writes there arrive as ordinary `write()` calls a little later, in the order that the vCPU made them. */
-  postWrites(offset: number, length: number): FastPath
+  /**
+   * Writes there arrive as ordinary `write()` calls a little later, in the order that the vCPU made them. `lazy` ones are no
+   * reason to wake JavaScript: they arrive before the next access that does, whenever that is.
+   */
+  postWrites(offset: number, length: number, options?: { lazy?: boolean }): FastPath
   /** Reads of these 1 to 8 bytes, or of a part of them, return the latched value, and `read()` is not called. */
   latchRead(offset: number, width: number, initial: bigint): LatchedRegister
   /**
    * An index and a data register, a byte each. The index is `index & mask`, at most 0x7f. A write of the index there
-   * arrives a little later as `chosen()`, in order with posted writes; one that comes otherwise is a `write()`.
+   * arrives later as `chosen()`, in order with posted writes, as a lazy one; one that comes otherwise is a `write()`.
    */
   latchIndexed(registers: IndexedOffsets, chosen: (index: number) => void): IndexedRegister
 }

@@ -65,7 +65,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     this.#seen = this.#now()
   }
 
-  /** Whether the guest has masked the NMI, by bit 7 of port 0x70. */
+  /** Whether the guest has masked the NMI, by bit 7 of port 0x70; in a machine that runs, as far as it has been heard. */
   get nmiMasked(): boolean {
     return (this.#index & R.INDEX_NMI_MASKED) !== 0
   }

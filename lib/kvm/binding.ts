@@ -25,7 +25,7 @@ export interface NativeFd {
   ): number
   irqfd(assign: boolean, event: NativeEventFd, gsi: number, resample?: NativeEventFd): number
   /** The spaces of native/fast_access.h: 0 for ports, 1 for MMIO. */
-  post(space: number, start: number, length: number): number
+  post(space: number, start: number, length: number, lazy: boolean): number
   latch(space: number, address: number, width: number, value: bigint): number
   setLatch(id: number, value: bigint): boolean
   latchIndexed(space: number, index: number, data: number, mask: number): number

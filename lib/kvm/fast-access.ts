@@ -1,13 +1,16 @@
 import { KvmError } from '../errors.js'
 import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
-import { checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
+import { checkBoolean, checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
 import type { Fd } from './fd.js'
 
 /** Where a fast access lies: on a port or at a guest physical address. */
 export type FastAddress = { port: number; address?: never } | { address: number; port?: never }
 
-/** A range of ports or of guest physical addresses; `length` counts ports or bytes. */
-export type FastRange = FastAddress & { length: number }
+/**
+ * A range of ports or of guest physical addresses; `length` counts ports or bytes. `lazy`: nobody is woken for a write
+ * there; default false.
+ */
+export type FastRange = FastAddress & { length: number; lazy?: boolean }
 
 /**
  * Takes a write that the guest made a moment ago: `offset` from the start of the range, and 1 to 8 bytes that are valid
@@ -66,10 +69,11 @@ export class FastAccesses {
   }
 
   post(range: FastRange, listener: PostedListener): PostedWrites {
-    const { space, start, end } = place('range', range, ['length'])
+    const { space, start, end } = place('range', range, ['length', 'lazy'])
     const length = checkInteger('length', range.length, 1, end - start)
+    const lazy = checkBoolean('lazy', range.lazy ?? false)
     checkListener(listener)
-    const close = this.#listen(this.#fd.native.post(space, start, length), listener)
+    const close = this.#listen(this.#fd.native.post(space, start, length, lazy), listener)
     return { close, [Symbol.dispose]: close }
   }
 

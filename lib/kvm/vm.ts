@@ -165,7 +165,9 @@ export class Vm {
   /**
    * Lets vCPU threads run on at once after a write into that range: the write goes into a bounded ring, from which
    * `listener` gets it a moment later, in each vCPU's order, and before any later exit of that vCPU is handled. A full
-   * ring makes the guest wait; nothing is lost. An access must lie wholly in the range. Has no effect on run().
+   * ring makes the guest wait; nothing is lost. An access must lie wholly in the range. With `lazy` nobody is woken for it:
+   * `listener` gets it before the next exit or write that is not lazy, or when the vCPU pauses or stops. Has no effect on
+   * run().
    */
   postWrites(range: FastRange, listener: PostedListener): PostedWrites {
     return this.#fast.post(range, listener)
@@ -182,7 +184,7 @@ export class Vm {
   /**
    * The same for an index and a data register: lets vCPU threads answer byte reads of the data register from a value for
    * the index that was written last, on whichever vCPU. Writes of the index are posted, with the offset 0, as by
-   * {@link postWrites}. What has no value exits as usual; so do writes of the data register. Has no effect on run().
+   * {@link postWrites} with `lazy`. What has no value exits as usual; so do writes of the data register. Has no effect on run().
    */
   latchIndexed(at: IndexedAddress, listener: PostedListener): IndexedRead {
     return this.#fast.latchIndexed(at, listener)

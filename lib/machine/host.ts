@@ -75,8 +75,8 @@ export function deviceHost(
 /** What a mapped device offers, at its place in the VM. */
 function fastPaths(vm: Vm, mapping: BusMapping, at: (offset: number) => FastAddress): FastPaths {
   return {
-    postWrites: (offset, length) =>
-      vm.postWrites({ ...at(offset), length }, (from, data) => {
+    postWrites: (offset, length, options) =>
+      vm.postWrites({ ...at(offset), length, ...options }, (from, data) => {
         mapping.device.write(offset + from, data)
       }),
     latchRead: (offset, width, initial) => vm.latchRead({ ...at(offset), width }, initial),

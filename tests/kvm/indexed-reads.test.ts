@@ -171,7 +171,7 @@ describe('an indexed read', () => {
     expect([results(m.vm, 1), last(), others[1]?.stats?.latched]).toEqual([[0x55], 5, 1])
   })
 
-  test('is right while its index is written densely, so that the kernel gathers', { timeout: PATIENCE }, async () => {
+  test('is right while its index is written densely', { timeout: PATIENCE }, async () => {
     // Again and again: 200 times out 0x70, al; inc ax. Then the last index, less one, must be what is read.
     const check = [...READ, 0xfe, 0xc0, 0x38, 0xd8, 0x74, 0x01, ...HLT] // in; inc al; cmp al, bl; je over hlt; hlt
     const write = [...outAl(INDEX), 0xfe, 0xc0, 0x88, 0xc3] // out; inc al; mov bl, al

@@ -23,7 +23,7 @@ export class OpenBus implements FastDevice {
 
   attachFastPaths(paths: FastPaths): void {
     this.detachFastPaths()
-    this.#paths = [paths.postWrites(0, this.#length)]
+    this.#paths = [paths.postWrites(0, this.#length, { lazy: true })]
     for (let offset = 0; offset < this.#length; offset += WIDTH) {
       const width = Math.min(WIDTH, this.#length - offset)
       this.#paths.push(paths.latchRead(offset, width, (1n << BigInt(width * 8)) - 1n))

@@ -31,7 +31,7 @@ export function interruptLine(): InterruptLine & { level: boolean; levels: boole
 
 /** Fast paths of nobody: what a vCPU thread would do with them can be seen. */
 export function fastPaths() {
-  const posted: { offset: number; length: number }[] = []
+  const posted: { offset: number; length: number; lazy?: boolean }[] = []
   const latched = new Map<number, { value: bigint }>()
   const indexed: {
     registers: IndexedOffsets
@@ -39,8 +39,8 @@ export function fastPaths() {
     values: Map<number, { value: number; until: bigint | undefined }>
   }[] = []
   const paths: FastPaths = {
-    postWrites(offset, length) {
-      const range = { offset, length }
+    postWrites(offset, length, options) {
+      const range = { offset, length, ...options }
       posted.push(range)
       return { close: () => void posted.splice(posted.indexOf(range), 1) }
     },
