@@ -29,14 +29,17 @@ export type { MpState } from './kvm/mp-state.js'
 export type { VcpuStats } from './kvm/stats.js'
 export type { ExitHandler } from './kvm/thread.js'
 export type {
+  CounterOptions,
   FastAddress,
   FastRange,
   IndexedAddress,
   IndexedRead,
+  LatchedCounter,
   LatchedRead,
   PostedListener,
   PostedWrites,
 } from './kvm/fast-access.js'
 export { Vcpu } from './kvm/vcpu.js'
 export type { AddMemoryOptions } from './kvm/memory-slots.js'
-export { type ClockData, Vm } from './kvm/vm.js'
+export type { ClockData } from './kvm/vm-clock.js'
+export { Vm } from './kvm/vm.js'

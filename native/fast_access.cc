@@ -8,6 +8,13 @@ namespace node_kvm {
 namespace {
 
 constexpr std::uint64_t kValueBits = 0xff;
+constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
+
+// Whether the access lies wholly in these bytes.
+bool Contains(Space space, std::uint64_t start, std::uint64_t length, const Access& access) {
+  return space == access.space && access.address >= start && access.length <= length &&
+         access.address - start <= length - access.length;
+}
 
 }  // namespace
 
@@ -28,12 +35,19 @@ void IndexedLatch::Clear() {
   for (auto& entry : entries_) entry.store(0, std::memory_order_release);
 }
 
+// By whole seconds and the rest, so that nothing but whole turns of 64 bits overflows, and nothing is rounded twice.
+std::uint64_t LatchedCounter::At(std::uint64_t now) const {
+  const std::uint64_t elapsed = now > epoch ? now - epoch : 0;
+  const std::uint64_t seconds = elapsed / kNanosecondsPerSecond;
+  const std::uint64_t rest = elapsed % kNanosecondsPerSecond;
+  static_assert(kMaxFrequency <= UINT64_MAX / kNanosecondsPerSecond);
+  const std::uint64_t ticks = seconds * frequency + rest * frequency / kNanosecondsPerSecond;
+  return (value + ticks) & (UINT64_MAX >> (64U - bits));
+}
+
 const PostedRange* FastAccesses::FindPosted(const Access& access) const {
   for (const PostedRange& range : posted) {
-    if (range.space == access.space && access.address >= range.start && access.length <= range.length &&
-        access.address - range.start <= range.length - access.length) {
-      return &range;
-    }
+    if (Contains(range.space, range.start, range.length, access)) return &range;
   }
   return nullptr;
 }
@@ -48,10 +62,14 @@ bool FastAccesses::HasOneRange(const Access& access) const {
 
 const LatchedRead* FastAccesses::FindLatched(const Access& access) const {
   for (const auto& latch : latched) {
-    if (latch->space == access.space && access.address >= latch->address && access.length <= latch->width &&
-        access.address - latch->address <= latch->width - access.length) {
-      return latch.get();
-    }
+    if (Contains(latch->space, latch->address, latch->width, access)) return latch.get();
+  }
+  return nullptr;
+}
+
+const LatchedCounter* FastAccesses::FindCounter(const Access& access) const {
+  for (const LatchedCounter& counter : counters) {
+    if (Contains(counter.space, counter.address, counter.width, access)) return &counter;
   }
   return nullptr;
 }
@@ -110,8 +128,28 @@ std::shared_ptr<IndexedLatch> FastAccessTable::FindIndexed(std::uint32_t id) con
   return found == accesses_.posted.end() ? nullptr : found->indexed;
 }
 
+std::uint32_t FastAccessTable::Latch(LatchedCounter counter) {
+  const std::lock_guard lock(mutex_);
+  counter.id = next_id_++;
+  accesses_.counters.push_back(counter);
+  ++version_;
+  return counter.id;
+}
+
+// A thread looks at the version before each answer: so value and time need not be one word.
+bool FastAccessTable::SetCounter(std::uint32_t id, std::uint64_t value, std::uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(accesses_.counters, id, &LatchedCounter::id);
+  if (found == accesses_.counters.end()) return false;
+  found->value = value;
+  found->epoch = epoch;
+  ++version_;
+  return true;
+}
+
 void FastAccessTable::Remove(std::uint32_t id) {
   const std::lock_guard lock(mutex_);
+  std::erase_if(accesses_.counters, [id](const LatchedCounter& counter) { return counter.id == id; });
   std::erase_if(accesses_.posted, [id](const PostedRange& range) { return range.id == id; });
   std::erase_if(accesses_.latched, [id](const auto& latch) { return latch->id == id; });
   std::erase_if(latches_, [id](const auto& latch) { return latch->id == id; });

@@ -1,6 +1,6 @@
 // Accesses that a vCPU thread answers without JavaScript: posted writes and latched reads. The addon knows no device:
-// it knows ranges whose writes go into a ring, and addresses whose reads have a value that JavaScript keeps current, or
-// one for each value of an index register.
+// it knows ranges whose writes go into a ring, and addresses whose reads have a value that JavaScript keeps current, one
+// for each value of an index register, or one that follows from the time.
 #pragma once
 
 #include <array>
@@ -69,15 +69,35 @@ struct LatchedRead {
   std::atomic<std::uint64_t> value;
 };
 
+// A register that counts up with MonotonicNow(), and wraps.
+struct LatchedCounter {
+  static constexpr std::uint64_t kMaxFrequency = 10'000'000'000;
+
+  std::uint32_t id;
+  std::uint32_t width;  // 1 to 8 bytes
+  std::uint64_t address;
+  std::uint64_t frequency;  // in Hz, at most kMaxFrequency
+  std::uint64_t value;      // at that time and before it
+  std::uint64_t epoch;
+  Space space;
+  std::uint8_t bits;  // 1 to 64
+
+  [[nodiscard]] std::uint64_t At(std::uint64_t now) const;
+};
+
 // What is posted and latched, as one vCPU thread sees it.
 struct FastAccesses {
   std::vector<PostedRange> posted;
   std::vector<std::shared_ptr<const LatchedRead>> latched;
+  std::vector<LatchedCounter> counters;
+
+  [[nodiscard]] bool empty() const { return posted.empty() && latched.empty() && counters.empty(); }
 
   [[nodiscard]] const PostedRange* FindPosted(const Access& access) const;
   // Whether narrower accesses within a posted one lie in the same range: ranges may overlap.
   [[nodiscard]] bool HasOneRange(const Access& access) const;
   [[nodiscard]] const LatchedRead* FindLatched(const Access& access) const;
+  [[nodiscard]] const LatchedCounter* FindCounter(const Access& access) const;
   [[nodiscard]] std::optional<std::uint8_t> ReadIndexed(const Access& access) const;
 };
 
@@ -93,6 +113,10 @@ class FastAccessTable {
   std::uint32_t LatchIndexed(Space space, std::uint64_t index, std::uint64_t data, std::uint8_t mask);
   // Nothing when there is no such latch (any more).
   [[nodiscard]] std::shared_ptr<IndexedLatch> FindIndexed(std::uint32_t id) const;
+  // Its id is chosen here, and returned.
+  std::uint32_t Latch(LatchedCounter counter);
+  // The next read finds that. False when there is no such counter (any more).
+  bool SetCounter(std::uint32_t id, std::uint64_t value, std::uint64_t epoch);
   void Remove(std::uint32_t id);
 
   // Copies the table into `copy` when it is not at `version` any more, and returns its version.

@@ -34,6 +34,8 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value LatchIndexed(const Napi::CallbackInfo& info);
   Napi::Value SetIndexed(const Napi::CallbackInfo& info);
   Napi::Value ClearIndexed(const Napi::CallbackInfo& info);
+  Napi::Value LatchCounter(const Napi::CallbackInfo& info);
+  Napi::Value SetCounter(const Napi::CallbackInfo& info);
   Napi::Value RemoveFast(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 

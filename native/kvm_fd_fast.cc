@@ -58,6 +58,32 @@ Napi::Value KvmFd::ClearIndexed(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// latchCounter(space, address, width, bits, frequency, value, epoch): from now on vCPU threads answer reads there.
+// Returns an id.
+Napi::Value KvmFd::LatchCounter(const Napi::CallbackInfo& info) {
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  LatchedCounter counter{};
+  counter.space = static_cast<Space>(ToUint32(info, 0));
+  counter.address = ToUint64(info, 1);
+  counter.width = ToUint32(info, 2);
+  if (counter.width < 1 || counter.width > 8) throw Napi::RangeError::New(info.Env(), "a counter has 1 to 8 bytes");
+  const std::uint32_t bits = ToUint32(info, 3);
+  if (bits < 1 || bits > 64) throw Napi::RangeError::New(info.Env(), "a counter has 1 to 64 bits");
+  counter.bits = static_cast<std::uint8_t>(bits);
+  counter.frequency = ToUint64(info, 4);
+  if (counter.frequency > LatchedCounter::kMaxFrequency) throw Napi::RangeError::New(info.Env(), "too fast");
+  counter.value = ToBigUint64(info, 5);
+  counter.epoch = ToBigUint64(info, 6);
+  return Napi::Number::New(info.Env(), vm.fast.Latch(counter));
+}
+
+// setCounter(id, value, epoch): false when it has been removed.
+Napi::Value KvmFd::SetCounter(const Napi::CallbackInfo& info) {
+  Descriptor& vm = Require(info.Env(), kVmFd);
+  return Napi::Boolean::New(info.Env(),
+                            vm.fast.SetCounter(ToUint32(info, 0), ToBigUint64(info, 1), ToBigUint64(info, 2)));
+}
+
 // removeFast(id): ends a post or a latch.
 Napi::Value KvmFd::RemoveFast(const Napi::CallbackInfo& info) {
   Descriptor& vm = Require(info.Env(), kVmFd);

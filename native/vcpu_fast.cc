@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kick.h"
 #include "uapi/kvm.h"
 #include "vcpu_thread.h"
 
@@ -11,7 +12,7 @@ bool VcpuThread::AnswerFast() {
   const std::uint32_t reason = vcpu_->run()->exit_reason;
   ThreadStats::Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
   fast_version_ = table_.Refresh(fast_version_, fast_);
-  if (fast_.posted.empty() && fast_.latched.empty()) return false;
+  if (fast_.empty()) return false;
   kvm_run* run = vcpu_->run();
   if (run->exit_reason == KVM_EXIT_IO) {
     // SAFETY: the kernel puts the data of `count` accesses into the vCPU's mapping at this offset.
@@ -28,11 +29,17 @@ bool VcpuThread::AnswerFast() {
 }
 
 bool VcpuThread::AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count) {
-  if (const LatchedRead* latch = fast_.FindLatched(access); latch != nullptr) {
+  // The bytes from the access's address on, of a register that begins at `start`, as it is at each of them.
+  const auto fill = [&](std::uint64_t start, auto value) {
     for (std::uint32_t index = 0; index < count; ++index) {
-      const std::uint64_t value = latch->value >> (8 * (access.address - latch->address));
-      std::memcpy(data + std::size_t{index} * access.length, &value, access.length);
+      const std::uint64_t bytes = value() >> (8 * (access.address - start));
+      std::memcpy(data + std::size_t{index} * access.length, &bytes, access.length);
     }
+  };
+  if (const LatchedRead* latch = fast_.FindLatched(access); latch != nullptr) {
+    fill(latch->address, [latch] { return latch->value.load(); });
+  } else if (const LatchedCounter* counter = fast_.FindCounter(access); counter != nullptr) {
+    fill(counter->address, [counter] { return counter->At(MonotonicNow()); });
   } else if (const auto value = fast_.ReadIndexed(access)) {
     std::memset(data, *value, count);
   } else {

@@ -23,9 +23,26 @@ export interface IndexedRegister extends FastPath {
   clear(): void
 }
 
+/** A register that counts by itself, on the host's monotonic clock. */
+export interface CounterRegister extends FastPath {
+  /** Reads as `value` at `epoch` and before, and counts on from there. */
+  set(value: bigint, epoch: bigint): void
+}
+
+/** How it counts: the lowest `bits` bits of `value + floor((now - epoch) * frequency / 1e9)`. */
+export interface CounterStart {
+  /** Counts a second, at most 1e10. */
+  frequency: number
+  bits: number
+  value: bigint
+  /** In nanoseconds. */
+  epoch: bigint
+}
+
 /**
  * How a device offers registers to the vCPU threads, which then need not wait for JavaScript. Offsets are the device's own.
- * `vm.postWrites()`, `vm.latchRead()` and `vm.latchIndexed()` are behind it in a machine; a device works the same without.
+ * `vm.postWrites()`, `vm.latchRead()`, `vm.latchCounter()` and `vm.latchIndexed()` are behind it in a machine; a device works
+ * the same without.
  */
 export interface FastPaths {
   /**
@@ -35,6 +52,8 @@ export interface FastPaths {
   postWrites(offset: number, length: number, options?: { lazy?: boolean }): FastPath
   /** Reads of these 1 to 8 bytes, or of a part of them, return the latched value, and `read()` is not called. */
   latchRead(offset: number, width: number, initial: bigint): LatchedRegister
+  /** Reads there, or of a part of it, return what a counter of that width stands at. */
+  latchCounter(offset: number, width: number, start: CounterStart): CounterRegister
   /**
    * An index and a data register, a byte each. The index is `index & mask`, at most 0x7f. A write of the index there
    * arrives later as `chosen()`, in order with posted writes, as a lazy one; one that comes otherwise is a `write()`.

@@ -2,6 +2,8 @@ export { accessEach } from './access-each.js'
 export { Bus, type BusOptions, type MapOptions, type Unclaimed, type UnclaimedAccess } from './bus.js'
 export { type Device, isStateful, type Stateful } from './device.js'
 export {
+  type CounterRegister,
+  type CounterStart,
   type FastDevice,
   type FastPath,
   type FastPaths,

@@ -1,6 +1,8 @@
 import type { Stateful } from '../bus/device.js'
+import type { FastDevice, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkOptions, invalidArgument } from '../validate.js'
+import { AcpiPmFastRegisters } from './acpi-pm-fast-registers.js'
 import * as R from './acpi-pm-registers.js'
 import { ByteDevice } from './byte-access.js'
 import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from './clock.js'
@@ -36,7 +38,7 @@ const low = (word: number) => word & 0xff
 const high = (word: number) => word >> 8
 
 /** ACPI's fixed hardware: events with the SCI, power button, sleep, reset register, timer. 20 ports, anywhere. */
-export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
+export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmState> {
   readonly #interrupt: InterruptOutput
   readonly #powerOff: () => void
   readonly #reset: () => void
@@ -51,6 +53,7 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
   #enable = 0
   #control = R.SCI_ENABLE
   #cancel: (() => void) | undefined
+  readonly #fast = new AcpiPmFastRegisters()
 
   constructor(options: AcpiPmOptions = {}) {
     super()
@@ -81,6 +84,15 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
     this.#cancel = undefined
   }
 
+  attachFastPaths(paths: FastPaths): void {
+    this.#fast.attach(paths, this.#timer.monotonic ? this.#timer.start : undefined)
+    this.#latch()
+  }
+
+  detachFastPaths(): void {
+    this.#fast.detach()
+  }
+
   override read(offset: number, data: Uint8Array): void {
     this.#latchedTimer = this.#timer.value
     this.#refresh()
@@ -90,6 +102,7 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
   override write(offset: number, data: Uint8Array): void {
     this.#refresh()
     super.write(offset, data)
+    this.#latch()
     this.#update()
   }
 
@@ -153,9 +166,14 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
   #writeControl(value: number): void {
     this.#control = (value & R.PM1_CONTROL_KEPT) | R.SCI_ENABLE
     if ((value & R.SLEEP_ENABLE) === 0) return
+    this.#latch()
     const type = (value >> R.SLEEP_TYPE_SHIFT) & R.SLEEP_TYPE_MASK
     if (type === R.SLEEP_TYPE_S5) this.#powerOff()
     else this.#sleep(type)
+  }
+
+  #latch(): void {
+    this.#fast.update(this.#enable, this.#control)
   }
 
   /** Notes whether the timer's highest bit has changed since the last look. */
@@ -200,6 +218,8 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
     this.#control = (checked.control & R.PM1_CONTROL_KEPT) | R.SCI_ENABLE
     this.#timer.value = checked.timer
     this.#seenHalfTurns = this.#timer.halfTurns
+    this.#fast.setTimer(this.#timer.start)
+    this.#latch()
     this.#interrupt.drive(this.#interruptLevel)
     this.#update()
   }

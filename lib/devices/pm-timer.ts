@@ -1,4 +1,5 @@
-import { type Clock, NS_PER_SECOND } from './clock.js'
+import type { CounterStart } from '../bus/fast-paths.js'
+import { type Clock, monotonicClock, NS_PER_SECOND } from './clock.js'
 import { PM_TIMER_HZ } from './acpi-pm-registers.js'
 
 /** The power management timer: counts up at 3.579545 MHz and wraps (ACPI specification 6.5, section 4.8.3.3). */
@@ -21,6 +22,16 @@ export class PmTimer {
   set value(value: number) {
     this.#base = BigInt(value)
     this.#epoch = this.#clock.now()
+  }
+
+  /** How it has counted since its last start. */
+  get start(): CounterStart {
+    return { frequency: Number(PM_TIMER_HZ), bits: Number(this.#bits), value: this.#base, epoch: this.#epoch }
+  }
+
+  /** Whether it counts on the host's monotonic clock. */
+  get monotonic(): boolean {
+    return this.#clock === monotonicClock
   }
 
   /** How often the highest bit has changed since the timer's last start. */

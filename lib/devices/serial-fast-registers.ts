@@ -11,8 +11,8 @@ import { DATA, IER, LCR, LSR, LSR_ERRORS, MSR, MSR_DELTAS } from './serial-regis
  * has an effect.
  */
 export class SerialFastRegisters {
-  readonly #lineStatus = new QuietLatch(LSR, LSR_ERRORS)
-  readonly #modemStatus = new QuietLatch(MSR, MSR_DELTAS)
+  readonly #lineStatus = new QuietLatch(LSR, { effects: LSR_ERRORS })
+  readonly #modemStatus = new QuietLatch(MSR, { effects: MSR_DELTAS })
   #paths: FastPaths | undefined
   #control: FastPath[] = []
   #sending: FastPath | undefined

@@ -31,6 +31,16 @@ export interface NativeFd {
   latchIndexed(space: number, index: number, data: number, mask: number): number
   setIndexed(id: number, index: number, value: number, until: bigint): boolean
   clearIndexed(id: number): void
+  latchCounter(
+    space: number,
+    address: number,
+    width: number,
+    bits: number,
+    frequency: number,
+    value: bigint,
+    epoch: bigint,
+  ): number
+  setCounter(id: number, value: bigint, epoch: bigint): boolean
   removeFast(id: number): void
   close(): void
 }

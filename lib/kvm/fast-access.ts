@@ -54,7 +54,29 @@ export interface IndexedRead {
   [Symbol.dispose](): void
 }
 
+/** How a counter counts; see `vm.latchCounter()`. */
+export interface CounterOptions {
+  /** Counts a second, 1 to 10_000_000_000. */
+  frequency: number
+  /** How many bits it has, the others read as zero: 1 to 64, and no more than the register. */
+  bits: number
+  /** What it reads as at `epoch`, and before. Default: 0n. */
+  value?: bigint
+  /** When it starts: nanoseconds of `process.hrtime`. Default: now. */
+  epoch?: bigint
+}
+
+/** Reads of a counter that do not wait for JavaScript; see `vm.latchCounter()`. */
+export interface LatchedCounter {
+  /** It reads as `value` at `epoch` (default: now) and before, and counts on from there. The next read finds that. */
+  set(value: bigint, epoch?: bigint): void
+  /** Ends it: later reads exit as usual. Closing again does nothing. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
 const PORTS = 0x1_0000
+const MAX_FREQUENCY = 10_000_000_000
 const INDEX_END = 0x7f
 const NEVER = 2n ** 64n - 1n
 const SPACE = { port: 0, mmio: 1 }
@@ -77,6 +99,29 @@ export class FastAccesses {
     return { close, [Symbol.dispose]: close }
   }
 
+  latchCounter(at: FastAddress & { width: number }, counter: CounterOptions): LatchedCounter {
+    const { space, start, end } = place('address', at, ['width'])
+    const width = checkInteger('width', at.width, 1, Math.min(8, end - start))
+    checkOptions('counter', counter, ['frequency', 'bits', 'value', 'epoch'])
+    const frequency = checkInteger('frequency', counter.frequency, 1, MAX_FREQUENCY)
+    const bits = checkInteger('bits', counter.bits, 1, 8 * width)
+    const check = (value: unknown) => checkBits('value', value, bits)
+    const value = check(counter.value ?? 0n)
+    const epoch = checkUint64('epoch', counter.epoch ?? process.hrtime.bigint())
+    const fd = this.#fd
+    const id = fd.native.latchCounter(space, start, width, bits, frequency, value, epoch)
+    const close = () => {
+      if (!fd.closed) fd.native.removeFast(id)
+    }
+    return {
+      set(to, from = process.hrtime.bigint()) {
+        if (!fd.native.setCounter(id, check(to), checkUint64('epoch', from))) throw latchClosed()
+      },
+      close,
+      [Symbol.dispose]: close,
+    }
+  }
+
   #listen(id: number, listener: PostedListener): () => void {
     this.listeners.set(id, listener)
     return () => {
@@ -88,11 +133,7 @@ export class FastAccesses {
   latch(at: FastAddress & { width: number }, initial: bigint): LatchedRead {
     const { space, start, end } = place('address', at, ['width'])
     const width = checkInteger('width', at.width, 1, Math.min(8, end - start))
-    const check = (value: unknown) => {
-      const bits = checkUint64('value', value)
-      if (BigInt.asUintN(width * 8, bits) !== bits) throw invalidArgument('value', value, `at most ${width} bytes wide`)
-      return bits
-    }
+    const check = (value: unknown) => checkBits('value', value, width * 8)
     let current = check(initial)
     const id = this.#fd.native.latch(space, start, width, current)
     const fd = this.#fd
@@ -135,6 +176,12 @@ export class FastAccesses {
       [Symbol.dispose]: close,
     }
   }
+}
+
+function checkBits(name: string, value: unknown, bits: number): bigint {
+  const checked = checkUint64(name, value)
+  if (BigInt.asUintN(bits, checked) !== checked) throw invalidArgument(name, value, `at most ${bits} bits wide`)
+  return checked
 }
 
 function checkListener(listener: unknown): void {

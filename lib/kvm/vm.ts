@@ -5,11 +5,13 @@ import { binding, constant } from './binding.js'
 import type { CapabilityName } from './capabilities.js'
 import type { DirtyLog } from './dirty-log.js'
 import {
+  type CounterOptions,
   FastAccesses,
   type FastAddress,
   type FastRange,
   type IndexedAddress,
   type IndexedRead,
+  type LatchedCounter,
   type LatchedRead,
   type PostedListener,
   type PostedWrites,
@@ -21,20 +23,8 @@ import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
 import { type AddMemoryOptions, checkPageAddress, MemorySlots } from './memory-slots.js'
 import { type Patch, Struct } from './struct.js'
 import { Vcpu } from './vcpu.js'
+import { type ClockData, clockStruct } from './vm-clock.js'
 
-/** The VM's clock, struct kvm_clock_data (KVM API, KVM_GET_CLOCK). x86_64. */
-export interface ClockData {
-  /** kvmclock, in nanoseconds. */
-  clock: bigint
-  /** KVM_CLOCK_*: what the kernel filled, or what the caller wants used. */
-  flags: number
-  /** Host's CLOCK_REALTIME in nanoseconds, when `flags` says so. */
-  realtime: bigint
-  /** Host's TSC, when `flags` says so. */
-  host_tsc: bigint
-}
-
-const clockStruct = new Struct<ClockData>('kvm_clock_data')
 const irqLevelStruct = new Struct<{ irq: number; level: number }>('kvm_irq_level')
 const pitConfigStruct = new Struct<{ flags: number }>('kvm_pit_config')
 
@@ -188,6 +178,15 @@ export class Vm {
    */
   latchIndexed(at: IndexedAddress, listener: PostedListener): IndexedRead {
     return this.#fast.latchIndexed(at, listener)
+  }
+
+  /**
+   * Lets vCPU threads answer reads of `width` (1 to 8) bytes, or of a part of them, from a counter on the host's monotonic
+   * clock: the lowest `bits` bits of `value` plus `frequency` for each second since `epoch`, rounded down. All bytes of one
+   * access are of one time. Has no effect on run().
+   */
+  latchCounter(at: FastAddress & { width: number }, counter: CounterOptions): LatchedCounter {
+    return this.#fast.latchCounter(at, counter)
   }
 
   /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */

@@ -80,6 +80,7 @@ function fastPaths(vm: Vm, mapping: BusMapping, at: (offset: number) => FastAddr
         mapping.device.write(offset + from, data)
       }),
     latchRead: (offset, width, initial) => vm.latchRead({ ...at(offset), width }, initial),
+    latchCounter: (offset, width, start) => vm.latchCounter({ ...at(offset), width }, start),
     latchIndexed: ({ index, data, mask }, chosen) => {
       const { port, address } = at(data)
       return vm.latchIndexed({ ...at(index), data: port ?? address, mask }, (_, bytes) => {

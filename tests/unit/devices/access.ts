@@ -1,4 +1,4 @@
-import type { Device, FastPaths, IndexedOffsets, InterruptLine } from '../../../lib/bus/index.js'
+import type { CounterStart, Device, FastPaths, IndexedOffsets, InterruptLine } from '../../../lib/bus/index.js'
 import type { Clock, Schedule } from '../../../lib/devices/index.js'
 
 /** A device's registers, as its guest uses them: little-endian, a byte wide unless said otherwise. */
@@ -32,7 +32,8 @@ export function interruptLine(): InterruptLine & { level: boolean; levels: boole
 /** Fast paths of nobody: what a vCPU thread would do with them can be seen. */
 export function fastPaths() {
   const posted: { offset: number; length: number; lazy?: boolean }[] = []
-  const latched = new Map<number, { value: bigint }>()
+  const latched = new Map<number, { value: bigint; width: number }>()
+  const counters = new Map<number, CounterStart & { width: number }>()
   const indexed: {
     registers: IndexedOffsets
     chosen: (index: number) => void
@@ -44,10 +45,18 @@ export function fastPaths() {
       posted.push(range)
       return { close: () => void posted.splice(posted.indexOf(range), 1) }
     },
-    latchRead(offset, _width, value) {
-      const latch = { value, close: () => void latched.delete(offset) }
+    latchRead(offset, width, value) {
+      const latch = { value, width, close: () => void latched.delete(offset) }
       latched.set(offset, latch)
       return latch
+    },
+    latchCounter(offset, width, start) {
+      const counter = { ...start, width }
+      counters.set(offset, counter)
+      return {
+        set: (value, epoch) => void Object.assign(counter, { value, epoch }),
+        close: () => void counters.delete(offset),
+      }
     },
     latchIndexed(registers, chosen) {
       const pair = { registers, chosen, values: new Map<number, { value: number; until: bigint | undefined }>() }
@@ -61,7 +70,7 @@ export function fastPaths() {
       }
     },
   }
-  return { paths, posted, latched, indexed }
+  return { paths, posted, latched, counters, indexed }
 }
 
 /** Time that passes when it is told to, and the timers on it. */
