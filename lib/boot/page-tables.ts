@@ -1,12 +1,13 @@
 import { PAGE, PAGE_TABLES_ADDRESS } from './addresses.js'
 
-// Page table entries (Intel SDM vol. 3A, 4.5).
-const PRESENT = 1n << 0n
-const WRITABLE = 1n << 1n
-const LARGE = 1n << 7n
+// Page table entries (Intel SDM vol. 3A, 4.5). All of them fit into 32 bits here: the upper half of each is 0.
+const PRESENT = 1 << 0
+const WRITABLE = 1 << 1
+const LARGE = 1 << 7
 
-const ENTRIES = 512
-const LARGE_PAGE = 2n * 1024n * 1024n
+const ENTRY_SIZE = 8
+const ENTRIES = PAGE / ENTRY_SIZE
+const LARGE_PAGE = 2 * 1024 * 1024
 /** One page directory maps 1 GiB; four map everything that 32 bits can name. */
 const DIRECTORIES = 4
 
@@ -14,18 +15,18 @@ export const PAGE_TABLES_SIZE = (2 + DIRECTORIES) * PAGE
 
 /** 4-level page tables that map the first 4 GiB onto themselves, in pages of 2 MiB. */
 export function identityPageTables(): Uint8Array {
-  const tables = new DataView(new ArrayBuffer(PAGE_TABLES_SIZE))
-  const address = (table: number) => BigInt(PAGE_TABLES_ADDRESS + table * PAGE)
-  const set = (table: number, index: number, entry: bigint) => {
-    tables.setBigUint64(table * PAGE + index * 8, entry | PRESENT | WRITABLE, true)
-  }
+  const bytes = new Uint8Array(PAGE_TABLES_SIZE)
+  const tables = new DataView(bytes.buffer)
   const [PML4, PDPT, FIRST_DIRECTORY] = [0, 1, 2] as const
-  set(PML4, 0, address(PDPT))
-  for (let directory = 0; directory < DIRECTORIES; directory++) {
-    set(PDPT, directory, address(FIRST_DIRECTORY + directory))
-    for (let entry = 0; entry < ENTRIES; entry++) {
-      set(FIRST_DIRECTORY + directory, entry, (BigInt(directory * ENTRIES + entry) * LARGE_PAGE) | LARGE)
-    }
+  const table = (index: number) => (PAGE_TABLES_ADDRESS + index * PAGE) | PRESENT | WRITABLE
+  tables.setUint32(PML4 * PAGE, table(PDPT), true)
+  for (let index = 0; index < DIRECTORIES; index++) {
+    tables.setUint32(PDPT * PAGE + index * ENTRY_SIZE, table(FIRST_DIRECTORY + index), true)
   }
-  return new Uint8Array(tables.buffer)
+  // The directories follow each other: one after the other they are a list of all large pages.
+  for (let page = 0; page < DIRECTORIES * ENTRIES; page++) {
+    const entry = page * LARGE_PAGE + (PRESENT | WRITABLE | LARGE)
+    tables.setUint32(FIRST_DIRECTORY * PAGE + page * ENTRY_SIZE, entry, true)
+  }
+  return bytes
 }

@@ -24,14 +24,17 @@ export class Struct<T extends object> {
   /** In bytes. */
   readonly size: number
   readonly #name: string
-  readonly #fields: FieldTree
+  // Made when it is used: a program uses few of all structs.
+  #tree: FieldTree | undefined
 
   constructor(name: string) {
-    const layout = binding.layout[name]
     // An architecture without this struct: whatever needs it fails when it is used, not when it is loaded.
-    this.size = layout?.size ?? 0
+    this.size = binding.layout[name]?.size ?? 0
     this.#name = name
-    this.#fields = fieldTree(layout?.fields ?? [])
+  }
+
+  get #fields(): FieldTree {
+    return (this.#tree ??= fieldTree(binding.layout[this.#name]?.fields ?? []))
   }
 
   decode(data: DataView, offset = 0): T {
