@@ -18,10 +18,16 @@ bool Contains(Space space, std::uint64_t start, std::uint64_t length, const Acce
 
 }  // namespace
 
-std::optional<std::uint8_t> IndexedLatch::Read() const {
+std::optional<std::uint8_t> IndexedLatch::Chosen() const {
   const std::uint32_t index = index_.load(std::memory_order_acquire);
   if (index == kNone) return std::nullopt;
-  const std::uint64_t entry = entries_[index].load(std::memory_order_acquire);
+  return static_cast<std::uint8_t>(index);
+}
+
+std::optional<std::uint8_t> IndexedLatch::Read() const {
+  const std::optional<std::uint8_t> index = Chosen();
+  if (!index) return std::nullopt;
+  const std::uint64_t entry = entries_[*index & mask_].load(std::memory_order_acquire);
   if (MonotonicNow() >= (entry & ~kValueBits)) return std::nullopt;
   return static_cast<std::uint8_t>(entry & kValueBits);
 }

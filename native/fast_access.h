@@ -35,8 +35,9 @@ class IndexedLatch {
 
   IndexedLatch(std::uint64_t data, std::uint8_t mask) : data_(data), mask_(mask) {}
   [[nodiscard]] std::uint64_t data() const { return data_; }
-  // `index & mask` must be below kEntries.
-  void Choose(std::uint8_t index) { index_.store(index & mask_, std::memory_order_release); }
+  void Choose(std::uint8_t index) { index_.store(index, std::memory_order_release); }
+  // What was chosen since Clear().
+  [[nodiscard]] std::optional<std::uint8_t> Chosen() const;
   // Nothing when no index has been chosen since Clear(), or its value has expired.
   [[nodiscard]] std::optional<std::uint8_t> Read() const;
   // Until that time of MonotonicNow(), or up to 255 ns less.
@@ -44,7 +45,7 @@ class IndexedLatch {
   void Clear();
 
  private:
-  static constexpr std::uint32_t kNone = kEntries;
+  static constexpr std::uint32_t kNone = 0x100;
 
   std::array<std::atomic<std::uint64_t>, kEntries> entries_{};  // the time, with the value in place of its lowest byte
   std::uint64_t data_;

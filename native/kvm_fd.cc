@@ -52,8 +52,9 @@ Napi::Function KvmFd::Define(Napi::Env env) {
        InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
        InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::LatchIndexed>("latchIndexed"),
        InstanceMethod<&KvmFd::SetIndexed>("setIndexed"), InstanceMethod<&KvmFd::ClearIndexed>("clearIndexed"),
-       InstanceMethod<&KvmFd::LatchCounter>("latchCounter"), InstanceMethod<&KvmFd::SetCounter>("setCounter"),
-       InstanceMethod<&KvmFd::RemoveFast>("removeFast"), InstanceMethod<&KvmFd::Close>("close")});
+       InstanceMethod<&KvmFd::ChosenIndexed>("chosenIndexed"), InstanceMethod<&KvmFd::LatchCounter>("latchCounter"),
+       InstanceMethod<&KvmFd::SetCounter>("setCounter"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
+       InstanceMethod<&KvmFd::Close>("close")});
 }
 
 KvmFd::KvmFd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KvmFd>(info) {

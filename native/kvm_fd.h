@@ -33,6 +33,7 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value SetLatch(const Napi::CallbackInfo& info);
   Napi::Value LatchIndexed(const Napi::CallbackInfo& info);
   Napi::Value SetIndexed(const Napi::CallbackInfo& info);
+  Napi::Value ChosenIndexed(const Napi::CallbackInfo& info);
   Napi::Value ClearIndexed(const Napi::CallbackInfo& info);
   Napi::Value LatchCounter(const Napi::CallbackInfo& info);
   Napi::Value SetCounter(const Napi::CallbackInfo& info);

@@ -51,6 +51,13 @@ Napi::Value KvmFd::SetIndexed(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), latch != nullptr);
 }
 
+// chosenIndexed(id): what the guest wrote last into the index register, or -1.
+Napi::Value KvmFd::ChosenIndexed(const Napi::CallbackInfo& info) {
+  const auto latch = Require(info.Env(), kVmFd).fast.FindIndexed(ToUint32(info, 0));
+  const auto index = latch ? latch->Chosen() : std::nullopt;
+  return Napi::Number::New(info.Env(), index ? *index : -1);
+}
+
 // clearIndexed(id)
 Napi::Value KvmFd::ClearIndexed(const Napi::CallbackInfo& info) {
   const auto latch = Require(info.Env(), kVmFd).fast.FindIndexed(ToUint32(info, 0));

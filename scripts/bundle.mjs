@@ -30,7 +30,7 @@ const common = /** @type {const} */ ({
   tsconfig: true,
   transform: { target: 'node20.19' },
 })
-const output = /** @type {const} */ ({ dir: 'dist', sourcemap: true, minifyInternalExports: false })
+const output = /** @type {const} */ ({ dir: 'dist', minifyInternalExports: false })
 
 // Compiled from the code that goes now.
 mkdirSync('dist/cli', { recursive: true })
@@ -42,6 +42,7 @@ const library = await build({
   external: Object.keys(dependencies),
   output: {
     ...output,
+    sourcemap: true,
     entryFileNames: ({ name }) => (name.startsWith('cli/') ? '[name].mjs' : '[name].js'),
     chunkFileNames: 'chunks/[name].js',
   },
@@ -68,14 +69,7 @@ for (const [name, source] of Object.entries(sources(programs))) {
     input: { [name]: source },
     external: ['iced-x86'],
     plugins: [late],
-    output: {
-      ...output,
-      format: 'cjs',
-      dynamicImportInCjs: false,
-      codeSplitting: false,
-      entryFileNames: '[name].js',
-      minify: { mangle: false, compress: false },
-    },
+    output: { ...output, format: 'cjs', dynamicImportInCjs: false, codeSplitting: false, entryFileNames: '[name].js' },
   })
   commands.push(...built.output)
 }

@@ -76,7 +76,8 @@ export class Bus {
 
   /**
    * Puts a device at `length` addresses from `start`; possible at any time.
-   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken, by a mapping that does not yield.
+   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken, by a mapping that does not yield, and `ERR_KVM_DEVICE_FAILED`
+   * where a device that yields fails to take back what it has offered.
    */
   map(start: number, length: number, device: Device, options: MapOptions = {}): BusMapping {
     checkOptions('options', options, ['offset', 'yields'])
@@ -94,7 +95,22 @@ export class Bus {
     const mapping = new Mapping(place, device, (gone) => this.#remove(gone))
     // At once: a device that is told that it is unmapped sees the new one.
     this.#mappings.splice(first, overlapped.length, mapping)
-    for (const gone of overlapped) gone.unmap()
+    const errors: unknown[] = []
+    for (const gone of overlapped) {
+      try {
+        gone.unmap()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) {
+      mapping.unmap()
+      throw new KvmError(
+        'ERR_KVM_DEVICE_FAILED',
+        `nothing is mapped at ${this.name} ${hex(start)} now: what gave way there failed: ${errors.map(String).join('; ')}`,
+        { operands: { errors }, cause: errors[0] },
+      )
+    }
     return mapping
   }
 

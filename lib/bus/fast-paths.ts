@@ -15,6 +15,11 @@ export interface LatchedRegister extends FastPath {
 /** A data register whose reads are answered without the device, by the index that was written last. */
 export interface IndexedRegister extends FastPath {
   /**
+   * The index that the guest wrote last, as it wrote it, also one that has not arrived yet as `chosen()`. Undefined when none
+   * was posted since the last {@link clear}.
+   */
+  readonly chosen: number | undefined
+  /**
    * What the guest reads while that index is chosen, until that time on the host's monotonic clock, in nanoseconds; without
    * it the value does not expire. A read for which there is no value reaches the device.
    */

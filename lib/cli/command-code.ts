@@ -1,7 +1,8 @@
 /**
  * The command's code, and V8's compiled form of it: to read and compile half a megabyte takes longer than all that the command
  * does before a guest runs. V8 refuses the form of another version or of other flags, but looks neither at the code nor for
- * damage, of which it dies; so the code is kept with it, and the form itself twice. To compare is quicker than any checksum.
+ * damage, of which it dies; so the code is kept with it, and the form itself twice: to compare is quicker than any checksum. Of
+ * damage that is the same in both it knows nothing.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -99,7 +99,8 @@ export function openTerminal(): Terminal {
 /** Whether that descriptor is /dev/null: nothing comes from there, and a stream for it takes long to make on a slow host. */
 function isNull(fd: number): boolean {
   try {
-    return fstatSync(fd).rdev === NULL_DEVICE
+    const stats = fstatSync(fd)
+    return stats.isCharacterDevice() && stats.rdev === NULL_DEVICE
   } catch {
     return false // it is closed: process.stdin knows what to do
   }

@@ -22,6 +22,11 @@ export class RtcFastRegisters {
     this.#latch = undefined
   }
 
+  /** What the guest has written to the index register, if no write() has brought it. */
+  get chosen(): number | undefined {
+    return this.#latch?.chosen
+  }
+
   /** Before a register changes otherwise than by an update, and when the choice of one was not posted. */
   clear(): void {
     this.#latch?.clear()

@@ -65,9 +65,14 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     this.#seen = this.#now()
   }
 
-  /** Whether the guest has masked the NMI, by bit 7 of port 0x70; in a machine that runs, as far as it has been heard. */
+  /** Whether the guest has masked the NMI, by bit 7 of port 0x70. */
   get nmiMasked(): boolean {
-    return (this.#index & R.INDEX_NMI_MASKED) !== 0
+    return (this.#written & R.INDEX_NMI_MASKED) !== 0
+  }
+
+  /** The index, also if this device has not heard of it yet. */
+  get #written(): number {
+    return this.#fast.chosen ?? this.#index
   }
 
   /** What the guest's firmware is to do after a reset: register 0x0f. */
@@ -82,12 +87,14 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   }
 
   attachFastPaths(paths: FastPaths): void {
+    this.#index = this.#written
     this.#fast.attach(paths, (index) => {
       this.#index = index
     })
   }
 
   detachFastPaths(): void {
+    this.#index = this.#written
     this.#fast.detach()
   }
 
@@ -263,7 +270,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   save(): RtcState {
     this.#refresh()
     if (!this.#halted) writeTime(this.#cmos, this.#now(), this.#control)
-    return { index: this.#index, cmos: [...this.#cmos], offset: this.#offset }
+    return { index: this.#written, cmos: [...this.#cmos], offset: this.#offset }
   }
 
   restore(state: RtcState): void {

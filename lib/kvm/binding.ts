@@ -31,6 +31,8 @@ export interface NativeFd {
   latchIndexed(space: number, index: number, data: number, mask: number): number
   setIndexed(id: number, index: number, value: number, until: bigint): boolean
   clearIndexed(id: number): void
+  /** The byte that was written last into the index register, or -1. */
+  chosenIndexed(id: number): number
   latchCounter(
     space: number,
     address: number,

@@ -42,6 +42,8 @@ export type IndexedAddress = FastAddress & { data: number; mask: number }
 
 /** Reads of a data register that do not wait for JavaScript; see `vm.latchIndexed()`. */
 export interface IndexedRead {
+  /** The byte that the guest wrote last into the index register, also one of which the listener has not heard yet. */
+  readonly chosen: number | undefined
   /**
    * What the guest reads while that index is chosen, until `until`: nanoseconds of `process.hrtime`, of which a read may
    * see up to 255 less. Without it the value does not expire. Takes effect at once.
@@ -164,6 +166,10 @@ export class FastAccesses {
     const id = fd.native.latchIndexed(space, start, data, mask)
     const close = this.#listen(id, listener)
     return {
+      get chosen() {
+        const index = fd.closed ? -1 : fd.native.chosenIndexed(id)
+        return index < 0 ? undefined : index
+      },
       set(index, value, until = NEVER) {
         const entry = checkInteger('index', index, 0, INDEX_END)
         const byte = checkInteger('value', value, 0, 0xff)
@@ -189,7 +195,7 @@ function checkListener(listener: unknown): void {
 }
 
 function latchClosed(): KvmError {
-  return new KvmError('ERR_KVM_CLOSED', 'this latched read has been closed')
+  return new KvmError('ERR_KVM_CLOSED', 'this latch has been closed')
 }
 
 /** Checks a port or an address among other options. `space` is the native layer's number. */

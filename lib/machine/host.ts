@@ -1,10 +1,8 @@
 import type { Bus, MapOptions } from '../bus/bus.js'
 import type { Device } from '../bus/device.js'
-import type { FastPaths } from '../bus/fast-paths.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
-import type { BusMapping } from '../bus/mapping.js'
-import type { FastAddress } from '../kvm/fast-access.js'
 import type { Vm } from '../kvm/vm.js'
+import { deviceFastPaths } from './device-fast-paths.js'
 
 /** What a guest can do to its machine as a whole. */
 export interface MachineEffects {
@@ -62,30 +60,11 @@ export function deviceHost(
     }),
     mapPorts(start, length, device, options) {
       const mapping = ports.map(start, length, device, options)
-      const base = start - mapping.offset
-      mapping.attachFastPaths(fastPaths(vm, mapping, (offset) => ({ port: base + offset })))
+      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'port'))
     },
     mapMmio(start, length, device) {
       const mapping = mmio.map(start, length, device)
-      mapping.attachFastPaths(fastPaths(vm, mapping, (offset) => ({ address: start + offset })))
-    },
-  }
-}
-
-/** What a mapped device offers, at its place in the VM. */
-function fastPaths(vm: Vm, mapping: BusMapping, at: (offset: number) => FastAddress): FastPaths {
-  return {
-    postWrites: (offset, length, options) =>
-      vm.postWrites({ ...at(offset), length, ...options }, (from, data) => {
-        mapping.device.write(offset + from, data)
-      }),
-    latchRead: (offset, width, initial) => vm.latchRead({ ...at(offset), width }, initial),
-    latchCounter: (offset, width, start) => vm.latchCounter({ ...at(offset), width }, start),
-    latchIndexed: ({ index, data, mask }, chosen) => {
-      const { port, address } = at(data)
-      return vm.latchIndexed({ ...at(index), data: port ?? address, mask }, (_, bytes) => {
-        chosen(bytes[0] ?? 0)
-      })
+      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'address'))
     },
   }
 }

@@ -61,6 +61,24 @@ describe('an indexed read', () => {
     expect({ latched, posted, delivered }).toEqual({ latched: 4, posted: 4, delivered: 1 }) // hlt
   })
 
+  test('tells the last index, as it was written, also before the listener does', async () => {
+    using m = machine(guest(get(4), get(0x84), [0xeb, 0xfe]))
+    const { latch, calls } = device(m.vm)
+    latch.set(4, 0x44)
+    expect(latch.chosen).toBeUndefined()
+    const finished = m.vcpu.start(() => undefined)
+    await until(() => m.vcpu.stats!.latched === 2)
+    expect([latch.chosen, calls]).toEqual([0x84, []])
+    await m.vcpu.stop()
+    await finished
+    expect([latch.chosen, calls]).toEqual([0x84, ['posted 4', 'posted 132']])
+    latch.clear()
+    expect(latch.chosen).toBeUndefined()
+    latch.close()
+    m.vm.close()
+    expect(latch.chosen).toBeUndefined()
+  })
+
   test('without a value exits, and finds the index delivered', async () => {
     using m = machine(guest(READ, STOSB, get(4), get(5), get(0x7f)))
     const { latch, calls, access } = device(m.vm)

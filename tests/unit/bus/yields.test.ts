@@ -146,3 +146,22 @@ test('a device can take the place from inside an access', () => {
   bus.write(0x100, Uint8Array.of(0))
   expect(read(bus, 0x101, 2)).toEqual([0xff, 2])
 })
+
+test('where some of what gives way fails, all of it is gone, and nothing has come', () => {
+  const bus = ports()
+  const log: string[] = []
+  const fail = () => {
+    throw new Error('will not go')
+  }
+  for (const [start, made] of [
+    [0x100, fast(1, log, fail)],
+    [0x102, fast(2, log)],
+    [0x104, fast(3, log, fail)],
+  ] as const) {
+    bus.map(start, 2, made, YIELDS).attachFastPaths(PATHS)
+  }
+  expectRefusal(() => bus.map(0x100, 6, device(4)), 'ERR_KVM_DEVICE_FAILED', /will not go.*will not go/)
+  const detached = log.filter((line) => line.startsWith('detach'))
+  expect(detached).toEqual(['detach 1', 'detach 2', 'detach 3'])
+  expect([bus.mappings, read(bus, 0x100)]).toEqual([[], [0xff]])
+})

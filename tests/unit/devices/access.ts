@@ -62,6 +62,7 @@ export function fastPaths() {
       const pair = { registers, chosen, values: new Map<number, { value: number; until: bigint | undefined }>() }
       indexed.push(pair)
       return {
+        chosen: undefined,
         set: (index, value, until) => void pair.values.set(index, { value, until }),
         clear: () => {
           pair.values.clear()

@@ -156,8 +156,9 @@ test('a guest that does anything reads what it would have read without the threa
           direct.write(offset, value, width)
         } else {
           const timer = value % 2 ** timerBits
-          pm.restore({ ...pm.save(), timer })
-          plain.restore({ ...plain.save(), timer })
+          const changed = { timer, enable: offset << 8, control: value & 0xffff }
+          pm.restore({ ...pm.save(), ...changed })
+          plain.restore({ ...plain.save(), ...changed })
         }
       }
       pm.close()
