@@ -47,9 +47,8 @@ const library = await build({
     chunkFileNames: 'chunks/[name].js',
   },
 })
-// The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/command-code.ts), packages included, but
-// for a large one that it loads when a guest has died; and without import(), which that code cannot use.
-// Node's modules that most commands do not need, and what is used of them; to load one takes longer than much of what is here.
+
+// Modules of Node that most commands do not need, and what is used of them: loading one takes longer than most of what a command does.
 /** @type {Record<string, string[]>} */
 const LATE = { 'node:child_process': ['spawn', 'spawnSync', 'execFileSync'], 'node:zlib': ['crc32', 'gunzip'] }
 /** @type {import('rolldown').Plugin} */
@@ -62,6 +61,9 @@ const late = {
     return LATE[name]?.map((what) => `export const ${what} = (...args) => ${call(what)}`).join('\n')
   },
 }
+
+// The command is one CommonJS file, because V8 keeps compiled code of such only (lib/cli/command-code.ts), packages included, but
+// for a large one that it loads when a guest has died; and without import(), which that code cannot use.
 const commands = []
 for (const [name, source] of Object.entries(sources(programs))) {
   const built = await build({
