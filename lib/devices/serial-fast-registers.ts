@@ -7,8 +7,8 @@ import { DATA, IER, LCR, LSR, LSR_ERRORS, MSR, MSR_DELTAS } from './serial-regis
  * a character has gone yet. In loopback that does not hold, since what is sent shows up in the receiver; sending is an
  * ordinary write then. With DLAB the same offset is the divisor latch; its writes arrive in order, before the next access
  * that exits. Nothing that is latched depends on interrupt enable and line control, so their writes are posted as well: a
- * kernel turns the interrupts off and on for each line that it prints. Line control does nothing by itself, and is lazy. The status registers are latched unless a read of them
- * has an effect.
+ * kernel turns the interrupts off and on for each line that it prints. Line control does nothing by itself, and is lazy. The
+ * status registers are latched unless a read of them has an effect.
  */
 export class SerialFastRegisters {
   readonly #lineStatus = new QuietLatch(LSR, { effects: LSR_ERRORS })
