@@ -53,6 +53,7 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Struct, KVM_CREATE_PIT2, kVmFd),
     ROW(Struct, KVM_GET_CLOCK, kVmFd),
     ROW(Struct, KVM_SET_CLOCK, kVmFd),
+    ROW(None, KVM_KVMCLOCK_CTRL, kVcpuFd),
     ROW(Struct, KVM_GET_REGS, kVcpuFd),
     ROW(Struct, KVM_SET_REGS, kVcpuFd),
     ROW(Struct, KVM_GET_SREGS, kVcpuFd),

@@ -4,7 +4,7 @@ import { type CpuidEntry, readCpuid, writeCpuid } from './cpuid.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
 import type { PostedListener } from './fast-access.js'
-import type { Fd } from './fd.js'
+import { errnoName, type Fd, ioctlError } from './fd.js'
 import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
 import { checkMpState, type MpState, readMpState, writeMpState } from './mp-state.js'
@@ -262,6 +262,17 @@ export class Vcpu {
     this.#execution.change(() => {
       this.#fd.update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', debugregsStruct, debugregs)
     })
+  }
+
+  /**
+   * KVM_KVMCLOCK_CTRL: tells a guest whose clock went on while it was paused that it was, so that its watchdogs take the
+   * gap for no stall. Before it is resumed. Returns false when the guest has no kvmclock to be told by. x86_64.
+   */
+  kvmclockCtrl(): boolean {
+    this.#execution.checkOutside()
+    const result = this.#fd.tryIoctl('KVM_KVMCLOCK_CTRL')
+    if (result < 0 && errnoName(-result) !== 'EINVAL') throw ioctlError('KVM_KVMCLOCK_CTRL', -result, { vcpu: this.id })
+    return result === 0
   }
 
   /** KVM_SET_GUEST_DEBUG. */

@@ -2,7 +2,7 @@ import { type CpuidEntry, type Fpu, Kvm, type Regs } from 'node-kvm'
 import { describe, expect, test } from 'vitest'
 
 import { expectRefusal, NOT_OBJECTS, NOT_UINT64S, NOT_WHOLE_NUMBERS } from '../thrown.js'
-import { assemble, CPUID, HLT, INC_AX, movEax, movEcx, outAl, RDMSR, WRMSR } from './guests.js'
+import { assemble, CPUID, HLT, INC_AX, movEax, movEcx, outAl, RDMSR, SPIN, WRMSR } from './guests.js'
 import { longModeMachine, machine, run, runTo, START } from './machine.js'
 
 const halted = assemble(HLT)
@@ -439,4 +439,39 @@ test('a vCPU of another VM has its own state from the start', () => {
   using b = two.createVcpu(0)
   a.setRegs({ rax: 1n })
   expect([a.getRegs().rax, b.getRegs().rax]).toEqual([1n, 0n])
+})
+
+describe('kvmclock', () => {
+  const SYSTEM_TIME_MSR = 0x4b56_4d01
+  const TIME = 0x3000
+  // struct pvclock_vcpu_time_info: `flags`, of which bit 1 is PVCLOCK_GUEST_STOPPED.
+  const FLAGS = TIME + 29
+  const GUEST_STOPPED = 0x2
+
+  test('a guest that has one is told that it was stopped', () => {
+    using m = machine(assemble(outAl(1), outAl(2), HLT))
+    m.vcpu.setMsrs([[SYSTEM_TIME_MSR, BigInt(TIME | 1)]])
+    run(m.vcpu)
+    expect(m.vm.memory.readUint8(FLAGS) & GUEST_STOPPED).toBe(0)
+    expect(m.vcpu.kvmclockCtrl()).toBe(true)
+    run(m.vcpu)
+    expect(m.vm.memory.readUint8(FLAGS) & GUEST_STOPPED).toBe(GUEST_STOPPED)
+  })
+
+  test('one that has none is not, and a closed vCPU cannot be asked', () => {
+    using m = machine(halted)
+    expect(m.vcpu.kvmclockCtrl()).toBe(false)
+    m.vcpu.close()
+    expectRefusal(() => m.vcpu.kvmclockCtrl(), 'ERR_KVM_CLOSED')
+  })
+
+  test('not while the vCPU runs on its thread', async () => {
+    using m = machine(assemble(SPIN))
+    const ended = m.vcpu.start(() => undefined)
+    expectRefusal(() => m.vcpu.kvmclockCtrl(), 'ERR_KVM_RUNNING')
+    await m.vcpu.pause()
+    expect(m.vcpu.kvmclockCtrl()).toBe(false)
+    await m.vcpu.stop()
+    await ended
+  })
 })
