@@ -1,5 +1,5 @@
 import { KvmError } from '../errors.js'
-import { hex } from '../format.js'
+import { hex, printable } from '../format.js'
 
 /** Where in an image a fault lies. */
 export interface ImageFault {
@@ -11,7 +11,10 @@ export interface ImageFault {
   offset?: number
 }
 
-/** The one error of all loaders: which image, which field, where in it, and what is wrong. */
+/**
+ * The one error of all loaders: which image, which field, where in it, and what is wrong. Names and texts out of the image
+ * are in the message as text only.
+ */
 export function imageError(
   { image, field, offset }: ImageFault,
   problem: string,
@@ -19,7 +22,7 @@ export function imageError(
 ): KvmError {
   const { cause, ...operands } = details
   const where = offset === undefined ? field : `${field} at offset ${hex(offset)}`
-  return new KvmError('ERR_KVM_BOOT_IMAGE', `${image}: ${where}: ${problem}`, {
+  return new KvmError('ERR_KVM_BOOT_IMAGE', printable(`${image}: ${where}: ${problem}`), {
     operands: { image, field, ...(offset === undefined ? {} : { offset }), ...operands },
     cause,
   })

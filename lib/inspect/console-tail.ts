@@ -1,3 +1,5 @@
+import { printable } from '../format.js'
+
 const KEPT = 8 * 1024
 const MAX_LINE = 240
 
@@ -24,21 +26,12 @@ export class ConsoleTail {
     // The first one has lost its beginning.
     if (start > 0 && lines.length > 1) lines.shift()
     if (lines.length === 1 && lines[0] === '') return []
-    return lines.slice(-count).map(printable)
+    return lines.slice(-count).map(shorten)
   }
 }
 
-/** Text that does nothing to a terminal, and is not too long. Format characters can turn a line around, so they count, too. */
-function printable(text: string): string {
-  const characters = Array.from(text)
-  const shown = characters
-    .slice(0, MAX_LINE)
-    .map((character) =>
-      character !== '\t' && /[\p{C}\p{Zl}\p{Zp}]/u.test(character) ? escape(character.codePointAt(0) ?? 0) : character,
-    )
-  return `${shown.join('')}${characters.length > MAX_LINE ? '…' : ''}`
-}
-
-function escape(code: number): string {
-  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+/** Not too long, and for eyes only. */
+function shorten(line: string): string {
+  const characters = Array.from(line)
+  return `${printable(characters.slice(0, MAX_LINE).join(''))}${characters.length > MAX_LINE ? '…' : ''}`
 }

@@ -1,3 +1,4 @@
+import { printable, printableLines } from '../format.js'
 import type { CpuReport, InstructionReport, PostMortem, VcpuReport } from './report.js'
 
 const REGISTER_ROWS = [
@@ -31,7 +32,10 @@ const CR4 = {
 }
 const EFER = { SCE: 0, LME: 8, LMA: 10, NXE: 11, SVME: 12, LMSLE: 13, FFXSR: 14, TCE: 15 }
 
-/** A post-mortem as text, as a kernel's oops is: for a terminal or a log. */
+/**
+ * A post-mortem as text, as a kernel's oops is: for a terminal or a log. What the guest and its symbols have in it is shown,
+ * and does nothing there.
+ */
 export function formatPostMortem(report: PostMortem): string {
   const { vcpus, vcpu, exits } = report
   const last = vcpus.filter(({ id }) => id === vcpu)
@@ -45,11 +49,10 @@ export function formatPostMortem(report: PostMortem): string {
       'Last exits, the newest last',
       exits.map(({ vcpu: id, exit, times }) => `  vCPU ${id}: ${exit}${times === 1 ? '' : `, ${times} times`}`),
     ),
-    ...section(
-      'Last lines of the console',
-      report.console.map((line) => `  | ${line}`),
-    ),
-  ].join('\n')
+    ...section('Last lines of the console', printableLines(report.console)),
+  ]
+    .map(printable)
+    .join('\n')
 }
 
 function section(title: string, lines: string[]): string[] {

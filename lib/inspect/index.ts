@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export { printable } from '../format.js'
 export type {
   CodeSize,
   CpuState,

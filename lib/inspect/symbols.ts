@@ -1,3 +1,4 @@
+import { printable } from '../format.js'
 import { checkUint64, invalidArgument } from '../validate.js'
 
 /** What {@link SymbolTable.lookup} found: the symbol at or before an address. */
@@ -105,8 +106,8 @@ export class SymbolTable {
   #name(index: number): string {
     const start = this.#raw.nameStart[index] ?? 0
     const bytes = this.#raw.names.subarray(start, start + (this.#raw.nameLength[index] ?? 0))
-    // It may be printed: a file must not reach the terminal with it.
-    return Array.from(bytes, (byte) => (isPrintable(byte) ? String.fromCharCode(byte) : '?')).join('')
+    // It will be printed: a file must not reach the terminal with it.
+    return printable(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'))
   }
 
   /** How many symbols lie at the address or before it. */
@@ -135,9 +136,4 @@ function sorted({ count, high, low, flags }: RawSymbols): Uint32Array {
     rank(a) - rank(b) ||
     b - a
   return Uint32Array.from({ length: count }, (_, index) => index).sort(compare)
-}
-
-/** In ISO 8859-1. */
-function isPrintable(byte: number): boolean {
-  return byte > 0x20 && (byte < 0x7f || byte > 0xa0)
 }

@@ -1,4 +1,5 @@
 import { imageError } from '../boot/image-error.js'
+import { quote } from '../format.js'
 import { allocateSymbols, CODE, GLOBAL, MAX_NAME_LENGTH, MAX_SYMBOLS, type RawSymbols } from './symbols.js'
 
 const IMAGE = 'System.map'
@@ -7,6 +8,8 @@ const SPACE = 0x20
 const TAB = 0x09
 /** An address of 16 digits, a type, a name, and for kallsyms a module's name; longer lines are refused. */
 const MAX_LINE = 2048
+/** So much of a line is in a message. */
+const SHOWN = 60
 
 /** Letters of nm (binutils manual, nm): those that have a capital form for global symbols, and `?`. */
 const TYPE = /^[A-Za-z?-]$/
@@ -45,18 +48,22 @@ function addLine(raw: RawSymbols, { start, end, line }: { start: number; end: nu
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
   const digits = /^[0-9A-Fa-f]*/.exec(text)?.[0].length ?? 0
   if (digits === 0 || digits > 16 || bytes[start + digits] !== SPACE) {
-    throw fault('address', start, `${show(text)} does not begin with an address of 1 to 16 digits and a space`)
+    throw fault('address', start, `${quote(text, SHOWN)} does not begin with an address of 1 to 16 digits and a space`)
   }
   const type = text.charAt(digits + 1)
   if (!TYPE.test(type) || text.charAt(digits + 2) !== ' ') {
-    throw fault('type', start + digits + 1, `${show(text.slice(digits + 1))} does not begin with a letter and a space`)
+    throw fault(
+      'type',
+      start + digits + 1,
+      `${quote(text.slice(digits + 1), SHOWN)} does not begin with a letter and a space`,
+    )
   }
   const nameStart = start + digits + 3
   const tab = bytes.subarray(nameStart, end).indexOf(TAB)
   const nameEnd = tab < 0 ? end : nameStart + tab
   const name = text.slice(digits + 3, nameEnd - start)
   // A file of one line with a sentence in it is what Debian installs in place of a System.map.
-  if (!/^[^\s\0]+$/.test(name)) throw fault('name', nameStart, `${show(name)} is no name`)
+  if (!/^[^\s\0]+$/.test(name)) throw fault('name', nameStart, `${quote(name, SHOWN)} is no name`)
   const index = raw.count++
   const padded = text.slice(0, digits).padStart(16, '0')
   raw.high[index] = Number.parseInt(padded.slice(0, 8), 16)
@@ -64,9 +71,4 @@ function addLine(raw: RawSymbols, { start, end, line }: { start: number; end: nu
   raw.nameStart[index] = nameStart
   raw.nameLength[index] = Math.min(nameEnd - nameStart, MAX_NAME_LENGTH)
   raw.flags[index] = (CODE_TYPES.includes(type) ? CODE : 0) | (type === type.toUpperCase() ? GLOBAL : 0)
-}
-
-/** A part of a file, short and without control characters. */
-function show(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 }

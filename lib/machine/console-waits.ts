@@ -1,4 +1,5 @@
 import { KvmError } from '../errors.js'
+import { printableLines, quote } from '../format.js'
 import { type ConsoleText, type Expected, finder, type Finder } from './console-text.js'
 
 /** What is waited for, and for how long. */
@@ -98,23 +99,23 @@ export class ConsoleWaits {
     const first = this.#waits[0]
     const why =
       first === wait || first === undefined
-        ? `within ${limit} ms the guest did not write ${JSON.stringify(wait.wanted)}`
-        : `${limit} ms passed before ${JSON.stringify(wait.wanted)} had its turn, behind ${JSON.stringify(first.wanted)}`
+        ? `within ${limit} ms the guest did not write ${quote(wait.wanted)}`
+        : `${limit} ms passed before ${quote(wait.wanted)} had its turn, behind ${quote(first.wanted)}`
     return this.#failure('ERR_KVM_EXPECT_TIMEOUT', why, wait)
   }
 
   #guestEnded(wait: Wait): KvmError {
     return this.#failure(
       'ERR_KVM_GUEST_ENDED',
-      `the guest ended before it wrote ${JSON.stringify(wait.wanted)}; how it ended, machine.run() says`,
+      `the guest ended before it wrote ${quote(wait.wanted)}; how it ended, machine.run() says`,
       wait,
     )
   }
 
   #failure(code: 'ERR_KVM_EXPECT_TIMEOUT' | 'ERR_KVM_GUEST_ENDED', why: string, { wanted }: Wait): KvmError {
-    return new KvmError(code, `${why}; the last of its output:\n${this.#text.text.slice(-SHOWN)}`, {
-      operands: { wanted },
-    })
+    const output = this.#text.text.slice(-SHOWN)
+    const shown = printableLines(output.split('\n')).join('\n')
+    return new KvmError(code, `${why}; the last of its output:\n${shown}`, { operands: { wanted, output } })
   }
 }
 

@@ -1,3 +1,5 @@
+import { printable } from '../format.js'
+
 /** Where the guest was when its machine ended. */
 export interface GuestPlace {
   vcpu: number
@@ -24,8 +26,12 @@ export type Outcome =
   /** The time limit passed. */
   | { kind: 'timeout'; at: GuestPlace }
 
-/** One line about an outcome. */
+/** One line about an outcome, that a terminal and a log show and do not obey. */
 export function describeOutcome(outcome: Outcome): string {
+  return printable(describe(outcome))
+}
+
+function describe(outcome: Outcome): string {
   const { at } = outcome
   const where = ` (vCPU ${at.vcpu}${at.rip === undefined ? '' : ` at 0x${at.rip.toString(16)}`})`
   switch (outcome.kind) {

@@ -18,7 +18,7 @@ describe('the last lines', () => {
     ['carriage returns before newlines', 'a\r\nb\r\n', ['a', 'b']],
     ['only the last ones', '1\n2\n3\n4\n5\n', ['3', '4', '5']],
     ['blank ones in between', 'a\n\nb\n\n', ['a', '', 'b']],
-    ['tabs, and other alphabets', 'a\tb ä 界 😀', ['a\tb ä 界 😀']],
+    ['other alphabets', 'ä 界 😀', ['ä 界 😀']],
   ])('%s', (_name, text, lines) => {
     expect(linesOf(text)).toEqual(lines)
   })
@@ -31,7 +31,8 @@ describe('the last lines', () => {
   test.each([
     ['colours and titles', '\x1b[31mred\x1b]0;title\x07', '\\x1b[31mred\\x1b]0;title\\x07'],
     ['NUL, backspace, delete', 'a\0\b\x7f', 'a\\x00\\x08\\x7f'],
-    ['a carriage return that overwrites the line', 'bad\rgood', 'bad\\x0dgood'],
+    ['a carriage return that overwrites the line', 'bad\rgood', 'bad\\rgood'],
+    ['tabs', 'a\tb', 'a\\tb'],
     ['C1 controls', 'a\u009b31m', 'a\\x9b31m'],
     ['text that turns around', 'a\u202eb\u2066c', 'a\\u{202e}b\\u{2066}c'],
     ['line separators', 'a\u2028b', 'a\\u{2028}b'],
@@ -63,7 +64,7 @@ describe('the last lines', () => {
 test('whatever is written, nothing reaches a terminal but text', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 6000 }), { maxLength: 4 }), (pieces) => {
-      for (const line of linesOf(...pieces)) expect(line).not.toMatch(/(?!\t)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+      for (const line of linesOf(...pieces)) expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
     }),
     fuzzRuns(),
   )
