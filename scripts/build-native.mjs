@@ -1,17 +1,20 @@
 // @ts-check
 // Compiles the addon into build/Release, or what changed of it since the last time.
 //   node scripts/build-native.mjs                     part of `npm run build`
-//   node scripts/build-native.mjs --unless-prebuilt   the package's install script
+//   node scripts/build-native.mjs --unless-prebuilt   the package's install script, which does nothing in a checkout: there
+//                                                     may be no compiler yet, and who builds looks for one first
 import { spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { nodedir } from './node-headers.mjs'
+import { groups, installLine, missingPackages } from './system-packages.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const installing = process.argv.includes('--unless-prebuilt')
-if (!(installing && (await isPrebuilt()))) {
+const isCheckout = existsSync('tsconfig.json')
+if (!(installing && (isCheckout || (await isPrebuilt())))) {
   const compiled = compile()
   if (!compiled && installing) console.error(help())
   process.exitCode = compiled ? 0 : 1
@@ -34,9 +37,11 @@ function compile() {
   const args = [...(configure ? ['configure'] : []), 'build', '--loglevel=warn', `--jobs=${availableParallelism()}`]
   if (nodedir) args.push(`--nodedir=${nodedir}`)
 
-  // npm puts a node-gyp on PATH for every script.
+  // npm puts a node-gyp on PATH for every script, and with `-s` a level of messages at which it keeps its errors to itself.
+  const env = { ...process.env, npm_config_loglevel: 'warn' }
   const { stdout, status, error } = spawnSync('node-gyp', args, {
     encoding: 'utf8',
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   if (error) {
@@ -54,13 +59,14 @@ function modified(path) {
 }
 
 function help() {
+  const { ld: _, ...needed } = groups['build'] ?? {}
+  const missing = missingPackages(needed)
+  const advice =
+    missing.length === 0
+      ? 'The reason is above.'
+      : `Install what is missing, then node-kvm again:\n\n  ${installLine(missing)}`
   return `
 node-kvm: there is no prebuilt addon for ${process.platform}-${process.arch}, and compiling it failed.
-Compiling needs a C++20 compiler, make, Python 3 and the kernel headers:
-  Debian, Ubuntu  apt-get install g++ make python3
-  Fedora          dnf install gcc-c++ make python3 kernel-headers
-  Arch            pacman -S base-devel python
-  Alpine          apk add g++ make python3 linux-headers
-Then install node-kvm again. KVM exists on Linux only.
+Compiling needs a C++20 compiler, make, Python 3 and the kernel's headers. ${advice}
 `
 }

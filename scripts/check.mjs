@@ -37,7 +37,7 @@ if (unknown.length > 0) {
   console.error(`no check is called ${unknown.join(', ')}; there are: ${Object.keys(checks).join(', ')}`)
   process.exit(2)
 }
-for (const step of ['sh scripts/debian-packages.sh check', 'npm run -s build']) {
+for (const step of ['node scripts/system-packages.mjs check', 'npm run -s build']) {
   if (spawnSync(step, { cwd: root, shell: true, stdio: 'inherit' }).status !== 0) process.exit(1)
 }
 

@@ -2,7 +2,7 @@
 // The direction of imports, as docs/architecture.md draws it, for dependency-cruiser:
 //   leaves <- {memory, bus} <- {devices, virtio, pci, boot, inspect, snapshot} <- machine <- index <- {cli, examples, tests}
 //   leaves, memory <- kvm <- {machine, index}
-const leaves = '^lib/(?!index)[^/]+[.]ts$'
+const leaves = '^lib/((?!index)[^/]+[.]ts$|host/)'
 const ground = ['^lib/memory/', '^lib/bus/']
 const parts = ['^lib/devices/', '^lib/virtio/', '^lib/pci/', '^lib/boot/', '^lib/inspect/', '^lib/snapshot/']
 
@@ -27,7 +27,9 @@ export default {
     layer('parts-know-no-kvm', parts, [leaves, ...ground, ...parts]),
     layer('machine-composes', '^lib/machine/', [leaves, ...ground, ...parts, '^lib/kvm/', '^lib/machine/']),
     layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
+    // And lib/host, which works where the rest does not.
     layer('cli-uses-the-public-api', '^lib/cli/', [
+      '^lib/host/',
       '^lib/index[.]ts$',
       '^lib/(boot|devices|inspect|machine)/index[.]ts$',
       '^lib/cli/',

@@ -1,6 +1,7 @@
-import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import type { HostCheck, HostReport } from '../index.js'
+import { factsWithoutAddon } from '../host/facts.js'
+import { formatFacts, paint } from '../host/format.js'
+import type { HostFacts, HostReport } from '../index.js'
 
 /** `node-kvm doctor`: what this host's KVM can do, and what to do about what is missing. */
 export function addDoctor(program: Command): void {
@@ -22,30 +23,32 @@ Examples:
   node-kvm doctor --json | jq .limits`,
     )
     .action(async ({ json, device }: { json?: true; device: string }) => {
-      const { probeHost } = await import('../index.js')
-      const report = probeHost({ path: device })
+      const report = await probe(device)
       console.log(json ? JSON.stringify(report, null, 2) : format(report))
       process.exitCode = report.usable ? 0 : 1
     })
 }
 
-function format(report: HostReport): string {
-  const { kernel, architecture, node, limits } = report
-  const width = Math.max(...report.checks.map(({ name }) => name.length))
-  return [
-    `Linux ${kernel} on ${architecture}, Node ${node}`,
-    '',
-    ...report.checks.map((check) => formatCheck(check, width)),
-    '',
-    ...(report.usable ? formatLimits(limits) : []),
-    report.usable ? styleText('green', 'Guests can run here.') : styleText('red', 'Guests cannot run here.'),
-  ].join('\n')
+type Report = HostReport | (HostFacts & { usable: false; limits?: undefined })
+
+/** Where the addon is what is amiss, the rest can be said all the same. */
+async function probe(path: string): Promise<Report> {
+  try {
+    const { probeHost } = await import('../index.js')
+    return probeHost({ path })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_KVM_ADDON')) throw error
+    const addon = { name: 'addon', ok: false, required: true, detail: 'cannot be loaded', fix: error.message }
+    return { ...factsWithoutAddon(path, addon), usable: false }
+  }
 }
 
-function formatCheck({ name, ok, required, detail, fix }: HostCheck, width: number): string {
-  const mark = ok ? styleText('green', '✓') : required ? styleText('red', '✗') : styleText('yellow', '–')
-  const line = `${mark} ${name.padEnd(width)}  ${detail}`
-  return fix === undefined || fix === '' ? line : `${line}\n  ${' '.repeat(width)}  → ${fix}`
+function format(report: Report): string {
+  return [
+    formatFacts(report),
+    ...(report.usable ? formatLimits(report.limits) : []),
+    report.usable ? paint('green', 'Guests can run here.') : paint('red', 'Guests cannot run here.'),
+  ].join('\n')
 }
 
 function formatLimits(limits: HostReport['limits']): string[] {

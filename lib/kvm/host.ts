@@ -1,32 +1,15 @@
-import { arch, release } from 'node:os'
-
 import { KvmError } from '../errors.js'
+import { DEFAULT_DEVICE } from '../host/device.js'
+import { hostFacts, isUsable } from '../host/facts.js'
+import { readText } from '../host/files.js'
+import type { HostCheck, HostFacts } from '../host/types.js'
 import { CAPABILITIES, type CapabilityName } from './capabilities.js'
-import { kvmKind, type KvmKind, readText } from './cpu-virtualization.js'
 import { Kvm } from './kvm.js'
-import { DEFAULT_DEVICE } from './open-failure.js'
-
-/** One thing that a host needs, or had better have. */
-export interface HostCheck {
-  name: string
-  ok: boolean
-  /** Without a required one no guest runs. */
-  required: boolean
-  /** What was found. */
-  detail: string
-  /** What to do, where it is not ok. */
-  fix?: string
-}
 
 /** What this host's KVM can do. */
-export interface HostReport {
+export interface HostReport extends HostFacts {
   /** Whether guests can run here. */
   usable: boolean
-  kind: KvmKind
-  architecture: string
-  kernel: string
-  node: string
-  checks: HostCheck[]
   limits: {
     /** vCPUs that a VM should have at most (KVM_CAP_NR_VCPUS). */
     recommendedVcpus: number
@@ -70,14 +53,9 @@ const OLD_KERNEL = 'this kernel or its KVM module lacks it; a newer kernel may h
 /** Looks at this host and never throws: what is wrong is in the report. */
 export function probeHost(options: { path?: string } = {}): HostReport {
   const path = options.path ?? DEFAULT_DEVICE
-  const kind = kvmKind()
   const report: HostReport = {
     usable: false,
-    kind,
-    architecture: arch(),
-    kernel: release(),
-    node: process.version,
-    checks: [{ name: 'processor', ok: kind !== 'unknown', required: false, detail: processorDetail(kind) }],
+    ...hostFacts(),
     limits: {
       recommendedVcpus: 0,
       maxVcpus: 0,
@@ -96,7 +74,7 @@ export function probeHost(options: { path?: string } = {}): HostReport {
     const [detail = '', ...fix] = error.message.split(': ')
     report.checks.push({ name: path, ok: false, required: true, detail, fix: fix.join(': ') })
   }
-  report.usable = report.checks.every((check) => check.ok || !check.required)
+  report.usable = isUsable(report.checks)
   return report
 }
 
@@ -127,12 +105,6 @@ function createsVm(kvm: Kvm): HostCheck {
     if (!(error instanceof KvmError)) throw error
     return { ...check, ok: false, detail: 'cannot be created', fix: error.message }
   }
-}
-
-function processorDetail(kind: KvmKind): string {
-  const names = { intel: 'Intel VT-x', amd: 'AMD-V', arm64: 'arm64', unknown: 'no virtualization found' }
-  if (kind !== 'pvm') return names[kind]
-  return 'PVM, without VT-x or AMD-V: a guest that does not know PVM is emulated instruction by instruction, slowly'
 }
 
 function openFilesLimit(): number | undefined {

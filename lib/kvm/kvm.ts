@@ -1,10 +1,11 @@
 import { KvmError } from '../errors.js'
+import { DEFAULT_DEVICE } from '../host/device.js'
 import { checkOptions, invalidArgument } from '../validate.js'
 import { binding } from './binding.js'
 import type { CapabilityName } from './capabilities.js'
 import { type CpuidEntry, readCpuid } from './cpuid.js'
 import { Fd } from './fd.js'
-import { DEFAULT_DEVICE, openFailure } from './open-failure.js'
+import { openFailure } from './open-failure.js'
 import { readMsrIndexList } from './msrs.js'
 import { Vm } from './vm.js'
 

@@ -6,7 +6,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { addEntry, findEntry } from './cache.mjs'
 import { LabError } from './errors.mjs'
-import { isOnPath, run } from './tool.mjs'
+import { asRoot, installLine, isOnPath, lineAsRoot, missingPackages } from '../system-packages.mjs'
+import { run } from './tool.mjs'
 
 /**
  * One thing that must be there before a host starts.
@@ -14,53 +15,59 @@ import { isOnPath, run } from './tool.mjs'
  * @property {string} title
  * @property {() => boolean} isDone
  * @property {() => Promise<void>} run
+ * @property {() => string[]} [missing]  the Debian packages that it would install
  */
 
 const APT = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300']
 
-/** apt knows no packages at all before its first update, as in a fresh container. */
-async function updateLists() {
-  const lists = '/var/lib/apt/lists'
-  const isRoot = process.getuid?.() === 0
-  if (isRoot && !(existsSync(lists) && readdirSync(lists).some((name) => name.endsWith('_InRelease'))))
-    await run('apt-get', [...APT, 'update'])
+/** Runs apt-get as root, if this user may; else says what to type. @param {string[]} args @param {string} line */
+async function aptAsRoot(args, line) {
+  const root = asRoot()
+  if (root === undefined) throw new LabError(`This takes root. Type this, and run the command again:\n\n  ${line}\n`)
+  const [program = '', ...rest] = [...root, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...APT, ...args]
+  await run(program, rest)
 }
 
-/** Package lists grow old, and then name files that the archive no longer has. @param {() => Promise<void>} action */
-async function withFreshLists(action) {
-  await updateLists()
+/** @param {string} [line]  for a person to type */
+const updateLists = (line = lineAsRoot('apt-get update')) => aptAsRoot(['update'], line)
+
+/** apt knows no packages at all before its first update, as in a fresh container. */
+function hasLists() {
+  const lists = '/var/lib/apt/lists'
+  return existsSync(lists) && readdirSync(lists).some((name) => name.endsWith('_InRelease'))
+}
+
+/** Package lists grow old, and then name files that the archive no longer has. @param {() => Promise<void>} action @param {string} [line] */
+async function withFreshLists(action, line) {
+  if (!hasLists()) await updateLists(line)
   try {
     await action()
   } catch (error) {
-    if (process.getuid?.() !== 0) throw error
-    await run('apt-get', [...APT, 'update'])
+    if (asRoot() === undefined) throw error
+    await updateLists()
     await action()
   }
 }
 
 /**
  * Programs that must be on the path.
- * @param {Record<string, string>} programs  command -> packages, separated by spaces
+ * @param {import('../system-packages.mjs').Programs} programs
  * @returns {Step}
  */
 export function installedPrograms(programs) {
-  const missing = () => [
-    ...new Set(Object.entries(programs).flatMap(([command, names]) => (isOnPath(command) ? [] : names.split(' ')))),
-  ]
+  const missing = () => missingPackages(programs)
   return {
     title: `Install ${missing().join(', ')}`,
+    missing,
     isDone: () => missing().length === 0,
     async run() {
-      const install = `apt-get install --no-install-recommends ${missing().join(' ')}`
+      const packages = missing()
       if (!isOnPath('apt-get'))
         throw new LabError(
-          `The lab needs these packages of Debian, and there is no apt-get here: ${missing().join(' ')}`,
+          `The lab needs these packages of Debian, and there is no apt-get here: ${packages.join(' ')}`,
         )
-      if (process.getuid?.() !== 0)
-        throw new LabError(`Packages are missing. Install them and run the command again:\n  sudo ${install}`)
-      await withFreshLists(async () => {
-        await run('apt-get', [...APT, 'install', '--no-install-recommends', ...missing()])
-      })
+      const line = installLine(packages)
+      await withFreshLists(() => aptAsRoot(['install', '--no-install-recommends', ...packages], line), line)
     },
   }
 }
@@ -87,7 +94,10 @@ export function unpackedPackage(name) {
       await withFreshLists(async () => {
         const real = await realPackage(name)
         const version = /^Version: (\S+)/m.exec(await run('apt-cache', ['show', '--no-all-versions', real]))?.[1]
-        if (version === undefined) throw new LabError(`apt knows no package ${real}. Run apt-get update as root.`)
+        if (version === undefined)
+          throw new LabError(
+            `apt knows no package ${real}. Bring its lists up to date: ${lineAsRoot('apt-get update')}`,
+          )
         await addEntry(name, version, async (folder) => {
           const download = join(folder, '..')
           await run('apt-get', ['-q', '-o', 'APT::Sandbox::User=root', 'download', `${real}=${version}`], {

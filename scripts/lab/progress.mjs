@@ -1,5 +1,5 @@
 // @ts-check
-// Runs what is not done yet, with a progress display on a terminal and in silence elsewhere.
+// Runs what is not done yet, with a progress display on a terminal, and a line for each step elsewhere.
 
 /** @typedef {import('./packages.mjs').Step} Step */
 
@@ -7,7 +7,11 @@
 export async function prepare(steps) {
   if (steps.every((step) => step.isDone())) return
   if (!process.stderr.isTTY) {
-    for (const step of steps) if (!step.isDone()) await step.run()
+    for (const step of steps) {
+      if (step.isDone()) continue
+      process.stderr.write(`lab: ${step.title}\n`)
+      await step.run()
+    }
     return
   }
   // Loaded only here: the usual start has nothing to show.

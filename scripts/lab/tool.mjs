@@ -2,8 +2,6 @@
 // Runs a program to its end and returns what it printed.
 
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { LabError } from './errors.mjs'
 
@@ -22,17 +20,4 @@ export async function run(program, args, options = {}) {
     const { stderr, message } = /** @type {{ stderr?: string, message: string }} */ (cause)
     throw new LabError(`${program} ${args.join(' ')}\n${stderr || message}`.trimEnd(), { cause })
   }
-}
-
-/** Administrators' programs are not on every user's PATH. @param {string} program */
-export function isOnPath(program) {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }

@@ -16,11 +16,11 @@ const filesIn = (folder: string) =>
     statSync(join(root, folder, path)).isFile(),
   )
 
-/** What the compiler makes of the TypeScript files of a folder. */
+/** What the compiler makes of the files of a folder. */
 const compiled = (folder: string, output: string, endings: string[]) =>
   filesIn(folder)
-    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
-    .flatMap((path) => endings.map((ending) => join(output, path.replace(/\.ts$/, ending))))
+    .filter((path) => /\.[jt]s$/.test(path) && !path.endsWith('.d.ts'))
+    .flatMap((path) => endings.map((ending) => join(output, path.replace(/\.[jt]s$/, ending))))
 
 /** What scripts/bundle.mjs makes of lib/. */
 const isBundled = (path: string) => /^dist\/(?!examples\/).+\.m?js(\.map)?$/.test(path)
@@ -34,7 +34,7 @@ describe('the tarball', () => {
     const guests = filesIn('examples/guests').filter((path) => /^[^/]+\.[cS]$/.test(path))
     const expected = [
       ...['LICENSE', 'README.md', 'package.json', 'binding.gyp'],
-      ...['scripts/build-native.mjs', 'scripts/node-headers.mjs'],
+      ...['scripts/build-native.mjs', 'scripts/node-headers.mjs', 'scripts/system-packages.mjs'],
       ...filesIn('native').map((path) => join('native', path)),
       ...compiled('lib', 'dist', ['.d.ts']),
       ...compiled('examples', 'dist/examples', ['.js', '.js.map', '.d.ts']),
@@ -128,6 +128,6 @@ describe('installed without a compiler', () => {
     const { status, stderr } = user.run('npm', 'rebuild', '--foreground-scripts', 'node-kvm')
     expect(status).not.toBe(0)
     expect(stderr).toContain(`there is no prebuilt addon for linux-${process.arch}`)
-    expect(stderr).toContain('apt-get install g++ make python3')
+    expect(stderr).toContain('g++ make python3')
   })
 })
