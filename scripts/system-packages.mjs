@@ -51,7 +51,8 @@ const MANAGERS = {
   apk: (names) => `apk add ${names}`,
 }
 
-const APT = ['-q', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0']
+/** On a terminal apt-get shows its progress; a log needs what it does, and no progress. */
+const APT = [...(process.stderr.isTTY ? [] : ['-qq']), '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0']
 
 /** Administrators' programs are not on every user's PATH. @param {string} program */
 export function isOnPath(program) {
