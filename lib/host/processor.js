@@ -56,3 +56,12 @@ export function limitationsOf(kind) {
     'Speed: the kernel emulates each instruction of such a guest, in half a microsecond or more. An operating system takes minutes to boot.',
   ]
 }
+
+/** For who looks into the end of a guest, where the host's KVM itself may be the reason: a sentence; undefined elsewhere. */
+export function hostToBlame() {
+  if (kvmKind() !== 'pvm') return undefined
+  return (
+    "This host's KVM (kvm_pvm) emulates each instruction, and cannot do some; `node-kvm doctor` names them. " +
+    'Where that may be the reason, try it in the lab: npm run lab -- COMMAND.'
+  )
+}

@@ -42,6 +42,7 @@ export function formatPostMortem(report: PostMortem): string {
   const others = vcpus.filter(({ id }) => id !== vcpu)
   return [
     report.summary,
+    ...(report.host === undefined ? [] : [report.host]),
     ...last.flatMap((each) => ['', ...formatVcpu(each, true)]),
     ...others.flatMap((each) => ['', ...formatVcpu(each, false)]),
     ...(report.slide === undefined ? [] : ['', `Symbols are moved by ${report.slide}.`]),

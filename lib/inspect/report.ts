@@ -73,6 +73,8 @@ export interface PostMortem {
   outcome?: string
   /** The outcome in a sentence. */
   summary: string
+  /** What this host's KVM may have to do with it, in a sentence; absent where that cannot be the reason. */
+  host?: string
   /** The vCPU with which it ended. */
   vcpu: number
   vcpus: VcpuReport[]

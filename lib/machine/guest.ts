@@ -4,6 +4,7 @@ import type { BootContext } from './boot-source.js'
 import { memoryLayout } from '../boot/memory-layout.js'
 import type { BootResult } from '../boot/types.js'
 import { KvmError } from '../errors.js'
+import { hostToBlame } from '../host/processor.js'
 import { ConsoleTail } from '../inspect/console-tail.js'
 import { LastExits } from '../inspect/last-exits.js'
 import type { Remains, VcpuRemains } from '../inspect/post-mortem.js'
@@ -16,7 +17,7 @@ import { callAll, failure } from './failures.js'
 import { deviceHost } from './host.js'
 import { MmioBus } from './mmio-bus.js'
 import type { CheckedMachineOptions } from './options.js'
-import { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
+import { describeOutcome, mayBeOfTheHost, type GuestPlace, type Outcome } from './outcome.js'
 import { addChipset, type Chipset } from './x86/chipset.js'
 import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
@@ -149,9 +150,11 @@ export class Guest {
   /** What can be said of it now: every vCPU is outside the guest. */
   remains(): Remains {
     const outcome = this.#outcome
+    const host = outcome !== undefined && mayBeOfTheHost(outcome) ? hostToBlame() : undefined
     return {
       ...(outcome === undefined ? {} : { outcome: outcome.kind }),
       summary: outcome === undefined ? 'the run has no outcome' : describeOutcome(outcome),
+      ...(host === undefined ? {} : { host }),
       vcpu: outcome?.at.vcpu ?? 0,
       vcpus: this.vcpus.map(readVcpu),
       memory: this.vm.memory,

@@ -26,6 +26,11 @@ export type Outcome =
   /** The time limit passed. */
   | { kind: 'timeout'; at: GuestPlace }
 
+/** Whether KVM itself may be the reason, where it emulates instructions. */
+export function mayBeOfTheHost({ kind }: Outcome): boolean {
+  return kind === 'triple-fault' || kind === 'kvm-error' || kind === 'timeout'
+}
+
 /** One line about an outcome, that a terminal and a log show and do not obey. */
 export function describeOutcome(outcome: Outcome): string {
   return printable(describe(outcome))

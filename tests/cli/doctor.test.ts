@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { probeHost } from 'node-kvm'
 import { runCli } from './run-cli.js'
 
@@ -10,6 +14,14 @@ describe('on this host', () => {
       expect(stdout).toMatch(new RegExp(`^${ok ? '✓' : '[✗–]'} ${name} `, 'm'))
     expect(stdout).toMatch(/^Limits\n {2}vCPUs of a VM, recommended {2}\d+$/m)
     expect(stdout).toMatch(/^Guests can run here\.$/m)
+  })
+
+  test('doctor says what guests cannot do on its kind of KVM, and where they can', () => {
+    const { kind, cannot } = probeHost()
+    expect(cannot.length > 0).toBe(kind === 'pvm')
+    const { stdout } = runCli('doctor')
+    for (const sentence of cannot) expect(stdout).toContain(`\n  - ${sentence}\n`)
+    expect(stdout.includes('npm run lab -- COMMAND')).toBe(kind === 'pvm')
   })
 
   test('--json prints the report and nothing else', () => {
@@ -34,5 +46,38 @@ describe('without a usable device', () => {
     const { status, stdout } = runCli('doctor', '--json', '--device', '/dev/no-such-device')
     expect(status).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject({ usable: false })
+  })
+})
+
+describe('without the addon', () => {
+  const main = join(process.cwd(), 'dist/cli/main.js')
+
+  test('doctor says so, beside all that it can say without', () => {
+    const env = { ...process.env, NODE_KVM_ADDON: '/no/such/addon.node' }
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'doctor'], { encoding: 'utf8', env })
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+    expect(stdout).toMatch(/^✓ \/dev\/kvm +opens$/m)
+    expect(stdout).toMatch(/^✗ addon +cannot be loaded\n +→ .+$/m)
+    expect(stdout).toMatch(/^Guests cannot run here\.$/m)
+  })
+
+  test("doctor names node's permission model as the reason", () => {
+    const model = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
+    const args = ['--no-warnings', model, '--allow-fs-read=*', main, 'doctor']
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+    expect(stdout).toMatch(/^✗ permission model +keeps addons out\n +→ add --allow-addons/m)
+  })
+
+  test('npm run doctor needs neither a build nor a package', () => {
+    const checkout = mkdtempSync(join(tmpdir(), 'node-kvm-doctor-'))
+    onTestFinished(() => rmSync(checkout, { recursive: true }))
+    for (const path of ['package.json', 'scripts/doctor.mjs', 'lib/host'])
+      cpSync(path, join(checkout, path), { recursive: true })
+    const { status, stdout, stderr } = spawnSync('npm', ['run', '-s', 'doctor'], { cwd: checkout, encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/^✓ \/dev\/kvm +opens$/m)
+    expect(stdout).toMatch(/^– addon +not built yet\n +→ npm start builds it$/m)
+    expect(stdout).toMatch(/^Guests can run here, as far as can be told before the addon is built\./m)
   })
 })

@@ -60,12 +60,21 @@ describe('who called the function that died', () => {
     expect(vcpus[0]?.cpu?.mode).toBe('real mode')
   })
 
+  test('a host whose KVM emulates instructions is named as a possible reason', async () => {
+    const report = await dying(callChain(load64(UNMAPPED)))
+    const blamed =
+      kind === 'pvm' ? (expect.stringMatching(/^This host's KVM \(kvm_pvm\).*npm run lab/) as string) : undefined
+    expect(report.host).toEqual(blamed)
+    expect(formatPostMortem(report).split('\n')[1]).toBe(report.host ?? '')
+  })
+
   test('the exit port: the access is complete', async () => {
     const report = await dying(callChain([...movAl(7), ...outAl(EXIT_PORT)]))
     expect(report).toMatchObject({
       outcome: 'exit',
       summary: expect.stringMatching(/^the guest ended with code 15 /) as string,
     })
+    expect(report).not.toHaveProperty('host')
     expect(current(report)).toMatchObject({ symbol: 'inner+0x8', text: 'pop rbp' })
     expect(report.vcpus[0]?.cpu?.code.map(({ text }) => text).slice(2, 4)).toEqual(['mov al, 0x7', 'out 0xf4, al'])
     expect(callers(report)?.map(([symbol]) => symbol)).toEqual(['inner+0x8', 'middle+0x9', 'outer+0x9', 'start+0xe'])
