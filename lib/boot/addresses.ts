@@ -1,5 +1,5 @@
-// Where the loaders put their own structures: all of it below the EBDA, in memory that every PC has.
-// docs/boot.md has the same table.
+// Where the loaders put their own structures, all of it below the EBDA, in memory that every PC has; above these addresses
+// where the kernel lies there itself. docs/boot.md has the same table.
 
 /** The first KiB belongs to real mode's interrupt table. */
 export const GDT_ADDRESS = 0x1000

@@ -1,4 +1,5 @@
 import { hex } from '../format.js'
+import { FOUR_GIB, PAGE } from './addresses.js'
 import { imageError, type ImageFault } from './image-error.js'
 import { e820Map, type E820Entry } from './memory-layout.js'
 import type { BootMemory, BootResult, EntryState, Placed } from './types.js'
@@ -62,6 +63,21 @@ export class BootPlan {
       throw imageError(fault, `${name}, ${range}, overlaps ${other.name}, ${taken}`, { start, size, other: other.name })
     }
     if (size > 0) this.#parts.push({ name, start, size, content, zeroed })
+  }
+
+  /**
+   * Puts what may lie anywhere below 4 GiB, at `from` where that is free: loaders put the kernel first, and then their own
+   * structures where it is not. Returns the address.
+   */
+  place({ from, align, ...part }: Omit<PutOptions, 'start'> & { from: number; align: number }): number {
+    const size = part.size ?? part.content.length
+    const room = { size, align, below: FOUR_GIB }
+    const start = this.findLowest({ ...room, from }) ?? this.findLowest({ ...room, from: PAGE })
+    if (start === undefined) {
+      throw imageError(part.fault, `the RAM below 4 GiB has no ${hex(size)} free bytes for ${part.name}`, { size })
+    }
+    this.put({ ...part, start })
+    return start
   }
 
   /** The highest free start for a block, or undefined. */

@@ -21,9 +21,8 @@ export function encodeCommandLine(cmdline: unknown, limit: number, fault: ImageF
   return bytes
 }
 
-/** Plans the command line at its fixed address, which it returns. */
+/** Plans the command line where the kernel is not. Returns its address. */
 export function planCommandLine(plan: BootPlan, cmdline: unknown, limit: number, fault: ImageFault): number {
   const content = encodeCommandLine(cmdline, limit, fault)
-  plan.put({ name: 'command line', start: COMMAND_LINE_ADDRESS, content, fault })
-  return COMMAND_LINE_ADDRESS
+  return plan.place({ name: 'command line', from: COMMAND_LINE_ADDRESS, align: 1, content, fault })
 }

@@ -1,6 +1,8 @@
-import { PAGE_TABLES_ADDRESS } from './addresses.js'
-import { FLAT_CODE_32, FLAT_CODE_64, FLAT_DATA, GDT_REGISTER, NO_IDT, NO_LDT, TASK } from './segments.js'
-import type { EntryRegs, EntryState, SegmentState } from './types.js'
+import { GDT_ADDRESS, PAGE, PAGE_TABLES_ADDRESS } from './addresses.js'
+import type { BootPlan } from './boot-plan.js'
+import { identityPageTables, PAGE_TABLES_SIZE } from './page-tables.js'
+import { buildGdt, FLAT_CODE_32, FLAT_CODE_64, FLAT_DATA, NO_IDT, NO_LDT, TASK } from './segments.js'
+import type { EntryRegs, EntrySregs, EntryState, SegmentState } from './types.js'
 
 // Control register bits (Intel SDM vol. 3A, 2.5).
 const CR0_PE = 1n << 0n
@@ -15,32 +17,49 @@ const EFER_LMA = 1n << 10n
 const RFLAGS_RESET = 2n
 
 const DATA = { ds: FLAT_DATA, es: FLAT_DATA, fs: FLAT_DATA, gs: FLAT_DATA, ss: FLAT_DATA }
-const TABLES = { tr: TASK, ldt: NO_LDT, gdt: GDT_REGISTER, idt: NO_IDT }
+const TABLES = { tr: TASK, ldt: NO_LDT, idt: NO_IDT }
 
 const copy = <T>(value: T): T => structuredClone(value)
+const fault = { image: 'guest memory', field: 'low memory' }
 
-/** 64-bit mode on the identity page tables at {@link PAGE_TABLES_ADDRESS}. */
-export function longMode(regs: EntryRegs): EntryState {
-  return {
+/** With these registers: the state in which the guest enters. */
+type Enter = (regs: EntryRegs) => EntryState
+
+/** Plans the GDT for `code`. To be called when the kernel has its place. */
+function planGdt(plan: BootPlan, code: SegmentState): EntrySregs['gdt'] {
+  const content = buildGdt(code)
+  const base = plan.place({ name: 'GDT', from: GDT_ADDRESS, align: 8, content, fault })
+  return { base: BigInt(base), limit: content.length - 1 }
+}
+
+/** Plans what 64-bit mode needs beside the kernel: a GDT, and page tables that map the first 4 GiB one to one. */
+export function planLongMode(plan: BootPlan): Enter {
+  const gdt = planGdt(plan, FLAT_CODE_64)
+  const content = new Uint8Array(PAGE_TABLES_SIZE)
+  const tables = plan.place({ name: 'page tables', from: PAGE_TABLES_ADDRESS, align: PAGE, content, fault })
+  content.set(identityPageTables(tables))
+  return (regs) => ({
     regs: { rflags: RFLAGS_RESET, ...regs },
     sregs: copy({
       cs: FLAT_CODE_64,
       ...DATA,
       ...TABLES,
+      gdt,
       cr0: CR0_PE | CR0_ET | CR0_NE | CR0_PG,
-      cr3: BigInt(PAGE_TABLES_ADDRESS),
+      cr3: BigInt(tables),
       cr4: CR4_PAE,
       efer: EFER_LME | EFER_LMA,
     }),
-  }
+  })
 }
 
-/** 32-bit protected mode, flat, without paging. */
-export function protectedMode(regs: EntryRegs): EntryState {
-  return {
+/** Plans what 32-bit protected mode needs beside the kernel: a GDT. Flat, without paging. */
+export function planProtectedMode(plan: BootPlan): Enter {
+  const gdt = planGdt(plan, FLAT_CODE_32)
+  return (regs) => ({
     regs: { rflags: RFLAGS_RESET, ...regs },
-    sregs: copy({ cs: FLAT_CODE_32, ...DATA, ...TABLES, cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n }),
-  }
+    sregs: copy({ cs: FLAT_CODE_32, ...DATA, ...TABLES, gdt, cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n }),
+  })
 }
 
 /** A real mode segment: Intel's virtual-8086 rules (SDM vol. 3C, 26.3.1.2) want this limit, and the base from the selector. */

@@ -1,14 +1,12 @@
 import { hex } from '../format.js'
 import { checkBytes, checkInteger, checkOneOf, checkOptions } from '../validate.js'
-import { FOUR_GIB, GDT_ADDRESS, PAGE_TABLES_ADDRESS } from './addresses.js'
+import { FOUR_GIB } from './addresses.js'
 import { BootPlan } from './boot-plan.js'
 import { parseElf } from './elf/parse.js'
 import { physicalEntry, planSegments } from './elf/place.js'
-import { longMode, protectedMode, realMode } from './entry-state.js'
+import { planLongMode, planProtectedMode, realMode } from './entry-state.js'
 import { imageError, type ImageFault } from './image-error.js'
 import type { E820Entry } from './memory-layout.js'
-import { identityPageTables } from './page-tables.js'
-import { buildGdt, FLAT_CODE_32, FLAT_CODE_64 } from './segments.js'
 import type { BootMemory, BootResult, EntryState } from './types.js'
 
 /** `real`: 16 bits. `protected`: 32 bits, flat, no paging. `long`: 64 bits, the first 4 GiB mapped one to one. */
@@ -46,9 +44,8 @@ export function loadFlat(memory: BootMemory, options: FlatOptions): BootResult {
     })
   }
   const plan = new BootPlan(memory, options.e820)
-  if (mode !== 'real') planMode(plan, mode)
   plan.put({ name: 'flat binary', start: address, content, fault })
-  return plan.commit(enter(mode, entry))
+  return plan.commit(planEntry(plan, mode, entry))
 }
 
 /** Loads an ELF executable by its physical addresses, and starts it in the mode of its class: 32 or 64 bits. */
@@ -61,23 +58,13 @@ export function loadElf(
   const mode = elf.elfClass === 64 ? 'long' : 'protected'
   const entry = physicalEntry(elf)
   const plan = new BootPlan(memory, options.e820)
-  planMode(plan, mode)
   planSegments(plan, elf)
-  return plan.commit(enter(mode, entry))
+  return plan.commit(planEntry(plan, mode, entry))
 }
 
-function planMode(plan: BootPlan, mode: 'protected' | 'long'): void {
-  const fault = { image: 'guest memory', field: 'low memory' }
-  const code = mode === 'long' ? FLAT_CODE_64 : FLAT_CODE_32
-  plan.put({ name: 'GDT', start: GDT_ADDRESS, content: buildGdt(code), fault })
-  if (mode === 'long') {
-    plan.put({ name: 'page tables', start: PAGE_TABLES_ADDRESS, content: identityPageTables(), fault })
-  }
-}
-
-function enter(mode: StartMode, entry: number): EntryState {
-  if (mode === 'long') return longMode({ rip: BigInt(entry) })
-  if (mode === 'protected') return protectedMode({ rip: BigInt(entry) })
+function planEntry(plan: BootPlan, mode: StartMode, entry: number): EntryState {
+  if (mode === 'long') return planLongMode(plan)({ rip: BigInt(entry) })
+  if (mode === 'protected') return planProtectedMode(plan)({ rip: BigInt(entry) })
   const offset = entry % SEGMENT_SIZE
   return realMode((entry - offset) / 16, offset)
 }

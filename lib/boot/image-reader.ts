@@ -47,6 +47,16 @@ export class ImageReader {
     return Number(value)
   }
 
+  /** A field of the width that the class of an ELF file has, as a number. */
+  word(bits: 32 | 64, field: string, offset: number): number {
+    return bits === 64 ? this.uint64(field, offset) : this.uint32(field, offset)
+  }
+
+  /** The same when it may be anything. */
+  bigWord(bits: 32 | 64, field: string, offset: number): bigint {
+    return bits === 64 ? this.bigUint64(field, offset) : BigInt(this.uint32(field, offset))
+  }
+
   /** A live part of the image. `offset` and `length` come from the image itself, so neither is trusted. */
   slice(field: string, offset: number, length: number): Uint8Array {
     this.#check(field, offset, length)

@@ -19,6 +19,8 @@ export interface LoadKernelOptions {
   kernel: Uint8Array
   /** Default: found out by the image's magic numbers. An ELF image with a PVH entry is started there. */
   format?: KernelFormat | undefined
+  /** For Multiboot kernels only: the first word of the command line. Default: `kernel`. */
+  name?: string | undefined
   cmdline?: string | undefined
   /** To Multiboot kernels, the first module. */
   initrd?: Uint8Array | undefined
@@ -30,7 +32,7 @@ export interface LoadKernelOptions {
 
 /** Loads a kernel of any format that has a header. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything. */
 export function loadKernel(memory: BootMemory, options: LoadKernelOptions): BootResult & { format: KernelFormat } {
-  checkOptions('options', options, ['kernel', 'format', 'cmdline', 'initrd', 'modules', 'e820', 'rsdp'])
+  checkOptions('options', options, ['kernel', 'format', 'name', 'cmdline', 'initrd', 'modules', 'e820', 'rsdp'])
   const kernel = checkBytes('kernel', options.kernel)
   const format = options.format === undefined ? kernelFormat(kernel) : checkOneOf('format', options.format, FORMATS)
   return { format, ...load(memory, format, options) }
@@ -46,11 +48,11 @@ export function kernelFormat(kernel: Uint8Array): KernelFormat {
 }
 
 function load(memory: BootMemory, format: KernelFormat, options: LoadKernelOptions): BootResult {
-  const { kernel, cmdline, initrd, modules, e820, rsdp } = options
+  const { kernel, name, cmdline, initrd, modules, e820, rsdp } = options
   if (format === 'multiboot' || format === 'multiboot2') {
-    const all = [...(initrd === undefined ? [] : [{ bytes: initrd }]), ...(modules ?? [])]
+    const all = [...(initrd === undefined ? [] : [{ bytes: initrd, name: 'initrd' }]), ...(modules ?? [])]
     const loader = format === 'multiboot' ? loadMultiboot : loadMultiboot2
-    return loader(memory, { kernel, cmdline, modules: all, e820 })
+    return loader(memory, { kernel, name, cmdline, modules: all, e820 })
   }
   if (modules !== undefined) throw invalidArgument('modules', modules, `left out: ${format} has none`)
   if (format === 'elf') {

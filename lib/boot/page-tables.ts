@@ -1,4 +1,4 @@
-import { PAGE, PAGE_TABLES_ADDRESS } from './addresses.js'
+import { PAGE } from './addresses.js'
 
 // Page table entries (Intel SDM vol. 3A, 4.5). All of them fit into 32 bits here: the upper half of each is 0.
 const PRESENT = 1 << 0
@@ -13,12 +13,12 @@ const DIRECTORIES = 4
 
 export const PAGE_TABLES_SIZE = (2 + DIRECTORIES) * PAGE
 
-/** 4-level page tables that map the first 4 GiB onto themselves, in pages of 2 MiB. */
-export function identityPageTables(): Uint8Array {
+/** 4-level page tables for `address` that map the first 4 GiB onto themselves, in pages of 2 MiB. */
+export function identityPageTables(address: number): Uint8Array {
   const bytes = new Uint8Array(PAGE_TABLES_SIZE)
   const tables = new DataView(bytes.buffer)
   const [PML4, PDPT, FIRST_DIRECTORY] = [0, 1, 2] as const
-  const table = (index: number) => (PAGE_TABLES_ADDRESS + index * PAGE) | PRESENT | WRITABLE
+  const table = (index: number) => address + index * PAGE + (PRESENT | WRITABLE)
   tables.setUint32(PML4 * PAGE, table(PDPT), true)
   for (let index = 0; index < DIRECTORIES; index++) {
     tables.setUint32(PDPT * PAGE + index * ENTRY_SIZE, table(FIRST_DIRECTORY + index), true)

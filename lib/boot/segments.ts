@@ -1,4 +1,3 @@
-import { GDT_ADDRESS } from './addresses.js'
 import type { SegmentState } from './types.js'
 
 // Descriptor types (Intel SDM vol. 3A, tables 3-1 and 3-2). Intel's VM entry wants the accessed bit, hence these.
@@ -68,5 +67,4 @@ export function buildGdt(code: SegmentState): Uint8Array {
   return new Uint8Array(table.buffer)
 }
 
-export const GDT_REGISTER = { base: BigInt(GDT_ADDRESS), limit: 6 * 8 - 1 }
 export const NO_IDT = { base: 0n, limit: 0 }

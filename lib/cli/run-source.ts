@@ -43,7 +43,7 @@ async function kernelBoot(path: string, options: SourceOptions, command: Command
     return flat({ image: path, ...FLAT })
   }
   const image = await readImage(path, { name: 'kernel' })
-  const format: KernelFormat = options.format === 'auto' ? kernelFormat(image) : options.format
+  const format: KernelFormat = options.format === 'auto' ? formatOf(image) : options.format
   switch (format) {
     case 'elf':
       if (initrd !== undefined || append !== undefined)
@@ -65,6 +65,12 @@ async function kernelBoot(path: string, options: SourceOptions, command: Command
         ...(initrd === undefined ? {} : { initrd }),
       })
   }
+}
+
+/** What has no header of its own starts as Linux does: other ELF images do not notice that boot_params is there, too. */
+function formatOf(image: Uint8Array): KernelFormat {
+  const format = kernelFormat(image)
+  return format === 'elf' ? 'vmlinux' : format
 }
 
 function firmwareLog(output: (bytes: Uint8Array) => void): MachineDevice {

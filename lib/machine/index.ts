@@ -13,6 +13,7 @@ export {
   type KernelSourceOptions,
   linux,
   type LinuxOptions,
+  type ModuleSource,
 } from './boot-source.js'
 export { type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
 export type { Expected } from './console-text.js'

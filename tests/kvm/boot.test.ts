@@ -131,6 +131,36 @@ test('Linux, 64 bits: RSI, the magic of the header in boot_params, the segments'
   expect(outputs((memory) => loadVmlinux(memory, { kernel: vmlinux }))).toEqual(expected)
 })
 
+test('Linux, 32 bits: ESI, the header in boot_params, EBP, EDI and EBX 0, the segments', () => {
+  // or edi, ebp; or ebx, edi; what is left of the three goes out last.
+  const zeros = [0x09, 0xef, 0x09, 0xfb, ...EBX, ...OUT]
+  const code = [...PORT, ...ESI, ...OUT, ...AT_ESI, ...uint32(0x202), ...OUT, ...RELOAD, ...zeros, ...HLT]
+  const kernel = bzImage({ xloadflags: 0 })
+  kernel.set(code, SETUP_SIZE)
+  const expected = [BOOT_INFO, 0x5372_6448, 0]
+  expect(outputs((memory) => loadBzImage(memory, { kernel }))).toEqual(expected)
+  const vmlinux = elf([{ content: Uint8Array.from(code) }], { bits: 32, entry: LOAD })
+  expect(outputs((memory) => loadVmlinux(memory, { kernel: vmlinux }))).toEqual(expected)
+})
+
+test('a Multiboot kernel where the information usually lies reads it elsewhere', () => {
+  // mov esi, [ebx + 16]; mov eax, [esi]: the first word of the command line
+  const code = [...PORT, ...EBX, ...OUT, 0x8b, 0x73, 16, 0x8b, 0x06, ...OUT, ...RELOAD, ...HLT]
+  const kernel = kernelFile(
+    multiboot1Header(0x1_0000, [BOOT_INFO + 0x14, BOOT_INFO, 0, 0x2_0000, BOOT_INFO + 0x100]),
+    code,
+  )
+  expect(outputs((memory) => loadMultiboot(memory, { kernel, name: 'xen' }))).toEqual([0x2_0000, 0x006e_6578])
+})
+
+test.each([
+  ['protected', 0x1000],
+  ['long', 0x2000],
+] as const)('a flat binary in %s mode at 0x%x, where the loader’s tables usually lie', (mode, address) => {
+  const image = Uint8Array.from([...PORT, 0xb8, ...uint32(7), ...OUT, ...RELOAD, ...HLT])
+  expect(outputs((memory) => loadFlat(memory, { image, address, mode }))).toEqual([7])
+})
+
 test('PVH: EBX and the magic of hvm_start_info', () => {
   const code = Uint8Array.from([...PORT, ...EBX, ...OUT, ...AT_EBX, ...OUT, ...RELOAD, ...HLT])
   const kernel = elf([{ content: code }, { type: PT_NOTE, content: note('Xen', PHYS32_ENTRY, uint32(LOAD)), align: 4 }])

@@ -12,15 +12,15 @@ export function planSegments(plan: BootPlan, { segments }: ElfImage, what = 'seg
 }
 
 /**
- * The physical address of the entry: `e_entry` itself when a segment has it, else where the segment that has it as a
- * virtual address lies.
+ * The physical address of the entry. `e_entry` is a virtual address (System V ABI); kernels that map themselves elsewhere
+ * later, as Linux does, have their physical one there.
  */
 export function physicalEntry({ segments, entry }: ElfImage): number {
-  for (const { paddr, memsz } of segments) {
-    if (entry >= BigInt(paddr) && entry < BigInt(paddr + memsz)) return below4GiB(Number(entry))
-  }
   for (const { vaddr, paddr, memsz } of segments) {
     if (entry >= vaddr && entry < vaddr + BigInt(memsz)) return below4GiB(paddr + Number(entry - vaddr))
+  }
+  for (const { paddr, memsz } of segments) {
+    if (entry >= BigInt(paddr) && entry < BigInt(paddr + memsz)) return below4GiB(Number(entry))
   }
   throw imageError(ENTRY_FAULT, `${hex(entry)} lies in no segment`, { entry })
 }

@@ -1,40 +1,41 @@
 import { hex } from '../../format.js'
 import { FOUR_GIB } from '../addresses.js'
 import { BootPlan } from '../boot-plan.js'
-import { planCommandLine } from '../command-line.js'
 import { imageError } from '../image-error.js'
-import { planInitrd } from '../initrd.js'
 import type { BootMemory, BootResult } from '../types.js'
-import { BOOT_PARAMS_SIZE, buildBootParams } from './boot-params.js'
-import { enterLinux, planEnvironment } from './environment.js'
 import { checkKernelOptions, type KernelOptions } from './options.js'
 import {
+  CODE32_START,
   COMMAND_LINE_FAULT,
   ENTRY_64,
   INITRD_FAULT,
   LOAD_FAULT,
   parseSetupHeader,
+  SETUP_SECTS,
   type SetupHeader,
 } from './setup-header.js'
+import { startLinux } from './start.js'
 
 /**
- * Loads a bzImage by the 64-bit Linux boot protocol (Linux, Documentation/arch/x86/boot.rst): the kernel unpacks
- * itself. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
+ * Loads a bzImage by the 64-bit Linux boot protocol, or by the 32-bit one where it has no 64-bit entry (Linux,
+ * Documentation/arch/x86/boot.rst): the kernel unpacks itself. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
  */
 export function loadBzImage(memory: BootMemory, options: KernelOptions): BootResult {
-  const { kernel, initrd, cmdline, e820, rsdp } = checkKernelOptions(options)
-  const header = parseSetupHeader(kernel)
-  const plan = new BootPlan(memory, e820)
-
-  // The content of boot_params depends on where the rest lies; its place does not.
-  const bootParams = new Uint8Array(BOOT_PARAMS_SIZE)
-  planEnvironment(plan, bootParams)
-  const commandLine = planCommandLine(plan, cmdline, header.cmdlineSize, COMMAND_LINE_FAULT)
+  const checked = checkKernelOptions(options)
+  const header = parseSetupHeader(checked.kernel)
+  const { bits, cmdlineSize, initrdAddrMax } = header
+  const plan = new BootPlan(memory, checked.e820)
   const start = loadAddress(plan, header)
   plan.put({ name: 'kernel', start, content: header.kernel, size: header.initSize, fault: LOAD_FAULT })
-  const ramdisk = planInitrd(plan, initrd, header.initrdAddrMax, INITRD_FAULT)
-  bootParams.set(buildBootParams({ header: header.bytes, commandLine, initrd: ramdisk, e820: plan.e820, rsdp }))
-  return plan.commit(enterLinux(start + ENTRY_64))
+  return startLinux(plan, checked, {
+    bits,
+    entry: bits === 64 ? start + ENTRY_64 : start,
+    header: relocated(header.bytes, start),
+    cmdlineSize,
+    cmdlineFault: COMMAND_LINE_FAULT,
+    initrdAddrMax,
+    initrdFault: INITRD_FAULT,
+  })
 }
 
 /**
@@ -43,9 +44,16 @@ export function loadBzImage(memory: BootMemory, options: KernelOptions): BootRes
  */
 function loadAddress(plan: BootPlan, header: SetupHeader): number {
   const { initSize: size, kernelAlignment: align, prefAddress: from, relocatable } = header
-  const below = Math.min(FOUR_GIB, relocatable ? FOUR_GIB : from + size)
-  const start = plan.findLowest({ size, align, from, below })
+  const preferred = plan.findLowest({ size, align: 1, from, below: Math.min(FOUR_GIB, from + size) })
+  const start = preferred ?? (relocatable ? plan.findLowest({ size, align, from, below: FOUR_GIB }) : undefined)
   if (start !== undefined) return start
   const problem = `the kernel needs ${hex(size)} bytes of RAM from ${hex(from)} on`
   throw imageError(LOAD_FAULT, `${problem}: too little memory`, { initSize: size, prefAddress: from })
+}
+
+/** The header as its kernel is to find it at `start`. */
+function relocated(header: Uint8Array, start: number): Uint8Array {
+  const bytes = Uint8Array.from(header)
+  new DataView(bytes.buffer).setUint32(CODE32_START - SETUP_SECTS, start, true)
+  return bytes
 }

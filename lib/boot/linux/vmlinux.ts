@@ -1,12 +1,7 @@
 import { BootPlan } from '../boot-plan.js'
-import { planCommandLine } from '../command-line.js'
 import { parseElf } from '../elf/parse.js'
 import { physicalEntry, planSegments } from '../elf/place.js'
-import { imageError } from '../image-error.js'
-import { planInitrd } from '../initrd.js'
 import type { BootMemory, BootResult } from '../types.js'
-import { BOOT_PARAMS_SIZE, buildBootParams } from './boot-params.js'
-import { enterLinux, planEnvironment } from './environment.js'
 import { checkKernelOptions, type KernelOptions } from './options.js'
 import {
   BOOT_FLAG,
@@ -22,6 +17,7 @@ import {
   SETUP_SECTS,
   VERSION,
 } from './setup-header.js'
+import { startLinux } from './start.js'
 
 /** COMMAND_LINE_SIZE of x86, less the NUL: a vmlinux says nothing about it. */
 export const COMMAND_LINE_MAX = 2047
@@ -34,23 +30,24 @@ export const INITRD_FAULT = { image: 'initrd', field: 'size' } as const
 export const COMMAND_LINE_FAULT = { image: 'command line', field: 'length' } as const
 
 /**
- * Loads an unpacked kernel, an ELF vmlinux, by the 64-bit Linux boot protocol. It saves the guest the time to unpack.
- * Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
+ * Loads an unpacked kernel, an ELF vmlinux, by the Linux boot protocol of its class: 64 or 32 bits. It saves the guest the
+ * time to unpack. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
  */
 export function loadVmlinux(memory: BootMemory, options: KernelOptions): BootResult {
-  const { kernel, initrd, cmdline, e820, rsdp } = checkKernelOptions(options)
-  const elf = parseElf(kernel)
-  if (elf.elfClass !== 64) throw imageError({ image: 'ELF', field: 'EI_CLASS', offset: 4 }, 'a 32-bit kernel')
+  const checked = checkKernelOptions(options)
+  const elf = parseElf(checked.kernel)
   const entry = physicalEntry(elf)
-  const plan = new BootPlan(memory, e820)
-
-  const bootParams = new Uint8Array(BOOT_PARAMS_SIZE)
-  planEnvironment(plan, bootParams)
-  const commandLine = planCommandLine(plan, cmdline, COMMAND_LINE_MAX, COMMAND_LINE_FAULT)
+  const plan = new BootPlan(memory, checked.e820)
   planSegments(plan, elf, 'kernel segment')
-  const ramdisk = planInitrd(plan, initrd, INITRD_LAST, INITRD_FAULT)
-  bootParams.set(buildBootParams({ header: setupHeader(), commandLine, initrd: ramdisk, e820: plan.e820, rsdp }))
-  return plan.commit(enterLinux(entry))
+  return startLinux(plan, checked, {
+    bits: elf.elfClass,
+    entry,
+    header: setupHeader(),
+    cmdlineSize: COMMAND_LINE_MAX,
+    cmdlineFault: COMMAND_LINE_FAULT,
+    initrdAddrMax: INITRD_LAST,
+    initrdFault: INITRD_FAULT,
+  })
 }
 
 /** The header that the image would have had in front, with what an unpacked kernel still reads of it. */

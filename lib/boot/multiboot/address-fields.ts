@@ -9,6 +9,9 @@ export interface AddressFields {
   fieldsOffset: number
 }
 
+/** load_addr (Multiboot 2.0, 3.1.5). Version 1 does not know it; there it could only be an error. */
+const FROM_FILE_START = 0xffff_ffff
+
 /** Plans the file as its header says (Multiboot 0.6.96, 3.1.3; Multiboot 2.0, 3.1.5). Returns the range of addresses. */
 export function planByAddressFields(
   plan: BootPlan,
@@ -26,23 +29,26 @@ export function planByAddressFields(
   const refuse = ({ name, offset, value }: typeof header, problem: string) =>
     reader.fault(name, offset, `${hex(value)} ${problem}`)
 
-  const from = headerOffset - (header.value - load.value)
-  if (load.value > header.value) throw refuse(load, `lies above header_addr, ${hex(header.value)}`)
+  // -1 means from the file's beginning, and so that much below the header.
+  const start = load.value === FROM_FILE_START ? header.value - headerOffset : load.value
+  if (start < 0) throw refuse(header, `lies less than ${hex(headerOffset)} bytes above 0`)
+  if (start > header.value) throw refuse(load, `lies above header_addr, ${hex(header.value)}`)
+  const from = headerOffset - (header.value - start)
   if (from < 0) throw refuse(load, `lies ${hex(-from)} bytes before the file's start`)
   // 0 means up to the file's end, and no bss.
-  const length = loadEnd.value === 0 ? reader.length - from : loadEnd.value - load.value
-  if (length <= 0) throw refuse(loadEnd, `leaves nothing to load from ${hex(load.value)} on`)
+  const length = loadEnd.value === 0 ? reader.length - from : loadEnd.value - start
+  if (length <= 0) throw refuse(loadEnd, `leaves nothing to load from ${hex(start)} on`)
   if (from + length > reader.length)
     throw refuse(loadEnd, `needs ${hex(from + length)} bytes of a file of ${hex(reader.length)}`)
-  const end = bssEnd.value === 0 ? load.value + length : bssEnd.value
-  if (end < load.value + length) throw refuse(bssEnd, `lies below the end of what is loaded`)
+  const end = bssEnd.value === 0 ? start + length : bssEnd.value
+  if (end < start + length) throw refuse(bssEnd, `lies below the end of what is loaded`)
   plan.put({
     name: 'kernel',
-    start: load.value,
+    start,
     content: reader.slice('load_addr', from, length),
-    size: end - load.value,
+    size: end - start,
     zeroed: true,
     fault: { image: reader.image, field: 'load_addr', offset: load.offset },
   })
-  return { start: load.value, end }
+  return { start, end }
 }

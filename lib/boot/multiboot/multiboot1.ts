@@ -1,13 +1,11 @@
 import { hex } from '../../format.js'
-import { BOOT_INFO_ADDRESS, GDT_ADDRESS } from '../addresses.js'
 import { BootPlan } from '../boot-plan.js'
 import { findMultiboot1Header } from '../detect-format.js'
 import { parseElf } from '../elf/parse.js'
 import { physicalEntry, planSegments } from '../elf/place.js'
-import { protectedMode } from '../entry-state.js'
+import { planProtectedMode } from '../entry-state.js'
 import { ImageReader } from '../image-reader.js'
 import { E820_NUMBERS, type E820Entry } from '../memory-layout.js'
-import { buildGdt, FLAT_CODE_32 } from '../segments.js'
 import type { BootMemory, BootResult } from '../types.js'
 import { planByAddressFields } from './address-fields.js'
 import {
@@ -24,7 +22,8 @@ import {
 const FLAGS = 4
 const ADDRESS_FIELDS = 12
 const ENTRY_ADDR = 28
-// Bits 0 to 15 are demands: a loader that does not know one must refuse.
+// Bits 0 to 15 are demands: a loader that does not know one must refuse. The video mode is no demand: its fields "specify the
+// preferred graphics mode" (3.1.4), and the information says that there is none.
 const PAGE_ALIGN_MODULES = 1 << 0
 const MEMORY_INFO = 1 << 1
 const VIDEO_MODE = 1 << 2
@@ -50,14 +49,10 @@ export function loadMultiboot(memory: BootMemory, options: MultibootOptions): Bo
   const header = findMultiboot1Header(new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength))
   if (header === undefined) throw reader.fault('magic', 0, 'no header with a right checksum in the first 8192 bytes')
   const flags = reader.uint32('flags', header + FLAGS)
-  if ((flags & VIDEO_MODE) !== 0)
-    throw reader.fault('flags', header + FLAGS, 'it wants a video mode; there is no display')
-  const unknown = flags & DEMANDS & ~(PAGE_ALIGN_MODULES | MEMORY_INFO)
+  const unknown = flags & DEMANDS & ~(PAGE_ALIGN_MODULES | MEMORY_INFO | VIDEO_MODE)
   if (unknown !== 0) throw reader.fault('flags', header + FLAGS, `it wants unknown features, ${hex(unknown)}`)
 
   const plan = new BootPlan(memory, e820)
-  const fault = { image: 'guest memory', field: 'low memory' }
-  plan.put({ name: 'GDT', start: GDT_ADDRESS, content: buildGdt(FLAT_CODE_32), fault })
   let entry: number
   if ((flags & HAS_ADDRESS_FIELDS) === 0) {
     const elf = parseElf(kernel)
@@ -70,13 +65,19 @@ export function loadMultiboot(memory: BootMemory, options: MultibootOptions): Bo
       throw reader.fault('entry_addr', header + ENTRY_ADDR, `${hex(entry)} lies outside the kernel`)
     }
   }
+  const enter = planProtectedMode(plan)
   const placed = planModules(plan, modules)
-  planInfo(plan, buildInfo(cmdline, placed, plan.e820))
-  return plan.commit(protectedMode({ rip: BigInt(entry), rax: BOOTLOADER_MAGIC, rbx: BigInt(BOOT_INFO_ADDRESS) }))
+  const info = planInfo(plan, (address) => buildInfo(address, cmdline, placed, plan.e820))
+  return plan.commit(enter({ rip: BigInt(entry), rax: BOOTLOADER_MAGIC, rbx: BigInt(info) }))
 }
 
 /** The structure, then the module list, the memory map, and the strings. */
-function buildInfo(cmdline: Uint8Array, modules: readonly PlacedModule[], e820: readonly E820Entry[]): Uint8Array {
+function buildInfo(
+  address: number,
+  cmdline: Uint8Array,
+  modules: readonly PlacedModule[],
+  e820: readonly E820Entry[],
+): Uint8Array {
   const modulesAt = INFO_SIZE
   const mapAt = modulesAt + modules.length * MODULE_SIZE
   const stringsAt = mapAt + e820.length * MAP_ENTRY_SIZE
@@ -88,7 +89,7 @@ function buildInfo(cmdline: Uint8Array, modules: readonly PlacedModule[], e820: 
   const addString = (string: Uint8Array): number => {
     bytes.set(string, next)
     next += string.length
-    return BOOT_INFO_ADDRESS + next - string.length
+    return address + next - string.length
   }
 
   const { lower, upper } = memorySizes(e820)
@@ -98,9 +99,9 @@ function buildInfo(cmdline: Uint8Array, modules: readonly PlacedModule[], e820: 
   word(64, addString(LOADER_NAME))
   word(16, addString(cmdline))
   word(20, modules.length)
-  word(24, BOOT_INFO_ADDRESS + modulesAt)
+  word(24, address + modulesAt)
   word(44, e820.length * MAP_ENTRY_SIZE)
-  word(48, BOOT_INFO_ADDRESS + mapAt)
+  word(48, address + mapAt)
   for (const [index, { start, end, cmdline: string }] of modules.entries()) {
     const at = modulesAt + index * MODULE_SIZE
     word(at, start)

@@ -25,8 +25,9 @@ const TAG = {
   efiEntry64: 9,
   relocatable: 10,
 } as const
-/** Met by every load, or meant for an EFI loader. */
+/** Met by every load, meant for an EFI loader, or a preference, as the graphics mode is (3.1.10). */
 const HARMLESS: readonly number[] = [
+  TAG.framebuffer,
   TAG.moduleAlign,
   TAG.efiBootServices,
   TAG.efiEntry32,
@@ -37,7 +38,8 @@ const CONSOLE_REQUIRED = 1 << 0
 
 /** Types of the information that the kernel gets (3.4). */
 export const INFO = { end: 0, cmdline: 1, loaderName: 2, module: 3, memory: 4, memoryMap: 6 } as const
-const OFFERED: readonly number[] = Object.values(INFO)
+/** The load base address, the last type that the specification knows. */
+const LAST_INFO = 21
 
 export interface Multiboot2Header {
   offset: number
@@ -98,15 +100,12 @@ function refuseDemand(reader: ImageReader, { type, at, size }: Tag): void {
   if (type === TAG.informationRequest) {
     for (let request = content; request + 4 <= at + size; request += 4) {
       const wanted = reader.uint32('mbi_tag_types', request)
-      if (!OFFERED.includes(wanted)) {
-        throw reader.fault('mbi_tag_types', request, `it wants information of type ${wanted}, which there is not`)
-      }
+      // What is known must be given "if it is available" (3.1.4): most of the other types are a firmware's.
+      if (wanted > LAST_INFO) throw reader.fault('mbi_tag_types', request, `${wanted} is no type of information`)
     }
   } else if (type === TAG.consoleFlags) {
     const flags = size >= TAG_CONTENT + 4 ? reader.uint32('console_flags', content) : 0
     if ((flags & CONSOLE_REQUIRED) !== 0) throw reader.fault('console_flags', content, 'it wants a text console')
-  } else if (type === TAG.framebuffer) {
-    throw reader.fault('tag type', at, 'it wants a framebuffer; there is no display')
   } else {
     throw reader.fault('tag type', at, `it wants an unknown feature, ${type}`)
   }

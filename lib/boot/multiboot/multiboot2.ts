@@ -1,12 +1,11 @@
 import { hex } from '../../format.js'
-import { BOOT_INFO_ADDRESS, FOUR_GIB, GDT_ADDRESS } from '../addresses.js'
+import { FOUR_GIB } from '../addresses.js'
 import { BootPlan } from '../boot-plan.js'
 import { parseElf } from '../elf/parse.js'
 import { physicalEntry, planSegments } from '../elf/place.js'
-import { protectedMode } from '../entry-state.js'
+import { planProtectedMode } from '../entry-state.js'
 import { ImageReader } from '../image-reader.js'
 import { E820_NUMBERS, type E820Entry } from '../memory-layout.js'
-import { buildGdt, FLAT_CODE_32 } from '../segments.js'
 import type { BootMemory, BootResult } from '../types.js'
 import { planByAddressFields } from './address-fields.js'
 import {
@@ -31,12 +30,11 @@ export function loadMultiboot2(memory: BootMemory, options: MultibootOptions): B
   const reader = new ImageReader('Multiboot 2', kernel)
   const header = parseMultiboot2Header(reader)
   const plan = new BootPlan(memory, e820)
-  const fault = { image: 'guest memory', field: 'low memory' }
-  plan.put({ name: 'GDT', start: GDT_ADDRESS, content: buildGdt(FLAT_CODE_32), fault })
   const entry = planKernel(plan, reader, header)
+  const enter = planProtectedMode(plan)
   const placed = planModules(plan, modules)
-  planInfo(plan, buildInfo(cmdline, placed, plan.e820))
-  return plan.commit(protectedMode({ rip: BigInt(entry), rax: BOOTLOADER_MAGIC, rbx: BigInt(BOOT_INFO_ADDRESS) }))
+  const info = planInfo(plan, () => buildInfo(cmdline, placed, plan.e820))
+  return plan.commit(enter({ rip: BigInt(entry), rax: BOOTLOADER_MAGIC, rbx: BigInt(info) }))
 }
 
 /** Returns the entry: the header's own, else the ELF file's. */

@@ -4,7 +4,7 @@ import { hex } from '../../format.js'
 import { checkBytes, checkInteger, checkOptions } from '../../validate.js'
 import { detectFormat } from '../detect-format.js'
 import { ImageReader } from '../image-reader.js'
-import { PAYLOAD_FAULT, parseSetupHeader } from '../linux/setup-header.js'
+import { PAYLOAD_FAULT, payloadOf } from '../linux/setup-header.js'
 import { imageError } from '../image-error.js'
 import { LZ4_LEGACY_MAGIC, unpackLz4 } from './lz4.js'
 
@@ -46,8 +46,7 @@ export async function unpackKernel(image: Uint8Array, options: UnpackOptions = {
   checkOptions('options', options, ['maxSize'])
   const maxSize = checkInteger('maxSize', options.maxSize ?? DEFAULT_MAX_SIZE, 1, 2 ** 32)
   if (detectFormat(image) === 'elf') return image
-  const { kernel, payload } = parseSetupHeader(image)
-  const packed = new ImageReader('kernel payload', kernel.subarray(payload.offset, payload.offset + payload.length))
+  const packed = new ImageReader('kernel payload', payloadOf(image))
   if (packed.length <= TRAILER_SIZE) throw imageError(PAYLOAD_FAULT, `${packed.length} bytes are no payload`)
   const size = packed.uint32('unpacked size', packed.length - TRAILER_SIZE)
 

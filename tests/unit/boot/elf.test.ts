@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { hasPvhEntry, loadElf, loadPvh, loadVmlinux, memoryLayout } from '../../../lib/boot/index.js'
 import { expectRefusal } from '../../thrown.js'
-import { elf, type Field, note, PHYS32_ENTRY, PT_NOTE, type Segment, uint32, vmlinux } from './images.js'
+import { elf, type Field, note, PHYS32_ENTRY, PT_NOTE, type Segment, setField, uint32, vmlinux } from './images.js'
 import { expectImageError } from './refusal.js'
 import { GIB, MIB, ram, SparseMemory } from './sparse-memory.js'
 
@@ -63,17 +63,101 @@ describe.each([32, 64])('ELF, %i bits', (bits) => {
       expectImageError(overlapping(paddr), 'p_paddr', phdr + (is64 ? 56 : 32) + paddrAt, field)
     }
     expect(overlapping(0x10_0004)(ram(16 * MIB)).placed.at(-1)?.start).toBe(0x10_0004)
-    expectImageError(
-      load([{ content: code }, { content: code, paddr: 0x1000 }]),
-      'p_paddr',
-      phdr + (is64 ? 56 : 32) + paddrAt,
-      /GDT/,
-    )
     const last = 16 * MIB
     expectImageError(load([{ content: code, paddr: last - 3 }]), 'e_entry', 24)
     expectImageError(load([{ content: code, paddr: last - 3 }], last - 3), 'p_paddr', phdr + paddrAt, /RAM/, ram(last))
     expect(load([{ content: code, paddr: last - 4 }], last - 4)(ram(last)).entry.regs.rip).toBe(BigInt(last - 4))
     expectImageError(load([{ content: code, memsz: 0xffff_ffff }]), 'p_paddr', phdr + paddrAt, /RAM/)
+  })
+
+  test('the loader’s own structures go where the segments are not', () => {
+    const low = [{ content: code }, { paddr: 0x500, memsz: 0x9_0000 }]
+    const { placed, entry } = load(low)(ram(16 * MIB))
+    expect(placed.map(({ name, start }) => [name, start])).toEqual([
+      ['segment 1', 0x500],
+      ['GDT', 0x9_0500],
+      ...(is64 ? [['page tables', 0x9_1000]] : []),
+      ['segment 0', 0x10_0000],
+    ])
+    expect(entry.sregs.gdt.base).toBe(0x9_0500n)
+    if (is64) expect(entry.sregs.cr3).toBe(0x9_1000n)
+    // With all of low memory taken, above it.
+    expect(load([{ content: code, paddr: 0, memsz: 0x9_fc00 }], 0)(ram(16 * MIB)).entry.sregs.gdt.base).toBe(0x10_0000n)
+  })
+
+  test('segments with nothing in the file may say that it lies anywhere', () => {
+    const past = { offset: 0xffff_0000, content: new Uint8Array() }
+    const empty = [
+      { ...past, paddr: 0x10_1000, memsz: 0x10 },
+      { ...past, memsz: 0 },
+      { ...past, type: PT_NOTE },
+    ]
+    const { placed } = load([{ content: code }, ...empty])(ram(16 * MIB))
+    expect(placed.at(-1)).toEqual({ name: 'segment 1', start: 0x10_1000, size: 0x10 })
+  })
+
+  test('segments in any order, of any alignment, without section headers', () => {
+    for (const align of [0, 1, 3, 0x20_0000]) {
+      const segments = [
+        { content: code, paddr: 0x10_2000, align },
+        { content: code, align },
+      ]
+      expect(
+        load(segments)(ram(16 * MIB))
+          .placed.map(({ name }) => name)
+          .slice(-2),
+      ).toEqual(['segment 1', 'segment 0'])
+    }
+  })
+
+  test('physical addresses that are all 0 are none: the virtual ones count', () => {
+    const segments = [
+      { content: code, paddr: 0, vaddr: 0x10_0000 },
+      { content: code, paddr: 0, vaddr: 0x10_1000 },
+    ]
+    expect(
+      load(segments)(ram(16 * MIB))
+        .placed.slice(-2)
+        .map(({ start }) => start),
+    ).toEqual([0x10_0000, 0x10_1000])
+  })
+
+  test('the entry is a virtual address first', () => {
+    const segments = [
+      { content: code, paddr: 0x20_0000, vaddr: 0x10_0000 },
+      { content: code, paddr: 0x10_0000, vaddr: 0x80_0000 },
+    ]
+    expect(load(segments, 0x10_0001)(ram(16 * MIB)).entry.regs.rip).toBe(0x20_0001n)
+  })
+
+  test('program headers with room between them', () => {
+    const image = build([{ content: code }, { content: code, paddr: 0x10_1000 }])
+    const entrySize = is64 ? 56 : 32
+    const spaced = new Uint8Array(image.length + 16)
+    spaced.set(image.subarray(0, phdr + entrySize))
+    spaced.set(image.subarray(phdr + entrySize, phdr + 2 * entrySize), phdr + entrySize + 8)
+    spaced[is64 ? 54 : 42] = entrySize + 8
+    expect(loadElf(ram(16 * MIB), { image: spaced }).placed.at(-1)?.start).toBe(0x10_1000)
+  })
+
+  test('more program headers than e_phnum can say: section 0 has their number', () => {
+    const image = build([{ content: code }], undefined, [[phnumAt, 2, 0xffff]])
+    const sectionSize = is64 ? 64 : 40
+    const withSection = new Uint8Array(image.length + sectionSize)
+    withSection.set(image)
+    setField(withSection, [is64 ? 40 : 32, is64 ? 8 : 4, image.length])
+    setField(withSection, [image.length + (is64 ? 44 : 28), 4, 1])
+    expect(loadElf(ram(16 * MIB), { image: withSection }).placed.at(-1)?.start).toBe(0x10_0000)
+    setField(withSection, [image.length + (is64 ? 44 : 28), 4, 0xffff_ffff])
+    expectImageError((memory) => loadElf(memory, { image: withSection }), 'e_phoff', phdr)
+  })
+
+  test('headers of other kinds do not count towards the limit of segments', () => {
+    const others = Array.from({ length: 200 }, () => ({ type: 0x6000_0000 }))
+    expect(load([...others, { content: code }])(ram(16 * MIB)).placed.at(-1)?.name).toBe('segment 200')
+    const many = Array.from({ length: 129 }, (_, index) => ({ content: code, paddr: 0x10_0000 + 16 * index }))
+    expect(load(many.slice(1), 0x10_0010)(ram(16 * MIB)).placed.length).toBeGreaterThan(128)
+    expectImageError(load(many), 'e_phnum', phnumAt, /more than 128/)
   })
 
   test('headers that lie', () => {
@@ -90,7 +174,8 @@ describe.each([32, 64])('ELF, %i bits', (bits) => {
       ['e_version', 20, [20, 4, 2]],
       ['e_phentsize', is64 ? 54 : 42, [is64 ? 54 : 42, 2, 0]],
       ['e_phnum', phnumAt, [phnumAt, 2, 0]],
-      ['e_phnum', phnumAt, [phnumAt, 2, 129]],
+      ['e_phoff', phdr, [phnumAt, 2, 129]],
+      // There is no section 0 that would have the number.
       ['e_phnum', phnumAt, [phnumAt, 2, 0xffff]],
       ['e_phoff', phdr, [is64 ? 32 : 28, 4, 0xffff_fff0]],
       ['p_filesz', phdr + fileszAt, [phdr + fileszAt, 4, 5]],
@@ -99,7 +184,7 @@ describe.each([32, 64])('ELF, %i bits', (bits) => {
     ]
     for (const [field, offset, change] of cases) {
       // e_phoff is blamed at the offset that it names.
-      const at = field === 'e_phoff' ? 0xffff_fff0 : offset
+      const at = field === 'e_phoff' && change[0] !== phnumAt ? 0xffff_fff0 : offset
       expectImageError(load(segment, undefined, [change]), field, at)
     }
   })
@@ -119,7 +204,7 @@ test('64-bit fields past 2^53, and sums that would overflow', () => {
   expectImageError(load({ offset: 2n ** 64n - 1n }), 'p_offset', offsetAt)
   expectImageError(load({ offset: 2n ** 53n - 1n }), 'p_offset', offsetAt)
   expectImageError(load({ paddr: 2n ** 64n - 2n }), 'p_paddr', paddrAt)
-  expectImageError(load({ paddr: 2n ** 53n - 1n, vaddr: 0x10_0000 }), 'e_entry', 24)
+  expectImageError(load({ paddr: 2n ** 53n - 1n, vaddr: 0x10_0000 }), 'e_entry', 24, /above 4 GiB/)
   expectImageError(load({ filesz: 2n ** 63n, memsz: 2n ** 63n }), 'p_filesz', fileszAt)
   expectImageError(load({ memsz: 2n ** 64n - 1n }), 'p_memsz', memszAt)
   expectImageError(load({ memsz: 2n ** 53n - 1n }), 'p_paddr', paddrAt)
@@ -144,9 +229,14 @@ describe('vmlinux by the 64-bit Linux protocol', () => {
     expect(memory.uint64(0x1_0070)).toBe(0xe_0000n)
   })
 
-  test('a 32-bit kernel, and a command line past 2047 bytes, are refused', () => {
-    const small = elf([{ content: code }], { bits: 32 })
-    expectImageError((memory) => loadVmlinux(memory, { kernel: small }), 'EI_CLASS', 4)
+  test('a 32-bit kernel starts by the 32-bit protocol', () => {
+    const kernel = elf([{ content: code, vaddr: 0xc010_0000 }], { bits: 32 })
+    const { entry } = loadVmlinux(ram(16 * MIB), { kernel })
+    expect(entry.regs).toEqual({ rip: 0x10_0000n, rsi: 0x1_0000n, rbp: 0n, rdi: 0n, rbx: 0n, rflags: 2n })
+    expect(entry.sregs).toMatchObject({ cr0: 0x11n, efer: 0n, cs: { db: 1, l: 0 } })
+  })
+
+  test('a command line past 2047 bytes is refused', () => {
     const long = { kernel: vmlinux(), cmdline: 'x'.repeat(2048) }
     expectImageError((memory) => loadVmlinux(memory, long), 'length', undefined, /2047/)
   })
@@ -191,28 +281,47 @@ describe('vmlinux by PVH', () => {
     expect(loadPvh(ram(64 * MIB), { kernel: vmlinux({ entryNote }) }).entry.regs.rip).toBe(0x100_0020n)
   })
 
-  test('no note, an entry outside, an entry of three bytes, notes that end too early', () => {
-    const load = (entryNote: Uint8Array) => (memory: SparseMemory) =>
-      loadPvh(memory, { kernel: vmlinux({ entryNote }) })
-    expect(hasPvhEntry(vmlinux())).toBe(true)
-    expect(hasPvhEntry(vmlinux({ entryNote: note('Xen', 1, code) }))).toBe(false)
-    expectImageError(load(note('Xen', 1, code)), 'PT_NOTE', undefined, /no PVH entry/)
+  const load = (entryNote: Uint8Array) => (memory: SparseMemory) => loadPvh(memory, { kernel: vmlinux({ entryNote }) })
+
+  test('an entry outside the kernel is a lie', () => {
     const at = 64 + 2 * 56 + 0x1000 + 16
-    for (const bad of [
-      uint32(0x100_3000),
-      uint32(0xff_ffff),
-      new Uint8Array(8).fill(0xff),
-      Uint8Array.of(1, 2, 3),
-      new Uint8Array(),
-    ]) {
+    for (const bad of [uint32(0x100_3000), uint32(0xff_ffff), new Uint8Array(8).fill(0xff)]) {
       expectImageError(load(note('Xen', PHYS32_ENTRY, bad)), 'XEN_ELFNOTE_PHYS32_ENTRY', at)
     }
+  })
+
+  test('notes that cannot be read, and an entry of another width, are no entry and no fault of the kernel', () => {
     const whole = note('Xen', PHYS32_ENTRY, uint32(0x100_0010))
-    for (let length = 1; length < whole.length; length++) {
-      expectRefusal(() => load(whole.subarray(0, length))(ram(64 * MIB)), 'ERR_KVM_BOOT_IMAGE')
+    const unreadable = [
+      note('Xen', 1, code),
+      note('Xen', PHYS32_ENTRY, Uint8Array.of(1, 2, 3)),
+      note('Xen', PHYS32_ENTRY, new Uint8Array()),
+      Uint8Array.from([...uint32(0xffff_ffff), ...uint32(0xffff_ffff), ...uint32(18)]),
+      ...Array.from({ length: whole.length - 1 }, (_, index) => whole.subarray(0, index + 1)),
+    ]
+    for (const entryNote of unreadable) {
+      expect(hasPvhEntry(vmlinux({ entryNote }))).toBe(false)
+      expectImageError(load(entryNote), 'PT_NOTE', undefined, /no PVH entry/)
+      expect(loadVmlinux(ram(64 * MIB), { kernel: vmlinux({ entryNote }) }).entry.regs.rip).toBe(0x100_0000n)
     }
-    const huge = Uint8Array.from([...uint32(0xffff_ffff), ...uint32(0xffff_ffff), ...uint32(18)])
-    expectImageError(load(huge), 'n_name', 12)
+    expect(hasPvhEntry(vmlinux())).toBe(true)
+    const kernel = vmlinux({ segments: [{ type: PT_NOTE, offset: 0x10_0000, filesz: 16 }] })
+    expect(hasPvhEntry(kernel)).toBe(true)
+  })
+
+  const property = note('GNU', 5, new Uint8Array(16))
+  const buildId = note('GNU', 3, new Uint8Array(20))
+  test.each([
+    [
+      'padded to 4 bytes',
+      8,
+      [buildId, property, note('Linux', 0x100, code), note('Xen', PHYS32_ENTRY, uint32(0x10_0000))],
+    ],
+    ['padded to 4 bytes', 0, [buildId, note('Xen', PHYS32_ENTRY, uint32(0x10_0000))]],
+    ['padded to 8 bytes', 8, [buildId, uint32(0), note('Xen', PHYS32_ENTRY, uint32(0x10_0000))]],
+  ])('notes %s in a segment aligned to %i', (_, align, notes) => {
+    const content = Uint8Array.from(notes.flatMap((bytes) => [...bytes]))
+    expect(hasPvhEntry(elf([{ content: code }, { type: PT_NOTE, content, align }]))).toBe(true)
   })
 
   test('a segment on top of the initrd’s only place leaves no room for it', () => {

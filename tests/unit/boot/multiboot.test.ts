@@ -27,8 +27,11 @@ describe('Multiboot 1', () => {
 
   test('an ELF kernel with everything: registers and information', () => {
     const memory = ram(64 * MIB)
-    const modules = [{ bytes: Uint8Array.of(1, 2, 3), cmdline: 'first a=b' }, { bytes: new Uint8Array(0x1001).fill(9) }]
-    const { entry } = loadMultiboot(memory, { kernel: elfKernel(multiboot1Header(3)), cmdline: 'kernel arg', modules })
+    const modules = [
+      { bytes: Uint8Array.of(1, 2, 3), name: 'first', cmdline: 'a=b' },
+      { bytes: new Uint8Array(0x1001).fill(9) },
+    ]
+    const { entry } = loadMultiboot(memory, { kernel: elfKernel(multiboot1Header(3)), cmdline: 'arg', modules })
     expect(entry.regs).toEqual({ rip: BigInt(LOAD), rax: 0x2bad_b002n, rbx: BigInt(INFO), rflags: 2n })
     expect(entry.sregs).toMatchObject({ cr0: 0x11n, cs: { db: 1, limit: 0xffff_ffff } })
 
@@ -41,7 +44,10 @@ describe('Multiboot 1', () => {
     const [first, firstEnd, second, secondEnd] = [0, 4, 16, 20].map((offset) => memory.uint32(list + offset))
     expect([first, firstEnd, second, secondEnd]).toEqual([LOAD + 0x1000, LOAD + 0x1003, LOAD + 0x2000, LOAD + 0x3001])
     expect(memory.read(LOAD + 0x1000, 3)).toEqual(Uint8Array.of(1, 2, 3))
-    expect([memory.text(memory.uint32(list + 8)), memory.text(memory.uint32(list + 24))]).toEqual(['first a=b', ''])
+    expect([memory.text(memory.uint32(list + 8)), memory.text(memory.uint32(list + 24))]).toEqual([
+      'first a=b',
+      'module',
+    ])
 
     expect(memory.uint32(INFO + 44)).toBe(3 * 24)
     const map = memory.uint32(INFO + 48)
@@ -78,8 +84,8 @@ describe('Multiboot 1', () => {
     ['load_end_addr', 2, [LOAD, LOAD, LOAD + 0x1f1, 0, LOAD]],
     ['bss_end_addr', 3, [LOAD, LOAD, 0, LOAD + 0x1ef, LOAD]],
     ['load_addr', 1, [LOAD, LOAD, 0, 0xffff_ffff, LOAD]],
-    ['load_addr', 1, [0x1000, 0x1000, 0, 0, 0x1000]],
-    ['load_addr', 1, [0xffff_ffff, 0xffff_ffff, 0, 0, 0xffff_ffff]],
+    ['header_addr', 0, [0xf, 0xffff_ffff, 0, 0, LOAD]],
+    ['load_addr', 1, [0xffff_fffe, 0xffff_fffe, 0, 0, 0xffff_fffe]],
     ['entry_addr', 4, [LOAD, LOAD, 0, 0, LOAD + 0x1f0]],
     ['entry_addr', 4, [LOAD, LOAD, 0, 0, LOAD - 1]],
   ])('a wrong %s', (field, index, fields) => {
@@ -87,9 +93,39 @@ describe('Multiboot 1', () => {
   })
 
   test('demands that nobody here can meet', () => {
-    expectImageError(load(file(multiboot1Header(4))), 'flags', 0x14, /video/)
     expectImageError(load(file(multiboot1Header(8))), 'flags', 0x14, /0x8/)
+    // A video mode is a preference.
+    expect(load(elfKernel(multiboot1Header(7)))(ram(16 * MIB)).entry.regs.rip).toBe(BigInt(LOAD))
     expect(load(elfKernel(multiboot1Header(0xfffe_0000)))(ram(16 * MIB)).entry.regs.rip).toBe(BigInt(LOAD))
+  })
+
+  test('the information lies where the kernel does not', () => {
+    const memory = ram(16 * MIB)
+    const low = 0x8000
+    const kernel = file(multiboot1Header(0x1_0000, [low, low, 0, 0x3_0123, low]))
+    const { entry, placed } = loadMultiboot(memory, { kernel, cmdline: 'a', modules: [{ bytes: Uint8Array.of(1) }] })
+    expect(placed.map(({ name, start }) => [name, start])).toEqual([
+      ['GDT', 0x1000],
+      ['kernel', low],
+      ['Multiboot information', 0x3_1000],
+      ['module 0', MIB],
+    ])
+    expect(entry.regs.rbx).toBe(0x3_1000n)
+    const at = Number(entry.regs.rbx)
+    expect(memory.text(memory.uint32(at + 16))).toBe('kernel a')
+    expect(memory.uint32(memory.uint32(at + 24))).toBe(MIB)
+    expect(memory.uint32(memory.uint32(at + 48))).toBe(20)
+  })
+
+  test('the command line begins with the image’s name', () => {
+    const text = (options: { name?: string; cmdline?: string }) => {
+      const memory = ram(16 * MIB)
+      loadMultiboot(memory, { kernel: elfKernel(multiboot1Header(3)), ...options })
+      return memory.text(memory.uint32(INFO + 16))
+    }
+    expect([text({}), text({ name: 'xen' }), text({ cmdline: 'a b' }), text({ name: 'xen', cmdline: 'a' })]).toEqual([
+      ...['kernel', 'xen', 'kernel a b', 'xen a'],
+    ])
   })
 
   test('the header’s window: its last byte is the 8192nd', () => {
@@ -122,8 +158,8 @@ describe('Multiboot 1', () => {
     const one = { bytes: new Uint8Array(15 * MIB) }
     expectImageError(withModules([one]), 'size', undefined, /module 0/, ram(16 * MIB))
     expectImageError(withModules(Array.from({ length: 257 }, () => ({ bytes: Uint8Array.of(1) }))), 'count', undefined)
-    expectImageError(withModules([], 'x'.repeat(0xffff)), 'size', undefined, /information/)
-    expectImageError(withModules([], 'x'.repeat(0x1_0001)), 'command line', undefined)
+    expectImageError(withModules([], 'x'.repeat(0xfff0)), 'size', undefined, /information/)
+    expectImageError(withModules([], 'x'.repeat(0xfff9)), 'command line', undefined)
     expectImageError(withModules([{ bytes: Uint8Array.of(1), cmdline: 'a\0' }]), 'command line', undefined, /NUL/)
   })
 })
@@ -145,8 +181,8 @@ describe('Multiboot 2', () => {
       ],
       LOAD + 4,
     )
-    const modules = [{ bytes: Uint8Array.of(1, 2, 3), cmdline: 'm' }]
-    const { entry } = loadMultiboot2(memory, { kernel, cmdline: 'kernel arg', modules })
+    const modules = [{ bytes: Uint8Array.of(1, 2, 3), name: 'm' }]
+    const { entry } = loadMultiboot2(memory, { kernel, cmdline: 'arg', modules })
     expect(entry.regs).toEqual({ rip: BigInt(LOAD + 4), rax: 0x36d7_6289n, rbx: BigInt(INFO), rflags: 2n })
 
     const tags = new Map<number, number>()
@@ -181,15 +217,26 @@ describe('Multiboot 2', () => {
     expect(memory.read(LOAD, 0x1f0)).toEqual(image.subarray(0x10))
   })
 
+  test.each([
+    ['up to the end of the file', [0, 0], 0x200],
+    ['up to load_end_addr, with bss', [LOAD + 0x180, LOAD + 0x300], 0x300],
+  ] as const)('load_addr -1 is the beginning of the file: %s', (_, [loadEnd, bssEnd], size) => {
+    const memory = ram(16 * MIB)
+    const image = aout([2, 0, LOAD + 0x18, 0xffff_ffff, loadEnd, bssEnd], [3, 0, LOAD + 0x40])
+    const { entry, placed } = load(image)(memory)
+    expect(entry.regs.rip).toBe(BigInt(LOAD + 0x40))
+    expect(placed.find(({ name }) => name === 'kernel')).toEqual({ name: 'kernel', start: LOAD, size })
+    expect(memory.read(LOAD, 0x180)).toEqual(image.subarray(0, 0x180))
+  })
+
   test('an entry tag of an ELF kernel comes before its own entry', () => {
     const kernel = elfWith([[3, 0, LOAD + 0x50]])
     expect(load(kernel)(ram(16 * MIB)).entry.regs.rip).toBe(BigInt(LOAD + 0x50))
   })
 
   test.each<[string, number, RegExp, Tag]>([
-    ['mbi_tag_types', 8, /type 8/, [1, 0, 8]],
+    ['mbi_tag_types', 8, /22 is no type/, [1, 0, 22]],
     ['console_flags', 8, /console/, [4, 0, 1]],
-    ['tag type', 0, /framebuffer/, [5, 0, 0, 0, 0]],
     ['tag type', 0, /99/, [99, 0]],
     ['tag size', 4, /too short/, [2, 0, 1, 2]],
     ['tag size', 4, /too short/, [3, 0]],
@@ -199,10 +246,11 @@ describe('Multiboot 2', () => {
     expectImageError(load(kernel), field, TAG + 4 + offset, message)
   })
 
-  test('what is only wished for is left out', () => {
+  test('what is only wished for, preferred, or not available is left out', () => {
     const kernel = elfWith([
-      [1, 1, 8],
-      [5, 1, 0, 0, 0],
+      [1, 1, 99],
+      [1, 0, 8, 14, 21],
+      [5, 0, 0, 0, 0],
       [99, 1],
       [4, 0, 2],
       [7, 0],

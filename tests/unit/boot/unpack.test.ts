@@ -81,10 +81,15 @@ test('what is not supported says so, by name', async () => {
   expect((await refusal(kernel(packed.bzip2))).message).toMatch(/bzip2 is not supported/)
   expect((await refusal(kernel(packed.xzArm))).message).toMatch(/filter 0x7/)
   expect((await refusal(kernel(Uint8Array.of(1, 2, 3, 4, 5)))).message).toMatch(/no compression/)
-  expect((await refusal(bzImage({ payload_length: 4 }))).operands).toMatchObject({
-    field: 'payload_length',
-    offset: 0x24c,
-  })
+  expect((await refusal(bzImage({ version: 0x0207 }))).operands).toMatchObject({ field: 'version', offset: 0x206 })
+  for (const lie of [
+    { payload_length: 4 },
+    { payload_length: 0xc01 },
+    { payload_length: 0xffff_ffff },
+    { payload_offset: 0xffff_ffff },
+  ]) {
+    expect((await refusal(bzImage(lie))).operands).toMatchObject({ field: 'payload_length', offset: 0x24c })
+  }
 })
 
 test('several at once', async () => {
