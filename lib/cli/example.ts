@@ -79,7 +79,7 @@ function runAll(examples: Example[], options: Options): void {
 /** Runs an example in a process of its own, as a user would with `node`, and returns its exit status. */
 function run({ name }: Example, args: string[], options: Options): number {
   const program = fileURLToPath(new URL(`../examples/${name}.js`, import.meta.url))
-  const preload = options.trace ? ['--import', new URL('trace.mjs', import.meta.url).href] : []
+  const preload = options.trace ? ['--import', new URL('../cli/trace.js', import.meta.url).href] : []
   const { status, signal, error } = spawnSync(process.execPath, [...preload, program, ...args], { stdio: 'inherit' })
   if (error) throw error
   return status ?? 128 + constants.signals[signal ?? 'SIGKILL']

@@ -1,9 +1,7 @@
 #!/usr/bin/env node
-/**
- * The `node-kvm` command: starts command.ts, with what compile.ts has compiled of it when the package was installed. Where
- * that is not to be had, or is another V8's, the command does the same, and takes longer to begin.
- */
-import { CommandCode } from './command-code.js'
+/** The `node-kvm` command: starts command.ts. */
 
-const code = new CommandCode(import.meta.dirname)
-code.run(code.compile(code.readCompiled()), require)
+// What V8 compiles of it is kept for the next start, where Node can do that: from 22.8 on.
+const { enableCompileCache } = process.getBuiltinModule('node:module') as { enableCompileCache?: () => void }
+enableCompileCache?.()
+await import('./command.js')

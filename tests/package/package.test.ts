@@ -23,11 +23,11 @@ const compiled = (folder: string, output: string, endings: string[]) =>
     .flatMap((path) => endings.map((ending) => join(output, path.replace(/\.[jt]s$/, ending))))
 
 /** What scripts/bundle.mjs makes of lib/. */
-const isBundled = (path: string) => /^dist\/(?!examples\/).+\.m?js(\.map)?$/.test(path)
+const isBundled = (path: string) => /^dist\/(?!examples\/).+\.js(\.map)?$/.test(path)
 const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index'].map(
   (name) => `dist/${name}.js`,
 )
-const commands = ['main.js', 'command.js', 'compile.js', 'trace.mjs'].map((name) => `dist/cli/${name}`)
+const commands = ['main.js', 'trace.js'].map((name) => `dist/cli/${name}`)
 
 describe('the tarball', () => {
   test('holds what the package needs and nothing else', () => {
@@ -40,7 +40,7 @@ describe('the tarball', () => {
       ...compiled('examples', 'dist/examples', ['.js', '.js.map', '.d.ts']),
       ...guests.map((path) => `dist/examples/guests/${basename(path, extname(path))}.bin`),
       'dist/examples/manifest.json',
-      ...['dist/cli/LICENSES.txt', 'dist/cli/package.json'],
+      'dist/cli/LICENSES.txt',
       'prebuilds/linux-x64/node-kvm.node',
     ]
     // The arm64 addon is there once `npm run prebuilds` has made it.
@@ -78,12 +78,6 @@ describe('installed without a compiler', () => {
 
   test('the addon is the prebuilt one', () => {
     expect(readdirSync(user.path('')).sort()).not.toContain('build')
-  })
-
-  test('the command has been compiled for this Node', () => {
-    const compiled = `command-${process.version}-${process.arch}.compiled`
-    expect(readdirSync(user.path('dist/cli'))).toContain(compiled)
-    expect(user.packed).not.toContain(`dist/cli/${compiled}`)
   })
 
   test('npx node-kvm --version', () => {
