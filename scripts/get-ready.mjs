@@ -9,8 +9,6 @@ import { formatCheck } from '../lib/host/format.js'
 import { LAB_FAILED } from './lab/exit-status.mjs'
 import { ensurePackages, groups, missingPackages } from './system-packages.mjs'
 
-/** @typedef {import('../lib/host/types.js').HostCheck} HostCheck */
-
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** A heading, so that a person sees what goes on. @param {string} text */
@@ -64,7 +62,18 @@ export async function getReady() {
     return undefined
   }
 
-  const wrong = device.ok ? await wrongWithThisHost() : [device]
+  return whereGuestsRun()
+}
+
+/**
+ * Asks the doctor, and says where it sees a hindrance. Everything must be built.
+ * @returns {Promise<'here' | 'lab'>}
+ */
+export async function whereGuestsRun() {
+  const entry = new URL('../dist/index.js', import.meta.url).href
+  const built = /** @type {unknown} */ (await import(entry))
+  const { probeHost } = /** @type {typeof import('../lib/index.js')} */ (built)
+  const wrong = probeHost().checks.filter(({ ok, required }) => required && !ok)
   if (wrong.length === 0) return 'here'
   step("This host's KVM cannot be used, so guests run in the lab: a machine in software emulation (docs/lab.md)")
   for (const check of wrong) console.log(formatCheck(check))
@@ -74,12 +83,4 @@ export async function getReady() {
 async function missingForTheLab() {
   const { hosts } = await import('./lab/hosts/index.mjs')
   return hosts.get('amd')?.steps.flatMap((step) => step.missing?.() ?? []) ?? []
-}
-
-/** What the doctor finds. @returns {Promise<HostCheck[]>} */
-async function wrongWithThisHost() {
-  const entry = new URL('../dist/index.js', import.meta.url).href
-  const built = /** @type {unknown} */ (await import(entry))
-  const { probeHost } = /** @type {typeof import('../lib/index.js')} */ (built)
-  return probeHost().checks.filter(({ ok, required }) => required && !ok)
 }

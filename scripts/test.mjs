@@ -6,10 +6,10 @@ import { getReady, run, runInLab, step } from './get-ready.mjs'
 /** What needs no KVM. */
 const WITHOUT = ['unit']
 /**
- * What drives KVM. The rest needs more than the lab has (a registry of npm's), or has nothing to find there that it would not find
- * on the host of whoever changes it.
+ * What drives KVM. Left out is what takes long in there, and finds nothing that it would not find on any host: the command's tests,
+ * and those of the package and the pages.
  */
-const IN_THE_LAB = ['kvm', 'examples', 'cli']
+const IN_THE_LAB = ['kvm', 'examples']
 /** A test that hangs must not hang the lab; each file of tests says when it has passed. */
 const SILENCE = ['--silence', '600']
 
