@@ -29,6 +29,10 @@ const { output } = await build({
     minifyInternalExports: false,
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
+    // All that the main entry point needs, in one.
+    codeSplitting: {
+      groups: [{ name: 'core', test: /\/lib\/((bus|host|kvm|memory)\/)?[^/]+\.ts$/, entriesAware: false }],
+    },
   },
 })
 

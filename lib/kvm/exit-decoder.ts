@@ -1,3 +1,4 @@
+import { lazy } from '../lazy.js'
 import { constant } from './binding.js'
 import { PLAIN_EXITS } from './plain-exits.js'
 import type { Exit, HypervExit, InternalErrorExit, IoExit, MmioExit, SystemEventExit } from './exits.js'
@@ -55,7 +56,7 @@ export class ExitDecoder {
     if (exitReason === EXIT_IO) return this.#decodeIo()
     if (exitReason === EXIT_MMIO) return this.#decodeMmio()
     if (exitReason === EXIT_HLT) return HLT
-    const decode = DECODERS.get(exitReason)
+    const decode = decoders().get(exitReason)
     if (decode !== undefined) return decode(this.#page)
     return { reason: 'unknown', exitReason, hardwareExitReason: this.#page.word('hw.hardware_exit_reason') }
   }
@@ -197,10 +198,13 @@ function plainDecoders(): [number, Decode][] {
   ])
 }
 
-const DECODERS = new Map<number, Decode>([
-  ...plainDecoders(),
-  [constant('KVM_EXIT_INTERNAL_ERROR'), internalError],
-  [constant('KVM_EXIT_SYSTEM_EVENT'), systemEvent],
-  [constant('KVM_EXIT_HYPERV'), hyperv],
-  [constant('KVM_EXIT_LOONGARCH_IOCSR'), loongarchIocsr],
-])
+const decoders = lazy(
+  () =>
+    new Map<number, Decode>([
+      ...plainDecoders(),
+      [constant('KVM_EXIT_INTERNAL_ERROR'), internalError],
+      [constant('KVM_EXIT_SYSTEM_EVENT'), systemEvent],
+      [constant('KVM_EXIT_HYPERV'), hyperv],
+      [constant('KVM_EXIT_LOONGARCH_IOCSR'), loongarchIocsr],
+    ]),
+)

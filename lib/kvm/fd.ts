@@ -1,6 +1,5 @@
-import { constants as osConstants } from 'node:os'
-
 import { KvmError, type KvmErrorCode } from '../errors.js'
+import { lazy } from '../lazy.js'
 import { invalidArgument } from '../validate.js'
 import { adviceFor } from './advice.js'
 import { binding, constant, type NativeFd } from './binding.js'
@@ -10,11 +9,14 @@ import type { Patch, Struct } from './struct.js'
 /** What an ioctl was about: goes into the error's operands, and into its message through {@link adviceFor}. */
 export type Operands = Record<string, unknown>
 
-const errnoNames = new Map(Object.entries(osConstants.errno).map(([name, number]) => [number, name]))
+const errnoNames = lazy(() => {
+  const { errno } = process.getBuiltinModule('node:os').constants
+  return new Map(Object.entries(errno).map(([name, number]) => [number, name]))
+})
 
 /** `EINVAL` for 22. */
 export function errnoName(errno: number): string {
-  return errnoNames.get(errno) ?? `errno ${errno}`
+  return errnoNames().get(errno) ?? `errno ${errno}`
 }
 
 /** The error for an ioctl that the kernel refused. */

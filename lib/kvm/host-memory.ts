@@ -1,10 +1,9 @@
-import { constants as osConstants } from 'node:os'
-
 import { KvmError } from '../errors.js'
 import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import type { RegionBacking } from '../memory/region.js'
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import { binding, type NativeMemory } from './binding.js'
+import { errnoName } from './fd.js'
 
 /** What memory is made of. */
 export interface HostMemoryOptions {
@@ -99,7 +98,7 @@ export class HostMemory implements RegionBacking {
 
 function outOfMemory(size: number, hugePages: unknown, cause: unknown): KvmError {
   const { errno } = cause as { errno?: number }
-  const files = errno === osConstants.errno.EMFILE || errno === osConstants.errno.ENFILE
+  const files = errno !== undefined && /^E[MN]FILE$/.test(errnoName(errno))
   const advice = files
     ? 'no file descriptor is left; close VMs, or raise the limit (ulimit -n)'
     : hugePages === undefined || hugePages === 'transparent'

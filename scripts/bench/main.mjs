@@ -5,6 +5,7 @@ import { boot } from './boot.mjs'
 import { delay, exits } from './exits.mjs'
 import { lifecycle } from './lifecycle.mjs'
 import { measureRounds } from './rounds.mjs'
+import { start } from './start.mjs'
 import { describeHost, formatTable } from './table.mjs'
 
 /** @import { Case } from './rounds.mjs' */
@@ -18,7 +19,7 @@ import { describeHost, formatTable } from './table.mjs'
  */
 
 /** @type {Record<string, Bench>} */
-const BENCHES = { exits, delay, lifecycle, boot }
+const BENCHES = { exits, delay, lifecycle, start, boot }
 
 const HELP = `npm run bench -- NAME [--json] [--rounds N] [--count N]
 

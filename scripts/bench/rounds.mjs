@@ -14,9 +14,10 @@
  *   round the one with the lowest figure.
  * @property {string} unit
  * @property {number} [target] The ratio to reach.
+ * @property {number} [limit] The figure to reach, in its unit.
  * @property {() => number | Promise<number>} measure One round's figure.
  *
- * @typedef {{ bench: string, case: string, median: number, unit: string, ratio: number, against: string }} Row
+ * @typedef {{ bench: string, case: string, minimum: number, median: number, unit: string, ratio: number, against: string }} Row
  */
 
 /** @param {string} bench @param {Case[]} cases @param {number} rounds @returns {Promise<Row[]>} */
@@ -33,7 +34,8 @@ export async function measureRounds(bench, cases, rounds) {
     const others = [against].flat().map((other) => figures.get(other) ?? [])
     const ratios = own.map((figure, round) => figure / Math.min(...others.map((other) => other[round] ?? NaN)))
     const names = [against].flat().join(' or ')
-    return { bench, case: name, median: digits(median(own)), unit, ratio: digits(median(ratios)), against: names }
+    const figure = { minimum: digits(Math.min(...own)), median: digits(median(own)), unit }
+    return { bench, case: name, ...figure, ratio: digits(median(ratios)), against: names }
   })
 }
 

@@ -7,12 +7,19 @@ import { probeHost } from 'node-kvm'
 /** The rows for a reader. @param {Row[]} rows @param {Case[]} cases */
 export function formatTable(rows, cases) {
   const lines = rows.map((row) => {
-    const target = cases.find(({ name }) => name === row.case)?.target
-    const verdict = target === undefined ? '' : `${row.ratio <= target ? '✓' : '✗'} ≤ ${target.toFixed(2)}`
+    const { target, limit } = cases.find(({ name }) => name === row.case) ?? {}
+    const verdict =
+      target !== undefined
+        ? `${row.ratio <= target ? '✓' : '✗'} ≤ ${target.toFixed(2)}`
+        : limit !== undefined
+          ? `${row.median <= limit ? '✓' : '✗'} ≤ ${limit} ${row.unit}`
+          : ''
     const against = row.against === row.case ? '' : row.against
-    return [row.case, `${row.median.toLocaleString('en-US')} ${row.unit}`, row.ratio.toFixed(3), against, verdict]
+    /** @param {number} figure */
+    const withUnit = (figure) => `${figure.toLocaleString('en-US')} ${row.unit}`
+    return [row.case, withUnit(row.minimum), withUnit(row.median), row.ratio.toFixed(3), against, verdict]
   })
-  const all = [['case', 'median', 'ratio', 'against', 'to reach'], ...lines]
+  const all = [['case', 'minimum', 'median', 'ratio', 'against', 'to reach'], ...lines]
   const widths = all[0]?.map((_, column) => Math.max(...all.map((line) => line[column]?.length ?? 0))) ?? []
   return all
     .map((line) =>
@@ -26,7 +33,7 @@ export function formatTable(rows, cases) {
 
 /** Figures stand to the right. @param {string} cell @param {number} width @param {number} column */
 function pad(cell, width, column) {
-  return column === 1 || column === 2 ? cell.padStart(width) : cell.padEnd(width)
+  return column >= 1 && column <= 3 ? cell.padStart(width) : cell.padEnd(width)
 }
 
 /** One line about where this was measured. */

@@ -47,6 +47,20 @@ test.each([
       'VM, vCPU and 2 MiB': 'VM, vCPU and 2 MiB, in C',
     },
   },
+  {
+    name: 'start',
+    unit: 'ms',
+    ratios: {
+      'process, in C': 'process, in C',
+      'process: node -e 0': 'process, in C',
+      process: 'process: node -e 0',
+      import: 'process: node -e 0',
+      'first VM, in C': 'first VM, in C',
+      'first VM': 'first VM, in C',
+      'later VMs, in C': 'later VMs, in C',
+      'later VMs': 'later VMs, in C',
+    },
+  },
 ])('$name --json prints one array of rows and nothing else', { timeout: 60_000 }, ({ name, unit, ratios }) => {
   const { status, stdout, stderr } = bench(name, '--json', ...small)
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -54,6 +68,7 @@ test.each([
     Object.entries(ratios).map(([from, against]) => ({
       bench: name,
       case: from,
+      minimum: expect.any(Number) as number,
       median: expect.any(Number) as number,
       unit,
       ratio: from === against ? 1 : (expect.any(Number) as number),
@@ -66,18 +81,18 @@ test('without --json there is a line about the host and a table', { timeout: 60_
   const { status, stdout } = bench('exits', ...small)
   expect(status).toBe(0)
   expect(stdout).toMatch(
-    /^\d+ × .+, KVM \w+, Linux .+, Node v.+\nexits: .+\n\ncase +median +ratio +against +to reach\nC +/,
+    /^\d+ × .+, KVM \w+, Linux .+, Node v.+\nexits: .+\n\ncase +minimum +median +ratio +against +to reach\nC +/,
   )
 })
 
 test('without a name the benches are listed', () => {
   const { status, stdout } = bench()
   expect(status).toBe(0)
-  expect(stdout).toMatch(/^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+\n {2}boot +.+$/m)
+  expect(stdout).toMatch(/^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+\n {2}start +.+\n {2}boot +.+$/m)
 })
 
 test.each([
-  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, boot\n" },
+  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, start, boot\n" },
   { args: ['exits', 'lifecycle'], message: 'bench: one bench at a time, please: exits, lifecycle\n' },
   { args: ['exits', '--rounds', '0'], message: "bench: --rounds must be a whole number from 1, not '0'\n" },
   { args: ['exits', '--count', 'many'], message: "bench: --count must be a whole number from 1, not 'many'\n" },

@@ -32,13 +32,7 @@ int main(int argc, char** argv) {
 
   const int vcpu = create_vcpu(vm);
   const struct kvm_run* run = map_run(vcpu, (size_t)check(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "mmap size"));
-  struct kvm_sregs sregs;
-  check(ioctl(vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
-  sregs.cs.base = 0;
-  sregs.cs.selector = 0;
-  check(ioctl(vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-  struct kvm_regs regs = {.rip = LOAD_ADDRESS, .rflags = 2};
-  check(ioctl(vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+  set_entry(vcpu);
 
   run_exits(vcpu, run, WARM_UP, port);
   for (uint64_t slice = 0; slice < slices; slice++) {

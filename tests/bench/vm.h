@@ -65,3 +65,16 @@ static inline int create_vcpu(int vm) {
 static inline struct kvm_run* map_run(int vcpu, size_t size) {
   return (struct kvm_run*)check_map(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0), "mmap kvm_run");
 }
+
+#ifdef __x86_64__
+// Real mode, at the guest's first byte.
+static inline void set_entry(int vcpu) {
+  struct kvm_sregs sregs;
+  check(ioctl(vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+  sregs.cs.base = 0;
+  sregs.cs.selector = 0;
+  check(ioctl(vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+  struct kvm_regs regs = {.rip = LOAD_ADDRESS, .rflags = 2};
+  check(ioctl(vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+#endif
