@@ -34,6 +34,8 @@ template <>
 inline constexpr std::string_view kStructName<kvm_segment> = "kvm_segment";
 template <>
 inline constexpr std::string_view kStructName<kvm_dtable> = "kvm_dtable";
+template <>
+inline constexpr std::string_view kStructName<kvm_pit_channel_state> = "kvm_pit_channel_state";
 #endif
 
 template <typename Member>
@@ -255,6 +257,42 @@ constexpr auto kGuestDebug =
 
 constexpr auto kPitConfig = std::to_array<Field>({FIELD(kvm_pit_config, flags)});
 
+// Without count_load_time: the kernel writes its own when a state is set.
+constexpr auto kPitChannelState = std::to_array<Field>(
+    {FIELD(kvm_pit_channel_state, count), FIELD(kvm_pit_channel_state, latched_count),
+     FIELD(kvm_pit_channel_state, count_latched), FIELD(kvm_pit_channel_state, status_latched),
+     FIELD(kvm_pit_channel_state, status), FIELD(kvm_pit_channel_state, read_state),
+     FIELD(kvm_pit_channel_state, write_state), FIELD(kvm_pit_channel_state, write_latch),
+     FIELD(kvm_pit_channel_state, rw_mode), FIELD(kvm_pit_channel_state, mode), FIELD(kvm_pit_channel_state, bcd),
+     FIELD(kvm_pit_channel_state, gate)});
+constexpr auto kPitState2 = std::to_array<Field>({FIELD(kvm_pit_state2, channels), FIELD(kvm_pit_state2, flags)});
+
+constexpr auto kIrqchip = std::to_array<Field>({
+    FIELD(kvm_irqchip, chip_id),
+    FIELD(kvm_irqchip, chip.pic.last_irr),
+    FIELD(kvm_irqchip, chip.pic.irr),
+    FIELD(kvm_irqchip, chip.pic.imr),
+    FIELD(kvm_irqchip, chip.pic.isr),
+    FIELD(kvm_irqchip, chip.pic.priority_add),
+    FIELD(kvm_irqchip, chip.pic.irq_base),
+    FIELD(kvm_irqchip, chip.pic.read_reg_select),
+    FIELD(kvm_irqchip, chip.pic.poll),
+    FIELD(kvm_irqchip, chip.pic.special_mask),
+    FIELD(kvm_irqchip, chip.pic.init_state),
+    FIELD(kvm_irqchip, chip.pic.auto_eoi),
+    FIELD(kvm_irqchip, chip.pic.rotate_on_auto_eoi),
+    FIELD(kvm_irqchip, chip.pic.special_fully_nested_mode),
+    FIELD(kvm_irqchip, chip.pic.init4),
+    FIELD(kvm_irqchip, chip.pic.elcr),
+    FIELD(kvm_irqchip, chip.pic.elcr_mask),
+    FIELD(kvm_irqchip, chip.ioapic.base_address),
+    FIELD(kvm_irqchip, chip.ioapic.ioregsel),
+    FIELD(kvm_irqchip, chip.ioapic.id),
+    FIELD(kvm_irqchip, chip.ioapic.irr),
+    // Each entry is a union of its 64 bits and of bit fields.
+    {"chip.ioapic.redirtbl", offsetof(kvm_irqchip, chip.ioapic.redirtbl), "uint", sizeof(__u64), KVM_IOAPIC_NUM_PINS},
+});
+
 constexpr auto kCpuidEntry2 =
     std::to_array<Field>({FIELD(kvm_cpuid_entry2, function), FIELD(kvm_cpuid_entry2, index),
                           FIELD(kvm_cpuid_entry2, flags), FIELD(kvm_cpuid_entry2, eax), FIELD(kvm_cpuid_entry2, ebx),
@@ -280,6 +318,9 @@ constexpr auto kStructs = std::to_array<StructLayout>({
     {"kvm_vcpu_events", sizeof(kvm_vcpu_events), kVcpuEvents},
     {"kvm_guest_debug", sizeof(kvm_guest_debug), kGuestDebug},
     {"kvm_pit_config", sizeof(kvm_pit_config), kPitConfig},
+    {"kvm_pit_channel_state", sizeof(kvm_pit_channel_state), kPitChannelState},
+    {"kvm_pit_state2", sizeof(kvm_pit_state2), kPitState2},
+    {"kvm_irqchip", sizeof(kvm_irqchip), kIrqchip},
     {"kvm_cpuid_entry2", sizeof(kvm_cpuid_entry2), kCpuidEntry2},
     {"kvm_msr_entry", sizeof(kvm_msr_entry), kMsrEntry},
 #endif

@@ -19,6 +19,7 @@ export { type AcpiDevice, acpiKeyboard, acpiRtc, acpiSerial } from './acpi/devic
 export type { AcpiOptions, AcpiPowerManagement } from './acpi/options.js'
 export type { Resource as AcpiResource } from './acpi/resources.js'
 export { type AcpiTable, buildAcpiTables, loadAcpiTables } from './acpi/tables.js'
+export { type BiosDataOptions, loadBiosDataArea } from './bios-data-area.js'
 export { buildMpTable, loadMpTable, type MpTableOptions } from './mp-table.js'
 export { loadVmlinux } from './linux/vmlinux.js'
 export { hasPvhEntry, loadPvh } from './pvh.js'

@@ -8,8 +8,10 @@ import type { BootMemory, Placed } from './types.js'
 const FLOATING_POINTER_SIZE = 16
 const CONFIGURATION_HEADER_SIZE = 44
 const SPECIFICATION_1_4 = 4
-/** The table and what points to it lie in the last KiB of conventional memory. */
-const ROOM = 1024
+/** The EBDA's first byte is its size, and the pointer lies at a multiple of 16. */
+const MP_ADDRESS = EBDA_START + 16
+/** The table and what points to it lie in the last KiB of conventional memory, behind the EBDA's size. */
+const ROOM = 1024 - 16
 
 const PROCESSOR = 0
 const BUS = 1
@@ -48,7 +50,7 @@ export interface MpTableOptions {
 }
 
 /** The table with its floating pointer in front, for this address. */
-export function buildMpTable(options: MpTableOptions, address: number = EBDA_START): Uint8Array {
+export function buildMpTable(options: MpTableOptions, address: number = MP_ADDRESS): Uint8Array {
   checkMpOptions(options)
   const entries = [
     ...processors(options),
@@ -85,11 +87,11 @@ export function buildMpTable(options: MpTableOptions, address: number = EBDA_STA
   return both
 }
 
-/** Writes the table where guests without ACPI search for it: at the start of the EBDA. */
+/** Writes the table where guests without ACPI search for it: in the EBDA. */
 export function loadMpTable(memory: BootMemory, options: MpTableOptions): Placed {
   const bytes = buildMpTable(options)
-  memory.write(EBDA_START, bytes)
-  return { name: 'MP table', start: EBDA_START, size: bytes.length }
+  memory.write(MP_ADDRESS, bytes)
+  return { name: 'MP table', start: MP_ADDRESS, size: bytes.length }
 }
 
 function processors({ apicIds, cpuSignature = 0, cpuFeatures = 0 }: MpTableOptions): number[][] {

@@ -2,6 +2,7 @@ import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import { constant } from './binding.js'
 import type { Fd } from './fd.js'
+import { IRQCHIPS } from './irqchip.js'
 import { listBytes } from './list.js'
 import { Struct } from './struct.js'
 
@@ -18,7 +19,6 @@ export type GsiRoute =
   | { gsi: number; type: 'irqchip'; irqchip: 'pic-master' | 'pic-slave' | 'ioapic'; pin: number }
   | ({ gsi: number; type: 'msi' } & Msi)
 
-const IRQCHIPS = ['pic-master', 'pic-slave', 'ioapic'] as const
 const HEADER = 8
 const MAX_UINT32 = 0xffff_ffff
 

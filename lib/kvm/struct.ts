@@ -4,7 +4,7 @@ import { binding, type NativeField } from './binding.js'
 
 /** An object whose every part may be left out. */
 export type Patch<T> = {
-  [K in keyof T]?: T[K] extends Uint8Array | bigint[] ? T[K] : T[K] extends object ? Patch<T[K]> : T[K]
+  [K in keyof T]?: T[K] extends Uint8Array | readonly unknown[] ? T[K] : T[K] extends object ? Patch<T[K]> : T[K]
 }
 
 /** Reads and writes one field of a kernel struct, at a base offset. */
@@ -18,7 +18,7 @@ type FieldTree = Map<string, FieldCodec>
 
 /**
  * A kernel struct as a plain object, by the compiler's layout: 64-bit fields are bigints, smaller ones numbers, byte
- * arrays `Uint8Array`s, 64-bit arrays `bigint[]`s.
+ * arrays `Uint8Array`s, 64-bit arrays `bigint[]`s, arrays of structs arrays of objects.
  */
 export class Struct<T extends object> {
   /** In bytes. */
@@ -105,22 +105,27 @@ function nested(fields: readonly NativeField[]): FieldCodec {
 function leaf(field: NativeField): FieldCodec {
   const { offset, type, width, count } = field
   if (type !== 'uint' && type !== 'int') {
-    const struct = new Struct<object>(type)
-    return {
-      decode: (data, base) => struct.decode(data, base + offset),
-      encode: (data, base, name, value) => {
-        try {
-          struct.encode(value as object, data, base + offset)
-        } catch (cause) {
-          if (!(cause instanceof KvmError)) throw cause
-          throw new KvmError(cause.code, `${name}: ${cause.message}`, { operands: { ...cause.operands }, cause })
-        }
-      },
-    }
+    return count === 1 ? member(type, offset) : array(member(type, 0), offset, width, count)
   }
   if (count === 1) return scalar(offset, width)
   if (width === 1) return byteArray(offset, count)
   return array(scalar(0, width), offset, width, count)
+}
+
+/** A struct within a struct. */
+function member(type: string, offset: number): FieldCodec {
+  const struct = new Struct<object>(type)
+  return {
+    decode: (data, base) => struct.decode(data, base + offset),
+    encode: (data, base, name, value) => {
+      try {
+        struct.encode(value as object, data, base + offset)
+      } catch (cause) {
+        if (!(cause instanceof KvmError)) throw cause
+        throw new KvmError(cause.code, `${name}: ${cause.message}`, { operands: { ...cause.operands }, cause })
+      }
+    },
+  }
 }
 
 function scalar(offset: number, width: number): FieldCodec {

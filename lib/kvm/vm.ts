@@ -19,8 +19,10 @@ import {
 import { type Fd, systemFailure } from './fd.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
+import { type IrqchipStates, readIrqchip, writeIrqchip } from './irqchip.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
 import { type AddMemoryOptions, checkPageAddress, MemorySlots } from './memory-slots.js'
+import { type PitState, pitStateStruct } from './pit.js'
 import { type Patch, Struct } from './struct.js'
 import { Vcpu } from './vcpu.js'
 import { type ClockData, clockStruct } from './vm-clock.js'
@@ -97,6 +99,26 @@ export class Vm {
     const { speakerDummy } = checkOptions('options', options, ['speakerDummy'])
     const dummy = checkBoolean('speakerDummy', speakerDummy ?? false)
     this.#fd.set('KVM_CREATE_PIT2', pitConfigStruct, { flags: dummy ? constant('KVM_PIT_SPEAKER_DUMMY') : 0 })
+  }
+
+  /** KVM_GET_PIT2: the in-kernel i8254. x86_64. */
+  getPit2(): PitState {
+    return this.#fd.get('KVM_GET_PIT2', pitStateStruct)
+  }
+
+  /** KVM_SET_PIT2; members that are left out keep their value, and each channel counts from its start. x86_64. */
+  setPit2(state: Patch<PitState>): void {
+    this.#fd.update('KVM_GET_PIT2', 'KVM_SET_PIT2', pitStateStruct, state)
+  }
+
+  /** KVM_GET_IRQCHIP: one chip of the in-kernel irqchip. x86_64. */
+  getIrqchip<Name extends keyof IrqchipStates>(chip: Name): IrqchipStates[Name] {
+    return readIrqchip(this.#fd, chip)
+  }
+
+  /** KVM_SET_IRQCHIP; members that are left out keep their value. x86_64. */
+  setIrqchip<Name extends keyof IrqchipStates>(chip: Name, state: Patch<IrqchipStates[Name]>): void {
+    writeIrqchip(this.#fd, chip, state)
   }
 
   /**

@@ -19,6 +19,8 @@ import { MmioBus } from './mmio-bus.js'
 import type { CheckedMachineOptions } from './options.js'
 import { describeOutcome, mayBeOfTheHost, type GuestPlace, type Outcome } from './outcome.js'
 import { addChipset, type Chipset } from './x86/chipset.js'
+import { gsiTable } from './x86/gsi-table.js'
+import { handOver, startsAtReset } from './x86/hand-over.js'
 import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
 
@@ -52,6 +54,7 @@ export class Guest {
     try {
       this.vm.createIrqchip()
       this.vm.createPit2({ speakerDummy: true })
+      this.vm.setGsiRouting(gsiTable())
       // Below the largest firmware, above the I/O APIC.
       this.vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS)
       this.vm.setTssAddr(TSS_ADDRESS)
@@ -93,7 +96,8 @@ export class Guest {
           this.vm.addMemory({ at, size: bytes.length, readonly: true }).write(at, bytes)
         },
       })
-      this.placed = [...placed, ...this.chipset.placed].sort((a, b) => a.start - b.start)
+      const left = startsAtReset(entry) ? [] : handOver(this.vm, this.ports, placed)
+      this.placed = [...placed, ...left, ...this.chipset.placed].sort((a, b) => a.start - b.start)
       this.vcpus = Array.from({ length: options.cpus }, (_, id) => this.vm.createVcpu(id))
       const supported = kvm.getSupportedCpuid()
       const tscDeadline = kvm.check('KVM_CAP_TSC_DEADLINE_TIMER') !== 0

@@ -1,8 +1,10 @@
 import type { Bus, MapOptions } from '../bus/bus.js'
 import type { Device } from '../bus/device.js'
-import type { InterruptLine } from '../bus/interrupt-line.js'
+import { type InterruptLine, SharedInterruptLine } from '../bus/interrupt-line.js'
 import type { Vm } from '../kvm/vm.js'
+import { checkInteger } from '../validate.js'
 import { deviceFastPaths } from './device-fast-paths.js'
+import { GSI_COUNT } from './x86/platform.js'
 
 /** What a guest can do to its machine as a whole. */
 export interface MachineEffects {
@@ -19,7 +21,10 @@ export interface DeviceHost {
   readonly ports: Bus
   readonly mmio: Bus
   readonly effects: MachineEffects
-  /** The line of a GSI at the in-kernel interrupt controllers. */
+  /**
+   * A line to the in-kernel interrupt controllers' GSI, 0 to 23. Each call gives one of its own: the GSI is high while any of
+   * its lines is, so devices may share it. Lower a line before you let go of it. When the life is over it does nothing.
+   */
   interrupt(gsi: number): InterruptLine
   /** Maps a device as {@link Bus.map} does, its fast paths included. */
   mapPorts(start: number, length: number, device: Device, options?: MapOptions): void
@@ -49,15 +54,24 @@ export function deviceHost(
   mmio: Bus,
   guest: Pick<DeviceHost, 'effects' | 'consoleOutput' | 'onEnd'>,
 ): DeviceHost {
+  const lines = new Map<number, SharedInterruptLine>()
+  const addLine = (gsi: number) => {
+    const line = new SharedInterruptLine({
+      set: (level) => {
+        if (!vm.closed) vm.irqLine(gsi, level)
+      },
+    })
+    lines.set(gsi, line)
+    return line
+  }
   return {
     ports,
     mmio,
     ...guest,
-    interrupt: (gsi) => ({
-      set: (level) => {
-        if (!vm.closed) vm.irqLine(gsi, level)
-      },
-    }),
+    interrupt(gsi) {
+      checkInteger('gsi', gsi, 0, GSI_COUNT - 1)
+      return (lines.get(gsi) ?? addLine(gsi)).source()
+    },
     mapPorts(start, length, device, options) {
       const mapping = ports.map(start, length, device, options)
       mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'port'))

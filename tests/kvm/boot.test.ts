@@ -216,5 +216,5 @@ test('tables and loaders share guest memory', () => {
   for (const [index, { start, size }] of ends.entries()) {
     expect(start + size).toBeLessThanOrEqual(ends[index + 1]?.start ?? Infinity)
   }
-  vm.memory.write(0x9_fc00, buildMpTable({ apicIds: [0], ioApic: { id: 0, address: 0xfec0_0000 } }))
+  vm.memory.write(0x9_fc10, buildMpTable({ apicIds: [0], ioApic: { id: 0, address: 0xfec0_0000 } }))
 })

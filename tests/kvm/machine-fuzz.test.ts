@@ -35,6 +35,7 @@ const DEVICES: [port: number, length: number][] = [
 const DEADLY: typeof DEVICES = [
   [0xf4, 4],
   [0x92, 1],
+  [0xcf9, 1],
   [0x505, 1],
   [0x60c, 1],
 ]

@@ -5,7 +5,7 @@ import { type DeviceHost, flat, Machine, type MachineDevice, serial } from 'node
 import { describe, expect, test } from 'vitest'
 
 import { expectRefusal } from '../thrown.js'
-import { assemble, decCxJnzBack, HLT, inDx, movAl, movCx, movDx, outAl, outDx } from './guests.js'
+import { assemble, CLEAR_EAX, decCxJnzBack, HLT, inDx, movAl, movCx, movDx, outAl, outDx } from './guests.js'
 
 const LINES = [0x3f8, 0x2f8, 0x3e8, 0x2e8]
 const PCI = 0xcf8
@@ -48,17 +48,24 @@ async function run(guest: Code[], devices: MachineDevice[], heard: (machine: Mac
 const nothing = () => undefined
 
 describe('where nothing is', () => {
-  test.each([...LINES, PCI])(
+  test.each([...LINES, PCI + 4])(
     'at port %i, ones are read at each width, and nothing reaches JavaScript',
     async (port) => {
-      const ends = (width: number) => port + 8 - width
-      const guest = ([1, 2, 4] as const).flatMap((width) => [port, port + 1, ends(width)].map((at) => read(at, width)))
+      const end = port < PCI ? port + 8 : port + 4
+      const guest = ([1, 2, 4] as const).flatMap((width) =>
+        [port, port + 1, end - width].filter((at) => at + width <= end).map((at) => read(at, width)),
+      )
       const { outcome, stats, ports } = await run([...guest, write(port, 1), read(port)], [], nothing)
       expect(outcome).toMatchObject({ kind: 'exit', value: 0xff })
       expect(stats).toMatchObject({ latched: guest.length + 1, posted: 1 })
       expect(ports.unclaimed).toEqual({ reads: 0, writes: 0 })
     },
   )
+
+  test("PCI's address register reads as ones, whatever was written there", async () => {
+    const { outcome } = await run([[...movDx(PCI), ...CLEAR_EAX, ...outDx(4), ...inDx(4)]], [], nothing)
+    expect(outcome).toMatchObject({ kind: 'exit', value: 0xff })
+  })
 
   test('an access that reaches beyond is split there', async () => {
     const { outcome, ports } = await run([read(0x2fe, 4)], [], nothing)
@@ -73,17 +80,17 @@ describe('a device takes the place', () => {
   }
 
   test.each([...LINES, PCI])('of port %i, while the guest runs: the next read is its', async (port) => {
-    const asked = [...read(port + 1), ...tell]
+    const asked = [...read(port + 4), ...tell]
     const { told, stats, ports } = await run(
       [asked, asked, asked, asked, read(port), tell],
       [],
-      onHearing(2, (machine) => machine.ports.map(port + 1, 1, constant(7))),
+      onHearing(2, (machine) => machine.ports.map(port + 4, 1, constant(7))),
     )
     expect(told).toEqual([0xff, 0xff, 7, 7, 0xff])
     expect(stats.latched).toBe(2)
     // The mapping gave way as a whole.
     expect(ports.unclaimed).toMatchObject({ reads: 1, last: { address: port } })
-    expect(ports.mappings.find(({ start }) => start === port + 1)).toMatchObject({ length: 1, yields: false })
+    expect(ports.mappings.find(({ start }) => start === port + 4)).toMatchObject({ length: 1, yields: false })
   })
 
   test('and gets the next write, none of those before', async () => {

@@ -78,8 +78,16 @@ describe('how a guest ends', () => {
     ['the keyboard controller', [...movAl(0xfe), ...outAl(0x64)]],
     ['port 0x92', [...movAl(0), ...outAl(0x92), ...movAl(1), ...outAl(0x92)]],
     ['the ACPI reset register', outByte(0x60c, 1)],
+    ['port 0xcf9', [...outByte(0xcf9, 2), ...outByte(0xcf9, 6)]],
+    ['port 0xcf9', outByte(0xcf9, 0x0e)],
   ])('by %s: reset', async (cause, code) => {
     expect(await runToEnd({ ...boot(code, HLT), onReset: 'end' })).toMatchObject({ kind: 'reset', cause })
+  })
+
+  test("port 0xcf9 reads as what it is told, and is not reached by PCI's address register", async () => {
+    const address = [...movDx(0xcf8), 0x66, 0xb8, 0, 0x06, 0, 0x80, ...outDx(4)] // mov eax, 0x80000600; out dx, eax
+    const guest = [...address, ...outByte(0xcf9, 2), ...movDx(0xcf9), ...inDx(1), ...outAl(0xf4)]
+    expect(await runToEnd({ ...boot(guest, HLT), onReset: 'end' })).toMatchObject({ kind: 'exit', value: 2 })
   })
 
   test('a reset boots again, from the image as it was', async () => {

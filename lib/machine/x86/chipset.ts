@@ -9,10 +9,12 @@ import { DebugExit } from '../../devices/debug-exit.js'
 import { I8042 } from '../../devices/i8042.js'
 import { PostCode } from '../../devices/post-code.js'
 import { PvPanic } from '../../devices/pvpanic.js'
+import { ResetControl } from '../../devices/reset-control.js'
 import { Rtc } from '../../devices/rtc.js'
 import { SystemControlA } from '../../devices/system-control.js'
 import type { DeviceHost } from '../host.js'
 import { OpenBus } from './open-bus.js'
+import { PciPorts } from './pci-ports.js'
 import * as P from './platform.js'
 
 /** What the guest's firmware tables have to say. */
@@ -54,7 +56,7 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
     interrupt: host.interrupt(P.KEYBOARD_GSI),
     reset: reset('the keyboard controller'),
   })
-  addOpenBus(host)
+  addOpenBus(host, new PciPorts(new ResetControl({ reset: reset('port 0xcf9') })))
   host.mapPorts(P.RTC_PORT, P.RTC_LENGTH, rtc)
   host.ports.map(P.I8042_DATA_PORT, 1, keyboard)
   host.mapPorts(P.I8042_COMMAND_PORT, 1, keyboard, { offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT })
@@ -79,12 +81,11 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
  * Where the serial lines and PCI's configuration mechanism would be, and are not unless a device takes the place: kernels
  * probe each of them, PCI with some hundred accesses.
  */
-function addOpenBus(host: DeviceHost): void {
-  const map = (start: number, length: number) => {
-    host.mapPorts(start, length, new OpenBus(length), { yields: true })
+function addOpenBus(host: DeviceHost, pci: PciPorts): void {
+  for (const { port } of P.SERIAL_LINES) {
+    host.mapPorts(port, P.SERIAL_LENGTH, new OpenBus(P.SERIAL_LENGTH), { yields: true })
   }
-  for (const { port } of P.SERIAL_LINES) map(port, P.SERIAL_LENGTH)
-  map(P.PCI_CONFIG_PORT, P.PCI_CONFIG_LENGTH)
+  host.mapPorts(P.PCI_CONFIG_PORT, P.PCI_CONFIG_LENGTH, pci, { yields: true })
 }
 
 /** Tells the guest of all this: by ACPI, and by the older MP table. */

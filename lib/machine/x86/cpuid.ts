@@ -1,4 +1,5 @@
 import type { CpuidEntry } from '../../kvm/cpuid.js'
+import { brandString } from './brand-string.js'
 
 // Leaves (Intel SDM vol. 2A, CPUID; AMD APM vol. 3, appendix E).
 const LEAF_FEATURES = 0x1
@@ -6,6 +7,8 @@ const LEAF_CACHE_PARAMETERS = 0x4
 const LEAF_PERFORMANCE_MONITORING = 0xa
 const LEAF_TOPOLOGY = 0xb
 const LEAF_TOPOLOGY_V2 = 0x1f
+const LEAF_BRAND = 0x8000_0002
+const LEAF_BRAND_END = 0x8000_0005
 const LEAF_AMD_SIZES = 0x8000_0008
 const LEAF_AMD_CACHE_PARAMETERS = 0x8000_001d
 const LEAF_AMD_TOPOLOGY = 0x8000_001e
@@ -53,6 +56,7 @@ export function vcpuCpuid(supported: readonly CpuidEntry[], place: CpuPlace): Cp
 }
 
 function adapt(entry: CpuidEntry, { id, count, tscDeadline }: CpuPlace): CpuidEntry {
+  if (entry.function >= LEAF_BRAND && entry.function < LEAF_BRAND_END) return nameProcessor(entry)
   switch (entry.function) {
     case LEAF_FEATURES:
       entry.ebx = unsigned((entry.ebx & 0xffff) | (count << EBX_LOGICAL_COUNT_SHIFT) | (id << EBX_APIC_ID_SHIFT))
@@ -88,6 +92,14 @@ function adapt(entry: CpuidEntry, { id, count, tscDeadline }: CpuPlace): CpuidEn
       break
   }
   return entry
+}
+
+/** KVM leaves these empty: 16 characters of the processor's name each. */
+function nameProcessor(entry: CpuidEntry): CpuidEntry {
+  if ((entry.eax | entry.ebx | entry.ecx | entry.edx) !== 0) return entry
+  const at = (entry.function - LEAF_BRAND) * 16
+  const word = (index: number) => brandString().readUInt32LE(at + 4 * index)
+  return { ...entry, eax: word(0), ebx: word(1), ecx: word(2), edx: word(3) }
 }
 
 /** Leaf 0xb: a thread is a core, and the package has `count` of them. */

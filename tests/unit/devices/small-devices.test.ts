@@ -5,6 +5,7 @@ import {
   DebugExit,
   PostCode,
   PvPanic,
+  ResetControl,
   SystemControlA,
   SystemControlB,
 } from '../../../lib/devices/index.js'
@@ -113,5 +114,30 @@ describe('system control ports', () => {
     other.restore(device.save())
     expect(registers(other).read(0)).toBe(0x0f)
     expectRefusal(() => other.restore({ value: -1 }), 'ERR_KVM_INVALID_STATE')
+  })
+})
+
+describe('reset control', () => {
+  test.each([0x06, 0x0e, 0x04])('0x%x resets, and the bit that did reads as 0', (value) => {
+    let resets = 0
+    const device = new ResetControl({ reset: () => resets++ })
+    const { read, write } = registers(device)
+    write(0, 0x02)
+    expect([resets, read(0)]).toEqual([0, 0x02])
+    write(0, value)
+    expect([resets, read(0)]).toEqual([1, value & 0x0a])
+    write(1, value)
+    expect([resets, read(1)]).toEqual([1, 0xff])
+  })
+
+  test('its state can be saved and restored', () => {
+    const device = new ResetControl()
+    registers(device).write(0, 0x0a)
+    const other = new ResetControl()
+    other.restore(device.save())
+    expect(other.value).toBe(0x0a)
+    expectRefusal(() => {
+      other.restore({ value: 256 })
+    }, 'ERR_KVM_INVALID_STATE')
   })
 })
