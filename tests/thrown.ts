@@ -20,13 +20,14 @@ export function expectRefusal(call: () => unknown, code: KvmErrorCode, message =
 }
 
 /** Holds that a promise is rejected with a KvmError with that code. */
-export async function expectRejection(promise: Promise<unknown>, code: KvmErrorCode, message = /./): Promise<void> {
+export async function expectRejection(promise: Promise<unknown>, code: KvmErrorCode, message = /./): Promise<KvmError> {
   const error: unknown = await promise.then(
     () => undefined,
     (reason: unknown) => reason,
   )
   if (!(error instanceof KvmError)) throw new Error('no KvmError came', { cause: error })
   expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)])
+  return error
 }
 
 /** Numbers that are no address, size or count, whatever the range. */

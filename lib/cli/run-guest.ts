@@ -14,11 +14,12 @@ const RUN_STATUS = {
   panic: 4,
   'triple-fault': 6,
   'kvm-error': 8,
+  halted: 10,
   timeout: 124,
 } as const
 
 /** After these it is said what the guest was doing. */
-const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'timeout']
+const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'halted', 'timeout']
 
 /** What is loaded only when there is a guest that is unwell. */
 const inspection = () => import('../inspect/index.js')

@@ -38,6 +38,7 @@ Exit status:
   4              the guest's kernel panicked
   6              triple fault
   8              KVM could not go on
+  10             the guest has halted for good, with interrupts off
   124            the time limit
   1              any other error
   2              the command line is wrong

@@ -53,6 +53,7 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
   #enable = 0
   #control = R.SCI_ENABLE
   #cancel: (() => void) | undefined
+  #closed = false
   readonly #fast = new AcpiPmFastRegisters()
 
   constructor(options: AcpiPmOptions = {}) {
@@ -78,10 +79,22 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
     return this.#press(R.SLEEP_BUTTON_STATUS)
   }
 
-  /** Stops the timer's timer; for a machine that ends. */
+  /** Stops the timer's timer for good; for a machine that ends. */
   close(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
+    this.#closed = true
+    this.#disarm()
+  }
+
+  /** The timer stands still until {@link resumeTimer}: for a machine whose time does. */
+  pauseTimer(): void {
+    this.#timer.pause()
+    this.#disarm()
+  }
+
+  resumeTimer(): void {
+    this.#timer.resume()
+    this.#fast.setTimer(this.#timer.start)
+    this.#update()
   }
 
   attachFastPaths(paths: FastPaths): void {
@@ -187,13 +200,18 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
 
   #update(): void {
     this.#interrupt.set(this.#interruptLevel)
-    this.close()
+    this.#disarm()
     // Once its status is set, there is nothing to wait for until the guest clears it.
-    if ((this.#enable & ~this.#status & R.TIMER_STATUS) === 0) return
+    if (this.#closed || this.#timer.paused || (this.#enable & ~this.#status & R.TIMER_STATUS) === 0) return
     this.#cancel = this.#schedule(this.#timer.untilHalfTurn, () => {
       this.#refresh()
       this.#update()
     })
+  }
+
+  #disarm(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
   }
 
   get #interruptLevel(): boolean {

@@ -8,6 +8,8 @@ export class PmTimer {
   readonly #bits: bigint
   #epoch: bigint
   #base = 0n
+  // When it was paused.
+  #held: bigint | undefined
 
   constructor(clock: Clock, bits: 24 | 32) {
     this.#clock = clock
@@ -21,7 +23,23 @@ export class PmTimer {
 
   set value(value: number) {
     this.#base = BigInt(value)
-    this.#epoch = this.#clock.now()
+    this.#epoch = this.#now
+  }
+
+  get paused(): boolean {
+    return this.#held !== undefined
+  }
+
+  /** It stands still until {@link resume}. */
+  pause(): void {
+    this.#held ??= this.#clock.now()
+  }
+
+  /** It counts on from where it stood. */
+  resume(): void {
+    if (this.#held === undefined) return
+    this.#epoch += this.#clock.now() - this.#held
+    this.#held = undefined
   }
 
   /** How it has counted since its last start. */
@@ -45,8 +63,12 @@ export class PmTimer {
     return ((half - (this.#ticks % half)) * NS_PER_SECOND) / PM_TIMER_HZ + 1n
   }
 
+  get #now(): bigint {
+    return this.#held ?? this.#clock.now()
+  }
+
   get #ticks(): bigint {
-    const elapsed = this.#clock.now() - this.#epoch
+    const elapsed = this.#now - this.#epoch
     return this.#base + ((elapsed < 0n ? 0n : elapsed) * PM_TIMER_HZ) / NS_PER_SECOND
   }
 }

@@ -50,6 +50,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   // When the flags were last brought up to date: the guest's time.
   #seen: number
   #cancel: (() => void) | undefined
+  #closed = false
   readonly #fast = new RtcFastRegisters()
 
   constructor(options: RtcOptions = {}) {
@@ -80,10 +81,10 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     return this.#cmos[R.SHUTDOWN] ?? 0
   }
 
-  /** Stops the clock's timer; for a machine that ends. */
+  /** Stops the clock's timer for good; for a machine that ends. */
   close(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
+    this.#closed = true
+    this.#disarm()
   }
 
   attachFastPaths(paths: FastPaths): void {
@@ -250,7 +251,8 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
 
   /** A timer for the next event that is to interrupt. */
   #arm(): void {
-    this.close()
+    this.#disarm()
+    if (this.#closed) return
     const enabled = this.#control & R.FLAGS
     const perSecond = !this.#halted && (enabled & (R.B_UPDATE_INTERRUPT | R.B_ALARM_INTERRUPT)) !== 0
     const period = (enabled & R.B_PERIODIC_INTERRUPT) !== 0 ? this.#periodNs : 0
@@ -265,6 +267,11 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
       this.#refresh()
       this.#arm()
     })
+  }
+
+  #disarm(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
   }
 
   save(): RtcState {

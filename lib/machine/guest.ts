@@ -14,11 +14,14 @@ import type { Kvm } from '../kvm/kvm.js'
 import type { Vcpu } from '../kvm/vcpu.js'
 import type { Vm } from '../kvm/vm.js'
 import { callAll, failure } from './failures.js'
+import { watchForHalt } from './halt-watch.js'
 import { deviceHost } from './host.js'
 import { MmioBus } from './mmio-bus.js'
 import type { CheckedMachineOptions } from './options.js'
 import { describeOutcome, mayBeOfTheHost, type GuestPlace, type Outcome } from './outcome.js'
 import { addChipset, type Chipset } from './x86/chipset.js'
+import { haltedForGood } from './x86/halted.js'
+import { stopTime, tellOfPause } from './x86/guest-time.js'
 import { gsiTable } from './x86/gsi-table.js'
 import { handOver, startsAtReset } from './x86/hand-over.js'
 import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
@@ -34,7 +37,7 @@ export type Ending = Outcome extends infer One ? (One extends Outcome ? Omit<One
 /** One life of a machine's guest: from the boot loader's entry to power-off, reset or death. */
 export class Guest {
   readonly vm: Vm
-  readonly ports = new Bus({ name: 'port', size: PORT_COUNT })
+  readonly ports: Bus
   readonly mmio: MmioBus
   readonly vcpus: readonly Vcpu[] = []
   readonly chipset: Chipset
@@ -47,10 +50,16 @@ export class Guest {
   #current: Vcpu | undefined
   #outcome: Outcome | undefined
   #running = false
+  readonly #clockStops: boolean
+  #pauseWanted = false
+  // While it is paused: what lets its time go on.
+  #startTime: (() => void) | undefined
 
   constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.vm = kvm.createVm()
-    this.mmio = new MmioBus(this.vm.memory)
+    this.ports = new Bus({ name: 'port', size: PORT_COUNT, strict: options.strict })
+    this.mmio = new MmioBus(this.vm.memory, options.strict)
+    this.#clockStops = options.pausedClock === 'stop'
     try {
       this.vm.createIrqchip()
       this.vm.createPit2({ speakerDummy: true })
@@ -117,6 +126,7 @@ export class Guest {
     const errors: unknown[] = []
     // A device can have ended it before it began.
     const vcpus = this.#outcome === undefined ? this.vcpus : []
+    const endWatch = watchForHalt(vcpus, () => this.#lookForHalt())
     await Promise.all(
       vcpus.map(async (vcpu) => {
         try {
@@ -124,11 +134,12 @@ export class Guest {
             this.#handle(vcpu, exit)
           })
         } catch (error) {
-          errors.push(error)
+          errors.push(withPlace(error, vcpu))
           this.#stopVcpus()
         }
       }),
     )
+    endWatch()
     this.#running = false
     if (errors.length === 0) this.#outcome ??= { kind: 'stopped', at: this.#place() }
     const late = this.#lifeOver()
@@ -147,8 +158,34 @@ export class Guest {
 
   /** The same from outside, once every vCPU is out of the guest. */
   async stop(ending: Ending): Promise<void> {
-    await this.vm.pause()
+    if (this.#running) await this.vm.pause()
     this.end(ending)
+  }
+
+  /** Whether its life is over, or has never to begin. */
+  get ended(): boolean {
+    return this.#outcome !== undefined
+  }
+
+  /** Resolves when every vCPU is out of the guest, where it stays until {@link resume}; its time stands still unless told otherwise. */
+  async pause(): Promise<void> {
+    this.#pauseWanted = true
+    await this.vm.pause()
+    // A resume() can have come first, and who has not begun or has ended has no time to stop.
+    if (!this.#wantsPause() || this.#startTime !== undefined || !this.#allPaused) return
+    const startTime = this.#clockStops ? stopTime(this.vm, this.vcpus, this.chipset) : undefined
+    this.#startTime = () => {
+      startTime?.()
+      tellOfPause(this.vcpus)
+    }
+  }
+
+  resume(): void {
+    this.#pauseWanted = false
+    const startTime = this.#startTime
+    this.#startTime = undefined
+    if (this.#allPaused) startTime?.()
+    this.vm.resume()
   }
 
   /** What can be said of it now: every vCPU is outside the guest. */
@@ -169,6 +206,7 @@ export class Guest {
 
   /** Closes it. A run ends then, and tells the devices; without one, they are told here. */
   close(): void {
+    if (!this.#running) this.end({ kind: 'stopped' })
     this.vm.close()
     if (this.#running) return
     const late = this.#lifeOver()
@@ -178,6 +216,29 @@ export class Guest {
   /** Tells the devices, once. Returns what they throw. */
   #lifeOver(): unknown[] {
     return callAll(this.#onEnd.splice(0))
+  }
+
+  // A wait can change it behind the compiler's back.
+  #wantsPause(): boolean {
+    return this.#pauseWanted
+  }
+
+  get #allPaused(): boolean {
+    return this.vcpus.every(({ paused }) => paused)
+  }
+
+  /** Nobody else has paused it: takes it out of the guest for a moment. */
+  async #lookForHalt(): Promise<void> {
+    if (this.#pauseWanted || this.vcpus.some(({ paused }) => paused)) return
+    await this.vm.pause()
+    if (this.#wantsPause() || this.ended || !this.#allPaused) return
+    let halted = false
+    try {
+      halted = haltedForGood(this.vm, this.vcpus)
+    } finally {
+      if (halted) this.end({ kind: 'halted' })
+      else this.vm.resume()
+    }
   }
 
   #stopVcpus(): void {
@@ -238,4 +299,16 @@ function readVcpu(vcpu: Vcpu): VcpuRemains {
     if (!(error instanceof KvmError)) throw error
     return { id: vcpu.id, state: error }
   }
+}
+
+/** For an access that nobody answers, where the guest made it; other errors as they are. */
+function withPlace(error: unknown, vcpu: Vcpu): unknown {
+  if (!(error instanceof KvmError) || error.code !== 'ERR_KVM_UNCLAIMED_ACCESS') return error
+  const { state } = readVcpu(vcpu)
+  const rip = state instanceof Error ? undefined : state.regs.rip
+  const where = rip === undefined ? '' : ` at 0x${rip.toString(16)}`
+  return new KvmError(error.code, `${error.message} (vCPU ${vcpu.id}${where})`, {
+    operands: { ...error.operands, vcpu: vcpu.id, rip },
+    cause: error,
+  })
 }

@@ -8,6 +8,7 @@ import { Kvm } from '../kvm/kvm.js'
 import type { Vm } from '../kvm/vm.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { callAll, failure } from './failures.js'
+import { Gate } from './gate.js'
 import { type Ending, Guest } from './guest.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import type { Outcome } from './outcome.js'
@@ -32,6 +33,10 @@ export class Machine {
   readonly #load: (context: BootContext) => BootResult
   #guest: Guest
   #state: 'new' | 'running' | 'ended' = 'new'
+  // A wish to pause holds over resets, and before the run. No life begins while there is one.
+  readonly #gate = new Gate()
+  // The present life, up to the moment at which the next one stands ready.
+  #life: Promise<unknown> = Promise.resolve()
   // Why the run is to end, for when the guest ends its life at the same time.
   #ending: Ending | undefined
 
@@ -107,13 +112,23 @@ export class Machine {
     return outcome
   }
 
-  /** Resolves when every vCPU is outside the guest; all state can be read and written then. */
-  pause(): Promise<void> {
-    return this.#guest.vm.pause()
+  /**
+   * Resolves when every vCPU is outside the guest; all state can be read and written then. It stays so until {@link resume},
+   * which need be called once only, also when the guest resets, or has not been started yet. The guest's clock stands still
+   * unless `pausedClock` says otherwise; the time limit of {@link run} does not.
+   */
+  async pause(): Promise<void> {
+    this.#gate.close()
+    const guest = this.#guest
+    await guest.pause()
+    // It was about to reset: the next life stands at its entry now.
+    if (guest.ended) await this.#life
   }
 
+  /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    this.#guest.vm.resume()
+    this.#guest.resume()
+    this.#gate.open()
   }
 
   /** Presses the power button. Returns whether the guest's operating system listens: it should shut down then. */
@@ -157,6 +172,7 @@ export class Machine {
         this.#guest.close()
       },
     ])
+    this.#gate.open()
     this.#kvm.close()
     // Else the run tells them.
     const late = this.#state === 'running' ? [] : this.#over()
@@ -170,18 +186,30 @@ export class Machine {
   /** One life after the other. */
   async #live(): Promise<Outcome> {
     for (;;) {
-      const outcome = await this.#guest.run()
-      if (outcome.kind !== 'reset' || this.#options.onReset === 'end') return outcome
-      if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
-      this.#guest.close()
-      this.#guest = new Guest(this.#kvm, this.#options, this.#load)
+      if (this.#gate.closed) await this.#gate.pass()
+      const life = this.#oneLife()
+      this.#life = life.catch(() => undefined)
+      const outcome = await life
+      if (outcome !== undefined) return outcome
     }
+  }
+
+  /** How it ended; undefined when it was a reset and the next life stands ready. */
+  async #oneLife(): Promise<Outcome | undefined> {
+    const outcome = await this.#guest.run()
+    if (outcome.kind !== 'reset' || this.#options.onReset === 'end') return outcome
+    if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
+    this.#guest.close()
+    this.#guest = new Guest(this.#kvm, this.#options, this.#load)
+    return undefined
   }
 
   async #end(ending: Ending): Promise<void> {
     if (this.#state !== 'running') return
     this.#ending ??= ending
-    await this.#guest.stop(ending)
+    const stopped = this.#guest.stop(ending)
+    this.#gate.open()
+    await stopped
   }
 
   /** Returns what the devices throw when they are told. */

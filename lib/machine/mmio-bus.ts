@@ -11,8 +11,8 @@ import { PHYSICAL_ADDRESSES } from './x86/platform.js'
 export class MmioBus extends Bus {
   readonly #memory: GuestMemory
 
-  constructor(memory: GuestMemory) {
-    super({ name: 'mmio', size: PHYSICAL_ADDRESSES })
+  constructor(memory: GuestMemory, strict: boolean) {
+    super({ name: 'mmio', size: PHYSICAL_ADDRESSES, strict })
     this.#memory = memory
   }
 

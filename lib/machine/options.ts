@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import type { BootSource } from './boot-source.js'
 import type { MachineDevice } from './host.js'
 import { parseSize } from './size.js'
@@ -15,6 +15,13 @@ export interface MachineOptions {
   devices?: readonly MachineDevice[]
   /** What a reset by the guest does: boot again (the default), or end the run. */
   onReset?: 'boot' | 'end'
+  /** What the guest's clock does while the machine is paused: it stands still (`stop`, the default), or goes on (`run`). */
+  pausedClock?: 'stop' | 'run'
+  /**
+   * An access to a port or an address where nothing is ends the run: it rejects with `ERR_KVM_UNCLAIMED_ACCESS`. For guests
+   * of one's own; kernels probe for what may not be there. Default: false.
+   */
+  strict?: boolean
 }
 
 export interface CheckedMachineOptions {
@@ -23,6 +30,8 @@ export interface CheckedMachineOptions {
   boot: BootSource
   devices: readonly MachineDevice[]
   onReset: 'boot' | 'end'
+  pausedClock: 'stop' | 'run'
+  strict: boolean
 }
 
 const MAX_CPUS = 16
@@ -33,7 +42,7 @@ const MIN_MEMORY = 2 ** 20
 const isDevice = (device: Partial<MachineDevice> | null | undefined) => typeof device?.attach === 'function'
 
 export function checkMachineOptions(options: MachineOptions): CheckedMachineOptions {
-  checkOptions('options', options, ['cpus', 'memory', 'boot', 'devices', 'onReset'])
+  checkOptions('options', options, ['cpus', 'memory', 'boot', 'devices', 'onReset', 'pausedClock', 'strict'])
   const { boot, devices = [], onReset = 'boot' } = options
   const memory = checkInteger('memory', parseSize('memory', options.memory ?? DEFAULT_MEMORY), MIN_MEMORY, 2 ** 46)
   if (memory % PAGE !== 0) throw invalidArgument('memory', memory, `a multiple of ${PAGE}`)
@@ -49,5 +58,7 @@ export function checkMachineOptions(options: MachineOptions): CheckedMachineOpti
     boot,
     devices,
     onReset: checkOneOf('onReset', onReset, ['boot', 'end']),
+    pausedClock: checkOneOf('pausedClock', options.pausedClock ?? 'stop', ['stop', 'run']),
+    strict: checkBoolean('strict', options.strict ?? false),
   }
 }

@@ -21,6 +21,8 @@ export type Outcome =
   | { kind: 'triple-fault'; at: GuestPlace }
   /** KVM could not go on: an instruction that it cannot emulate, or a state that the processor refuses. */
   | { kind: 'kvm-error'; at: GuestPlace; exit: string; instruction?: Uint8Array }
+  /** Every vCPU has halted with interrupts off: nothing can wake the guest. Found within seconds. */
+  | { kind: 'halted'; at: GuestPlace }
   /** `machine.stop()` was called. */
   | { kind: 'stopped'; at: GuestPlace }
   /** The time limit passed. */
@@ -52,6 +54,8 @@ function describe(outcome: Outcome): string {
       return `triple fault${where}`
     case 'kvm-error':
       return `KVM cannot go on: ${outcome.exit}${where}`
+    case 'halted':
+      return `the guest has halted for good, with interrupts off${where}`
     case 'stopped':
       return `stopped${where}`
     case 'timeout':

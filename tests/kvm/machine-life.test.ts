@@ -172,6 +172,32 @@ describe('devices are told', () => {
   })
 })
 
+test('what a device does with its host when the life is over does nothing', async () => {
+  const hosts: DeviceHost[] = []
+  using machine = await Machine.create({ boot: boot(RESET), devices: [{ attach: (host) => void hosts.push(host) }] })
+  const running = machine.run({ timeout: 60_000 })
+  await expect.poll(() => hosts.length).toBeGreaterThan(2)
+  let place = 0
+  const late = (host: DeviceHost | undefined) => {
+    place++
+    const line = host?.interrupt(5)
+    line?.set(true)
+    line?.set(false)
+    host?.consoleOutput(Uint8Array.of(65))
+    host?.mapPorts(0x2000 + place, 1, ZEROS)
+    host?.mapMmio(0xd000_0000 + place, 1, ZEROS)
+    host?.effects.reset('a timer')
+    host?.effects.panic()
+  }
+  late(hosts[0])
+  await machine.stop()
+  expect(await running).toMatchObject({ kind: 'stopped' })
+  late(hosts.at(-1))
+  machine.close()
+  late(hosts.at(-1))
+  expect(machine.powerButton()).toBe(false)
+})
+
 describe('a script that waits is told', () => {
   const waitOn = (console: GuestConsole) => expectRejection(console.expect('never'), 'ERR_KVM_GUEST_ENDED')
 

@@ -32,6 +32,9 @@ export interface Chipset {
   rsdp: number
   placed: Placed[]
   pressPowerButton(): boolean
+  /** The power management timer stands still until {@link resumeTimer}. */
+  pauseTimer(): void
+  resumeTimer(): void
 }
 
 /** Puts in what makes a PC: clock, keyboard controller, power management, ways to reset, exit and panic. */
@@ -74,7 +77,16 @@ export function addChipset(host: DeviceHost, memory: BootMemory, options: Chipse
     },
   })
   host.mapPorts(P.PVPANIC_PORT, 1, panic)
-  return { ...writeTables(memory, options.cpus), pressPowerButton: () => powerManagement.pressPowerButton() }
+  return {
+    ...writeTables(memory, options.cpus),
+    pressPowerButton: () => powerManagement.pressPowerButton(),
+    pauseTimer: () => {
+      powerManagement.pauseTimer()
+    },
+    resumeTimer: () => {
+      powerManagement.resumeTimer()
+    },
+  }
 }
 
 /**

@@ -209,3 +209,11 @@ test('a saved state keeps the time that the guest set, and its memory', () => {
     expectRefusal(() => rtc.restore({ ...state, ...wrong }), 'ERR_KVM_INVALID_STATE')
   }
 })
+
+test('once closed, it sets no timer, whatever the guest writes', () => {
+  const { rtc, clock, put } = setUp()
+  rtc.close()
+  put(0x0b, 0x72)
+  rtc.restore(rtc.save())
+  expect(clock.timers).toBe(0)
+})

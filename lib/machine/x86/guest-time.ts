@@ -1,0 +1,61 @@
+import type { Vcpu } from '../../kvm/vcpu.js'
+import type { Vm } from '../../kvm/vm.js'
+
+const MSR_TSC = 0x10
+const MSR_TSC_DEADLINE = 0x6e0
+// KVM takes a TSC within a second of what it expects for an attempt to make vCPUs agree, and does not set it. This is far
+// away from any expectation, whatever the frequency.
+const FAR = 1n << 50n
+
+/** Periodic modes of the i8254. */
+const PERIODIC: readonly number[] = [2, 3]
+
+const now = () => process.hrtime.bigint()
+
+/** A clock of the machine's own, in JavaScript. */
+export interface PausableTimer {
+  pauseTimer(): void
+  resumeTimer(): void
+}
+
+/**
+ * Stops a guest's time: the time stamp counters, kvmclock, the power management timer, the local APICs' deadlines and the
+ * i8254's ticks. Every vCPU is paused. What is returned lets it go on from there. The first three are what a guest compares
+ * with each other, so nothing is done between them.
+ *
+ * A KVM that does not let the counters be set (kvm_pvm) lets them go on.
+ */
+export function stopTime(vm: Vm, vcpus: readonly Vcpu[], timer: PausableTimer): () => void {
+  const tscs = vcpus.map((vcpu) => readMsr(vcpu, MSR_TSC))
+  const stopped = now()
+  timer.pauseTimer()
+  const late = now() - stopped
+  const { clock } = vm.getClock()
+  const deadlines = vcpus.map((vcpu) => readMsr(vcpu, MSR_TSC_DEADLINE))
+  const pit = vm.getPit2()
+  return () => {
+    // The kernel's timer went on, and would now deliver all ticks of the pause in a row. One shot that has gone is not
+    // to come again.
+    if (PERIODIC.includes(pit.channels[0]?.mode ?? 0)) vm.setPit2(pit)
+    const [first, ...others] = vcpus
+    first?.setMsrs([[MSR_TSC, BigInt.asUintN(64, (tscs[0] ?? 0n) + FAR)]])
+    first?.setMsrs([[MSR_TSC, tscs[0] ?? 0n]])
+    const started = now()
+    timer.resumeTimer()
+    vm.setClock({ clock: clock - late + now() - started })
+    // KVM gives them what it gave the first one: they agree as before.
+    for (const [index, vcpu] of others.entries()) vcpu.setMsrs([[MSR_TSC, tscs[index + 1] ?? 0n]])
+    // The kernel's timers were set by the counters as they would have been.
+    for (const [index, vcpu] of vcpus.entries()) {
+      const deadline = deadlines[index] ?? 0n
+      if (deadline !== 0n) vcpu.setMsrs([[MSR_TSC_DEADLINE, deadline]])
+    }
+  }
+}
+
+/** The guest's watchdogs learn from kvmclock that it was paused, and take what they see of it for no stall. */
+export function tellOfPause(vcpus: readonly Vcpu[]): void {
+  for (const vcpu of vcpus) vcpu.kvmclockCtrl()
+}
+
+const readMsr = (vcpu: Vcpu, index: number) => vcpu.getMsrs([index]).get(index) ?? 0n

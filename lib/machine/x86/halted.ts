@@ -1,0 +1,45 @@
+import type { Vcpu } from '../../kvm/vcpu.js'
+import type { Vm } from '../../kvm/vm.js'
+
+const RFLAGS_IF = 1n << 9n
+
+// A local APIC's LVT entry, and an I/O APIC's redirection entry (Intel SDM vol. 3A, 10.5.1; 82093AA data sheet, 3.2.4).
+const APIC_LVT0 = 0x350
+const MASKED = 1 << 16
+const DELIVERY_SHIFT = 8
+const DELIVERY_MASK = 7
+/** SMI, NMI, INIT: they come whether or not interrupts are on. */
+const UNSTOPPABLE: readonly number[] = [2, 4, 5]
+
+/**
+ * Whether nothing can wake a guest: every vCPU has halted with interrupts off, or waits to be started by one that has, and
+ * no NMI, SMI or INIT is on its way or wired to a device. KVM does not leave the guest then, and nobody would ever hear of
+ * it. Every vCPU is paused.
+ */
+export function haltedForGood(vm: Vm, vcpus: readonly Vcpu[]): boolean {
+  return (
+    vcpus.every(isStuck) && !vm.getIrqchip('ioapic').redirtbl.some((entry) => isUnstoppable(Number(entry & 0x1_ffffn)))
+  )
+}
+
+function isStuck(vcpu: Vcpu): boolean {
+  const state = vcpu.getMpState()
+  if (state === 'uninitialized' || state === 'init-received') return true
+  if (state !== 'halted' || (vcpu.getRegs().rflags & RFLAGS_IF) !== 0n) return false
+  const { exception, interrupt, nmi, smi } = vcpu.getVcpuEvents()
+  const coming = [
+    exception.injected,
+    exception.pending,
+    interrupt.injected,
+    nmi.injected,
+    nmi.pending,
+    smi.pending,
+    smi.latched_init,
+  ]
+  if (coming.some((flag) => flag !== 0)) return false
+  // KVM's timer sends NMIs where LINT0 makes them of its interrupts: a watchdog.
+  return !isUnstoppable(new DataView(vcpu.getLapic().buffer).getUint32(APIC_LVT0, true))
+}
+
+const isUnstoppable = (entry: number) =>
+  (entry & MASKED) === 0 && UNSTOPPABLE.includes((entry >> DELIVERY_SHIFT) & DELIVERY_MASK)
