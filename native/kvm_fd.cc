@@ -22,7 +22,7 @@ Napi::Value Wrap(Napi::Env env, std::shared_ptr<Descriptor> descriptor) {
   return AddonData::Of(env).kvm_fd.New({owned});
 }
 
-// ioctl, again when a signal came between: the thread's own timer may fire after the run that set it, and some calls,
+// ioctl, again when a signal came between: the thread's wake-up may come after the run that set it, and some calls,
 // KVM_CREATE_VM for one, then end with EINTR. KVM_RUN, which must not be repeated, is none of the ioctls here.
 template <typename Argument>
 int CallKernel(int fd, unsigned long request, Argument argument) {

@@ -1,12 +1,11 @@
 #include "rendezvous.h"
 
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "futex.h"
 #include "kick.h"
 
 namespace node_kvm {
@@ -16,22 +15,11 @@ constexpr std::uint64_t kShortestPoll = 5'000;
 constexpr std::uint64_t kLongestPoll = 200'000;
 constexpr std::uint32_t kLongestPause = 1024;
 
-// SAFETY: the kernel reads the word as a plain 32-bit one, which a lock-free std::atomic<uint32_t> is.
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
-static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
-
-// CPUs that this process may use.
+// CPUs that this process may use; where there are more than the set can hold, those of the machine.
 int UsableCpus() {
   cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
-void FutexWait(std::atomic<std::uint32_t>* word, std::uint32_t expected) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
-}
-
-void FutexWake(std::atomic<std::uint32_t>* word) {
-  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ VcpuRun::VcpuRun(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VcpuRun>(inf
   const Napi::Env env = info.Env();
   auto descriptor = ToHandle<KvmFd>(info, 0).descriptor();
   if (!descriptor || descriptor->kind != kVcpuFd) throw Napi::TypeError::New(env, "not an open vCPU descriptor");
-  if (!InstallKickSignal()) throw SystemError(env, "sigaction", EBUSY);
+  if (const int error = PrepareKicks(); error != 0) throw SystemError(env, "sigaction", error);
   // The kernel says how much of the descriptor can be mapped; a page past that would be SIGBUS.
   const Descriptor& system = *descriptor->parent->parent;
   const int size = ioctl(system.fd.get(), KVM_GET_VCPU_MMAP_SIZE, 0);

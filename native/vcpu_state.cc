@@ -80,15 +80,18 @@ void VcpuState::SetImmediateExit(bool value) {
 int VcpuState::Enter() { return ioctl(descriptor_->fd.get(), KVM_RUN, 0) == 0 ? 0 : -errno; }
 
 int VcpuState::Run(std::uint64_t deadline) {
-  // Before the timer is set: a signal that comes from here on marks the page, and KVM_RUN returns at once.
+  // Before the wake-up is set: a signal that comes from here on marks the page, and KVM_RUN returns at once.
   const KickScope scope(run());
   const std::uint64_t now = MonotonicNow();
   if (deadline != 0 && deadline <= now) {
-    SetImmediateExit(true);  // a timer could come late: the pending access is completed, and that is all
+    SetImmediateExit(true);  // a wake-up could come late: the pending access is completed, and that is all
   } else {
-    const int timer_error =
-        deadline != 0 && deadline < now + kTickNanoseconds ? WakeThreadBy(deadline) : WakeThreadEvery(kTickNanoseconds);
-    if (timer_error != 0) return -timer_error;
+    const bool soon = deadline != 0 && deadline < now + kTickNanoseconds;
+    if (soon) {
+      WakeThreadBy(deadline);
+    } else {
+      WakeThreadEvery(kTickNanoseconds);
+    }
   }
   static thread_local const pid_t this_thread = gettid();
   thread_ = this_thread;
@@ -96,7 +99,7 @@ int VcpuState::Run(std::uint64_t deadline) {
   thread_.store(0, std::memory_order_release);
   if (result != -EINTR && result != -EAGAIN) return result;
 
-  // EINTR: a kick, the timer, or a signal that is not ours. EAGAIN: a vCPU that waits for its start-up was woken.
+  // EINTR: a kick, the clock, or a signal that is not ours. EAGAIN: a vCPU that waits for its start-up was woken.
   SetImmediateExit(false);
   if (kicked_.exchange(false)) return static_cast<int>(RunResult::kKick);
   if (deadline != 0 && MonotonicNow() >= deadline) return static_cast<int>(RunResult::kDeadline);
@@ -143,8 +146,8 @@ void VcpuState::Kick() {
 }
 
 void VcpuState::Interrupt() {
-  // Where the byte is set already, a signal is on its way, or KVM_RUN is about to look. Real-time signals queue, and all
-  // processes of a user share one queue: one signal is enough, however often this is called.
+  // Where the byte is set already, a signal is on its way, or KVM_RUN is about to look: one is enough, however often this
+  // is called.
   if (__atomic_exchange_n(&run()->immediate_exit, 1, __ATOMIC_SEQ_CST) != 0) return;
   const pid_t thread = thread_;
   if (thread != 0) SignalThread(thread);

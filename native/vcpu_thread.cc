@@ -5,33 +5,14 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <csignal>
 #include <string>
 #include <utility>
 
+#include "blocked_signals.h"
 #include "kick.h"
 #include "uapi/kvm.h"
 
 namespace node_kvm {
-namespace {
-
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
-}  // namespace
-
 VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside)
     : vcpu_(std::move(vcpu)),
       meeting_(std::move(meeting)),
@@ -39,7 +20,6 @@ VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting>
       mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)),
       coalesced_(vcpu_->vm().coalesced) {
   if (!mapping_) throw std::bad_alloc();
-  // The thread starts with every signal blocked: those of the process are for others.
   const BlockedSignals blocked;
   thread_ = std::thread([this, outside] { Main(outside); });
 }

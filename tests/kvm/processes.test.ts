@@ -91,3 +91,13 @@ describe.each(['close', 'drop'])(`${AMOUNTS.vms} VMs with memory and a vCPU: %s`
     expect(after['resident']).toBeLessThan(before['resident']! + 64)
   })
 })
+
+test(
+  'where the kernel queues no signals and makes no timers, deadlines, kicks, pause, stop and close work',
+  options,
+  () => {
+    const stdout = ['deadline', 'deadline', 'deadline', 'kick', 'paused', 'kick', 'stopped', 'closed', ''].join('\n')
+    const ended = runScript('refused-signals', [], [], '--sigpending=0')
+    expect(ended).toEqual({ status: 0, signal: null, stdout, stderr: '' })
+  },
+)

@@ -18,12 +18,18 @@ export function scriptPath(name: string): string {
   return fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url))
 }
 
-/** Runs tests/kvm/fixtures/NAME.mjs in a process of its own, to its end. One that hangs is killed. */
-export function runScript(name: string, args: readonly (string | number)[] = [], flags: readonly string[] = []): Ended {
-  const { status, signal, stdout, stderr } = spawnSync(
-    process.execPath,
-    [...flags, scriptPath(name), ...args.map(String)],
-    { encoding: 'utf8', timeout: PATIENCE },
-  )
+/**
+ * Runs tests/kvm/fixtures/NAME.mjs in a process of its own, to its end. One that hangs is killed. `limit`: an option of
+ * prlimit(1) under which it runs.
+ */
+export function runScript(
+  name: string,
+  args: readonly (string | number)[] = [],
+  flags: readonly string[] = [],
+  limit?: string,
+): Ended {
+  const node = [process.execPath, ...flags, scriptPath(name), ...args.map(String)] as const
+  const [command, ...rest] = limit === undefined ? node : (['prlimit', limit, ...node] as const)
+  const { status, signal, stdout, stderr } = spawnSync(command, rest, { encoding: 'utf8', timeout: PATIENCE })
   return { status, signal, stdout, stderr }
 }
