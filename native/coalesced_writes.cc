@@ -88,7 +88,8 @@ void CoalescedWrites::TurnOffIfFew(int vm) {
 void CoalescedWrites::Unregister(int vm) {
   if (!registered_) return;
   auto request = KernelZone(zone_.access);
-  static_cast<void>(ioctl(vm, KVM_UNREGISTER_COALESCED_MMIO, &request));  // it has no reason to fail
+  // It fails only where the kernel has no memory for a shorter list of such zones; then it drops the whole list.
+  static_cast<void>(ioctl(vm, KVM_UNREGISTER_COALESCED_MMIO, &request));
   registered_ = false;
 }
 

@@ -45,8 +45,11 @@ void EventFd::StartWatching(Napi::Env env) {
   if (initialized != 0) throw SystemError(env, "uv_poll_init", -initialized);
   // From here on the loop knows the handle: the watch is freed when the loop has closed it.
   watch_ = watch.release();
-  uv_poll_start(&watch_->handle, UV_READABLE, OnReadable);
-  napi_add_async_cleanup_hook(env, OnEnvironmentEnd, watch_, &watch_->cleanup);
+  const int started = uv_poll_start(&watch_->handle, UV_READABLE, OnReadable);
+  if (started == 0 && napi_add_async_cleanup_hook(env, OnEnvironmentEnd, watch_, &watch_->cleanup) == napi_ok) return;
+  StopWatching();
+  if (started != 0) throw SystemError(env, "uv_poll_start", -started);
+  throw Napi::Error::New(env);
 }
 
 void EventFd::StopWatching() {
@@ -58,7 +61,7 @@ void EventFd::StopWatching() {
   uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), [](uv_handle_t* handle) {
     // SAFETY: `data` is the Watch that StartWatching() released to the loop; the loop calls this exactly once.
     const std::unique_ptr<Watch> reclaimed(static_cast<Watch*>(handle->data));
-    napi_remove_async_cleanup_hook(reclaimed->cleanup);
+    if (reclaimed->cleanup != nullptr) napi_remove_async_cleanup_hook(reclaimed->cleanup);
   });
 }
 

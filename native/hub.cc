@@ -34,9 +34,10 @@ Hub::Hub(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Hub>(info) {
   const Napi::Env env = info.Env();
   const EventFd& event = ToHandle<EventFd>(info, 0);
   event_ = Napi::Persistent(info[0].As<Napi::Object>());
-  meeting_->notify = [fd = event.fd()] { SignalEvent(fd); };
+  // Writing to an eventfd that is open fails only where it is signalled already.
+  meeting_->notify = [fd = event.fd()] { static_cast<void>(SignalEvent(fd)); };
   // Runs before the descriptor above goes, when the environment ends in whatever way.
-  napi_add_env_cleanup_hook(env, StopAllOf, this);
+  if (napi_add_env_cleanup_hook(env, StopAllOf, this) != napi_ok) throw Napi::Error::New(env);
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
 }
 

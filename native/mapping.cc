@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <utility>
 
 namespace node_kvm {
 
@@ -35,35 +34,13 @@ std::shared_ptr<Mapping> Mapping::MapAligned(std::size_t size, std::size_t align
   return whole;
 }
 
+// munmap() can fail where the range is part of a larger one and the process has too many: its addresses are lost then.
 Mapping::~Mapping() { munmap(address_, size_); }
 
 void Mapping::Release() {
-  if (std::exchange(released_, true)) return;
-  (void)mmap(address_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-}
-
-Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset,
-                        std::size_t length) {
-  std::erase_if(buffers_, [](auto& reference) { return reference.Value().IsEmpty(); });
-  auto owner = std::make_unique<std::shared_ptr<Mapping>>(mapping);
-  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
-      env, mapping->data() + offset, length,
-      // SAFETY: the finalizer takes back the one owner that is released to it below; Node runs it exactly once.
-      [](Napi::BasicEnv, void*, std::shared_ptr<Mapping>* hint) {
-        std::unique_ptr<std::shared_ptr<Mapping>> reclaimed(hint);
-      },
-      owner.get());
-  static_cast<void>(owner.release());
-  buffers_.push_back(Napi::Weak(buffer));
-  return buffer;
-}
-
-void Views::DetachAll() {
-  for (auto& reference : buffers_) {
-    Napi::ArrayBuffer buffer = reference.Value();
-    if (!buffer.IsEmpty() && !buffer.IsDetached()) buffer.Detach();
-  }
-  buffers_.clear();
+  if (released_) return;
+  released_ = mmap(address_, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                   0) != MAP_FAILED;
 }
 
 }  // namespace node_kvm

@@ -1,12 +1,9 @@
-// A range of this process's address space with one owner, and the ArrayBuffers that show it to JavaScript.
+// A range of this process's address space.
 #pragma once
-
-#include <napi.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace node_kvm {
 
@@ -25,6 +22,7 @@ class Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
+  // Where the kernel refuses that, the pages stay until the last owner goes.
   void Release();
 
   [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(address_); }
@@ -34,16 +32,6 @@ class Mapping {
   void* address_;
   std::size_t size_;
   bool released_ = false;
-};
-
-// The ArrayBuffers made over one mapping. They keep the mapping's addresses alive, and are detached together.
-class Views {
- public:
-  Napi::Value Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset, std::size_t length);
-  void DetachAll();
-
- private:
-  std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
 };
 
 }  // namespace node_kvm

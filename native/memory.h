@@ -10,12 +10,18 @@
 
 #include "mapping.h"
 #include "unique_fd.h"
+#include "views.h"
 
 namespace node_kvm {
 
 struct MemoryState {
   MemoryState(UniqueFd descriptor, std::shared_ptr<Mapping> range)
       : fd(std::move(descriptor)), mapping(std::move(range)) {}
+
+  // Neither the memory's owner nor a VM has it any more: what JavaScript has kept of it reads zeros.
+  ~MemoryState() { mapping->Release(); }
+  MemoryState(const MemoryState&) = delete;
+  MemoryState& operator=(const MemoryState&) = delete;
 
   UniqueFd fd;  // the memfd; invalid for anonymous memory
   std::shared_ptr<Mapping> mapping;

@@ -9,6 +9,7 @@
 
 #include "mapping.h"
 #include "vcpu_state.h"
+#include "views.h"
 
 namespace node_kvm {
 

@@ -24,6 +24,11 @@ VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting>
   thread_ = std::thread([this, outside] { Main(outside); });
 }
 
+VcpuThread::~VcpuThread() {
+  Stop();
+  mapping_->Release();
+}
+
 // SAFETY: the mapping is that large and page-aligned, and nothing else is in it.
 ThreadPage& VcpuThread::page() const { return *reinterpret_cast<ThreadPage*>(mapping_->data()); }
 

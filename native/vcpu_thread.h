@@ -68,7 +68,7 @@ class VcpuThread {
  public:
   // `outside`: the thread begins with a turn of JavaScript's, RunResult::kOut, and not in the guest.
   VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside);
-  ~VcpuThread() { Stop(); }
+  ~VcpuThread();
   VcpuThread(const VcpuThread&) = delete;
   VcpuThread& operator=(const VcpuThread&) = delete;
 

@@ -53,11 +53,17 @@ export class Execution {
   #exitWaiting = false
 
   constructor(id: number, fd: Fd, syncable: number) {
-    this.native = new binding.VcpuRun(fd.native)
-    this.#run = this.native.runner()
+    const native = new binding.VcpuRun(fd.native)
+    try {
+      this.#run = native.runner()
+      this.#page = new RunPage(() => native.page())
+    } catch (cause) {
+      native.close()
+      throw cause
+    }
+    this.native = native
     this.#id = id
     this.#fd = fd
-    this.#page = new RunPage(this.native.page())
     this.#decoder = new ExitDecoder(this.#page)
     this.#syncable = BigInt(syncable)
   }

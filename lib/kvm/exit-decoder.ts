@@ -72,8 +72,9 @@ export class ExitDecoder {
     // The low word is the whole offset: the page is a few KiB long.
     const offset = data.getUint32(OFFSET.ioDataOffset, true)
     let view = this.#ioData[length]
+    // Another offset, too, when somebody has detached it.
     if (view?.byteOffset !== offset) {
-      view = this.#page.bytes.subarray(offset, offset + length)
+      view = this.#page.view(offset, length)
       this.#ioData[length] = view
     }
     exit.data = view
@@ -86,7 +87,12 @@ export class ExitDecoder {
     const length = Math.min(data.getUint32(OFFSET.mmioLength, true), 8)
     exit.address = Number(data.getBigUint64(OFFSET.mmioAddress, true))
     exit.isWrite = data.getUint8(OFFSET.mmioIsWrite) !== 0
-    exit.data = this.#mmioData[length] ??= this.#page.bytes.subarray(OFFSET.mmioData, OFFSET.mmioData + length)
+    let view = this.#mmioData[length]
+    if (view?.length !== length) {
+      view = this.#page.view(OFFSET.mmioData, length)
+      this.#mmioData[length] = view
+    }
+    exit.data = view
     return exit
   }
 }
@@ -120,7 +126,7 @@ function internalError(page: RunPage): InternalErrorExit {
   if ((exit.emulationFlags & INSTRUCTION_BYTES_VALID) !== 0n) {
     const start = runOffset('emulation_failure.insn_bytes')
     const length = Math.min(page.number('emulation_failure.insn_size'), 15)
-    exit.instruction = page.bytes.slice(start, start + length)
+    exit.instruction = page.bytes(start, length)
   }
   return exit
 }
@@ -181,7 +187,7 @@ function loongarchIocsr(page: RunPage): Exit {
     reason: 'loongarch-iocsr',
     address: Number(page.word('iocsr_io.phys_addr')),
     isWrite: page.number('iocsr_io.is_write') !== 0,
-    data: page.bytes.subarray(start, start + Math.min(page.number('iocsr_io.len'), 8)),
+    data: page.view(start, Math.min(page.number('iocsr_io.len'), 8)),
   }
 }
 

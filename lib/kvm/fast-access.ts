@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import { checkBoolean, checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
+import { type Context, currentContext } from './context.js'
 import type { Fd } from './fd.js'
 
 /** Where a fast access lies: on a port or at a guest physical address. */
@@ -17,6 +18,12 @@ export type FastRange = FastAddress & { length: number; lazy?: boolean }
  * during the call only.
  */
 export type PostedListener = (offset: number, data: Uint8Array) => void
+
+/** A {@link PostedListener}, and where it was given. */
+export interface Listener {
+  readonly call: PostedListener
+  readonly context: Context
+}
 
 /** Writes into a range that do not wait for JavaScript; see `vm.postWrites()`. */
 export interface PostedWrites {
@@ -85,7 +92,7 @@ const SPACE = { port: 0, mmio: 1 }
 
 /** The posted writes and latched reads of one VM. They take effect on vCPUs that have a thread. */
 export class FastAccesses {
-  readonly listeners = new Map<number, PostedListener>()
+  readonly listeners = new Map<number, Listener>()
   readonly #fd: Fd
 
   constructor(fd: Fd) {
@@ -125,7 +132,7 @@ export class FastAccesses {
   }
 
   #listen(id: number, listener: PostedListener): () => void {
-    this.listeners.set(id, listener)
+    this.listeners.set(id, { call: listener, context: currentContext() })
     return () => {
       this.listeners.delete(id)
       if (!this.#fd.closed) this.#fd.native.removeFast(id)

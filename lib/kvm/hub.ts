@@ -1,7 +1,11 @@
 import { binding, HubResult, type NativeEventFd, type NativeHub, type NativeVcpuRun } from './binding.js'
+import type { Context } from './context.js'
+import { openEvent } from './event.js'
 
 /** One vCPU thread, as the hub drives it. */
 export interface HubMember {
+  /** In which {@link serve} is called. */
+  readonly context: Context
   /** Handles what its vCPU has for JavaScript. True when the vCPU can run on at once. */
   serve(): boolean
 }
@@ -17,12 +21,18 @@ class Hub {
   #references = 0
 
   constructor() {
-    this.#event = new binding.EventFd(() => {
+    const event = openEvent("the wake-up of the vCPUs' threads", () => {
       this.#serve()
     })
-    this.#event.unref()
-    this.#native = new binding.Hub(this.#event)
-    this.#next = this.#native.server()
+    event.unref()
+    try {
+      this.#native = new binding.Hub(event)
+      this.#next = this.#native.server()
+    } catch (cause) {
+      event.close()
+      throw cause
+    }
+    this.#event = event
   }
 
   /** Starts the vCPU's thread, outside of the guest or in it, and returns its seat. */
@@ -54,8 +64,8 @@ class Hub {
   #serve(): void {
     let seat = this.#native.look()
     while (seat >= 0) {
-      const runsOn = this.#members[seat]?.serve() ?? false
-      seat = this.#next(runsOn ? seat : HubResult.asleep)
+      const member = this.#members[seat]
+      seat = member === undefined ? this.#next(HubResult.asleep) : member.context(this.#serveOne, member, seat)
     }
     if (seat === HubResult.sliceOver) {
       // Timers and sockets first. An immediate would not do: one that is unref'd does not keep the loop from sleeping.
@@ -63,6 +73,14 @@ class Hub {
     } else if (seat === HubResult.lookSoon) {
       this.#lookSoon()
     }
+  }
+
+  /** Serves one vCPU for as long as it is the next: entering its context is not done for each exit. Returns the next. */
+  readonly #serveOne = (member: HubMember, seat: number): number => {
+    let next: number
+    do next = this.#next(member.serve() ? seat : HubResult.asleep)
+    while (next === seat && this.#members[seat] === member)
+    return next
   }
 
   #lookSoon(): void {

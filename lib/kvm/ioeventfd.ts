@@ -1,5 +1,5 @@
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
-import { binding } from './binding.js'
+import { openEvent } from './event.js'
 import { type FastAddress, place } from './fast-access.js'
 import { type Fd, ioctlError } from './fd.js'
 
@@ -36,7 +36,7 @@ export function openIoeventfd(
   }
   if (typeof listener !== 'function') throw invalidArgument('listener', listener, 'a function')
   fd.checkOpen()
-  const event = new binding.EventFd(listener)
+  const event = openEvent('the doorbell', listener)
   event.unref()
   const assign = (on: boolean) => fd.native.ioeventfd(on, event, space, start, length, datamatch)
   const result = assign(true)

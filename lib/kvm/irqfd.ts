@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
-import { binding } from './binding.js'
+import type { NativeEventFd } from './binding.js'
+import { openEvent } from './event.js'
 import { type Fd, ioctlError } from './fd.js'
 
 /** Options of `vm.irqfd()`. */
@@ -29,12 +30,20 @@ export function openIrqfd(fd: Fd, gsi: number, options: IrqfdOptions, onClose: (
     throw invalidArgument('resample', resample, 'a function')
   }
   fd.checkOpen()
-  const event = new binding.EventFd()
-  const acknowledged = resample === undefined ? undefined : new binding.EventFd(() => (resample as () => void)())
-  acknowledged?.unref()
+  const event = openEvent('the interrupt line')
+  let acknowledged: NativeEventFd | undefined
   const closeEvents = () => {
     event.close()
     acknowledged?.close()
+  }
+  if (resample !== undefined) {
+    try {
+      acknowledged = openEvent('the interrupt line', () => (resample as () => void)())
+    } catch (error) {
+      event.close()
+      throw error
+    }
+    acknowledged.unref()
   }
   const result = fd.native.irqfd(true, event, gsi, acknowledged)
   if (result < 0) {

@@ -17,19 +17,27 @@ const MP_STATES = [
   'suspended',
 ] as const
 
-/** What a vCPU is doing (KVM API, KVM_GET_MP_STATE). */
-export type MpState = (typeof MP_STATES)[number]
+/** What a vCPU is doing (KVM API, KVM_GET_MP_STATE). A state of a newer kernel has its number for a name. */
+export type MpState = (typeof MP_STATES)[number] | `unknown ${number}`
+
+const UNKNOWN = 'unknown '
 
 const mpStateStruct = new Struct<{ mp_state: number }>('kvm_mp_state')
 
 export function readMpState(fd: Fd): MpState {
-  return MP_STATES[fd.get('KVM_GET_MP_STATE', mpStateStruct).mp_state] ?? 'stopped'
+  const number = fd.get('KVM_GET_MP_STATE', mpStateStruct).mp_state
+  return MP_STATES[number] ?? `unknown ${number}`
 }
 
 export function checkMpState(state: unknown): MpState {
-  return checkOneOf('state', state, MP_STATES)
+  return isUnknown(state) ? state : checkOneOf('state', state, MP_STATES)
 }
 
 export function writeMpState(fd: Fd, state: MpState): void {
-  fd.set('KVM_SET_MP_STATE', mpStateStruct, { mp_state: MP_STATES.indexOf(state) }, { state })
+  const number = isUnknown(state) ? Number(state.slice(UNKNOWN.length)) : MP_STATES.indexOf(state)
+  fd.set('KVM_SET_MP_STATE', mpStateStruct, { mp_state: number }, { state })
+}
+
+function isUnknown(state: unknown): state is `unknown ${number}` {
+  return typeof state === 'string' && state.startsWith(UNKNOWN) && /^\d{1,9}$/.test(state.slice(UNKNOWN.length))
 }

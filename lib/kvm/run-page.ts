@@ -1,30 +1,61 @@
+import { KvmError } from '../errors.js'
 import { checkInteger, checkUint64 } from '../validate.js'
-import { binding } from './binding.js'
+import { binding, type NativeField } from './binding.js'
 
-const offsets = new Map((binding.layout['kvm_run']?.fields ?? []).map((field) => [field.name, field]))
+const layout = new Map((binding.layout['kvm_run']?.fields ?? []).map((field) => [field.name, field]))
 
-/** The offset of a member of struct kvm_run, or 0 where this architecture has none. */
-export function runOffset(name: string): number {
-  return offsets.get(name)?.offset ?? 0
+// Members that some architecture of this library lacks. Any other name that the layout does not have is misspelt.
+const ABSENT: NativeField = { name: '', offset: 0, type: 'uint', width: 0, count: 0 }
+const NOT_EVERYWHERE = /^(debug\.arch|s\.regs)\./
+
+function find(name: string): NativeField {
+  const field = layout.get(name)
+  if (field !== undefined) return field
+  if (NOT_EVERYWHERE.test(name) && process.arch !== 'x64') return ABSENT
+  throw new KvmError('ERR_KVM_UNSUPPORTED', `struct kvm_run has no member ${name} on ${process.arch}`, {
+    operands: { member: name },
+  })
 }
 
-/** Typed access to the members of a vCPU's kvm_run page (KVM API, section 5), by the names of native/layout.cc. */
+/** The offset of a member of struct kvm_run, or 0 where this architecture has none. A name that no one has throws. */
+export function runOffset(name: string): number {
+  return find(name).offset
+}
+
+/**
+ * Typed access to the members of a vCPU's kvm_run page (KVM API, section 5), by the names of native/layout.cc.
+ *
+ * Views that users get are of another ArrayBuffer over the same page: they may do with it what they like, transfer() too,
+ * and the library still reads its own.
+ */
 export class RunPage {
   readonly data: DataView
-  readonly bytes: Uint8Array
+  readonly #open: () => ArrayBuffer
+  #shown: ArrayBuffer | undefined
 
-  constructor(readonly buffer: ArrayBuffer) {
-    this.data = new DataView(buffer)
-    this.bytes = new Uint8Array(buffer)
+  /** `open` makes an ArrayBuffer over the page. */
+  constructor(open: () => ArrayBuffer) {
+    this.#open = open
+    this.data = new DataView(open())
+  }
+
+  /** A live view for a user. */
+  view(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.#toShow(), offset, length)
+  }
+
+  /** A copy. */
+  bytes(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.data.buffer, offset, length).slice()
   }
 
   /** A member as a number, or a bigint when it has 64 bits; 0 where this architecture has no such member. */
   get(name: string): number | bigint {
-    const field = offsets.get(name)
-    if (field === undefined) return 0
-    if (field.width === 8) return this.data.getBigUint64(field.offset, true)
-    if (field.width === 4) return this.data.getUint32(field.offset, true)
-    return field.width === 2 ? this.data.getUint16(field.offset, true) : this.data.getUint8(field.offset)
+    const { offset, width } = this.#member(name)
+    if (width === 8) return this.data.getBigUint64(offset, true)
+    if (width === 4) return this.data.getUint32(offset, true)
+    if (width === 2) return this.data.getUint16(offset, true)
+    return width === 1 ? this.data.getUint8(offset) : 0
   }
 
   /** A member that has 32 bits or fewer. */
@@ -39,21 +70,34 @@ export class RunPage {
 
   /** Writes a member after checking that the value fits it. `name` is for messages. */
   set(field: string, name: string, value: unknown): void {
-    const { offset, width } = offsets.get(field) ?? { offset: 0, width: 0 }
+    const { offset, width } = this.#member(field)
     if (width === 8) this.data.setBigUint64(offset, checkUint64(name, value), true)
     else if (width === 4) this.data.setUint32(offset, checkInteger(name, value, 0, 0xffff_ffff), true)
     else if (width === 1) this.data.setUint8(offset, checkInteger(name, value, 0, 0xff))
   }
 
-  /** A live view of an array of 64-bit members. */
+  /** A live view of an array of 64-bit members, for a user. */
   words(name: string): BigUint64Array {
-    const field = offsets.get(name)
-    return new BigUint64Array(this.buffer, field?.offset ?? 0, field?.count ?? 0)
+    const { offset, count } = this.#member(name)
+    return new BigUint64Array(this.#toShow(), offset, count)
   }
 
   /** The first `count` words of an array, copied. */
   copyWords(name: string, count = Infinity): bigint[] {
-    const words = this.words(name)
-    return Array.from(words.subarray(0, Math.min(count, words.length)))
+    const { offset, count: all } = this.#member(name)
+    return Array.from(new BigUint64Array(this.data.buffer, offset, Math.min(count, all)))
+  }
+
+  /** An exit's member can be read when the vCPU has been closed: then there is no page. */
+  #member(name: string): NativeField {
+    if (this.data.buffer.byteLength === 0) {
+      throw new KvmError('ERR_KVM_CLOSED', 'the vCPU of this exit has been closed', { operands: { member: name } })
+    }
+    return find(name)
+  }
+
+  #toShow(): ArrayBuffer {
+    if (this.#shown === undefined || this.#shown.byteLength === 0) this.#shown = this.#open()
+    return this.#shown
   }
 }

@@ -1,4 +1,4 @@
-import type { PostedListener } from './fast-access.js'
+import type { Listener } from './fast-access.js'
 
 // struct ThreadPage and struct PostedWrite of native/vcpu_thread.h.
 const RESULT = 0
@@ -15,16 +15,20 @@ const LENGTHS = 9
 
 /** What a vCPU's thread shows to JavaScript. */
 export class ThreadPage {
+  readonly #open: () => ArrayBuffer
   readonly #data: DataView
-  readonly #buffer: ArrayBuffer
   readonly #entries: number
+  // What listeners get is of another ArrayBuffer, so that nothing that they do to it disturbs the library's own.
+  #shown: ArrayBuffer
   // Views of the ring's data by entry and length, made once each.
-  readonly #views: (Uint8Array | undefined)[] = []
+  #views: (Uint8Array | undefined)[] = []
 
-  constructor(buffer: ArrayBuffer) {
-    this.#buffer = buffer
-    this.#data = new DataView(buffer)
-    this.#entries = Math.floor((buffer.byteLength - RING) / ENTRY_SIZE)
+  /** `open` makes an ArrayBuffer over the page. */
+  constructor(open: () => ArrayBuffer) {
+    this.#open = open
+    this.#data = new DataView(open())
+    this.#shown = open()
+    this.#entries = Math.floor((this.#data.byteLength - RING) / ENTRY_SIZE)
   }
 
   /** A RunResult, or -errno. */
@@ -41,25 +45,55 @@ export class ThreadPage {
    * Hands the posted writes to their listeners, in order. A range that is gone by now has none. When a listener throws,
    * the others still get what is theirs.
    */
-  deliver(listeners: ReadonlyMap<number, PostedListener>, onError: (error: unknown) => void): void {
+  deliver(listeners: ReadonlyMap<number, Listener>, onError: (error: unknown) => void): void {
     const count = this.#data.getUint32(POSTED_COUNT, true)
     const first = this.#data.getUint32(POSTED_FIRST, true)
-    for (let index = 0; index < count; index++) {
-      // A listener may have closed the VM, and with it this page.
-      if (this.#buffer.byteLength === 0) return
-      const entry = (first + index) % this.#entries
-      const start = RING + entry * ENTRY_SIZE
-      const listener = listeners.get(this.#data.getUint32(start + ENTRY_RANGE, true))
-      if (listener === undefined) continue
-      const length = this.#data.getUint32(start + ENTRY_LENGTH, true)
-      const offset = Number(this.#data.getBigUint64(start + ENTRY_OFFSET, true))
-      const slot = entry * LENGTHS + length
-      const data = (this.#views[slot] ??= new Uint8Array(this.#buffer, start + ENTRY_DATA, length))
-      try {
-        listener(offset, data)
-      } catch (error) {
-        onError(error)
-      }
+    // Those in a row that have one listener go there together: entering its context is not done for each.
+    const together = (next: number, range: number, listener: Listener): number => {
+      do this.#hand((first + next) % this.#entries, listener, onError)
+      while (
+        ++next < count &&
+        !this.#closed &&
+        this.#range((first + next) % this.#entries) === range &&
+        listeners.has(range)
+      )
+      return next
     }
+    // A listener may have closed the VM, and with it this page.
+    for (let next = 0; next < count && !this.#closed;) {
+      const range = this.#range((first + next) % this.#entries)
+      const listener = listeners.get(range)
+      next = listener === undefined ? next + 1 : listener.context(together, next, range, listener)
+    }
+  }
+
+  get #closed(): boolean {
+    return this.#data.buffer.byteLength === 0
+  }
+
+  #range(entry: number): number {
+    return this.#data.getUint32(RING + entry * ENTRY_SIZE + ENTRY_RANGE, true)
+  }
+
+  #hand(entry: number, { call }: Listener, onError: (error: unknown) => void): void {
+    const start = RING + entry * ENTRY_SIZE
+    const length = this.#data.getUint32(start + ENTRY_LENGTH, true)
+    const offset = Number(this.#data.getBigUint64(start + ENTRY_OFFSET, true))
+    try {
+      call(offset, this.#view(entry, start, length))
+    } catch (error) {
+      onError(error)
+    }
+  }
+
+  #view(entry: number, start: number, length: number): Uint8Array {
+    const slot = entry * LENGTHS + length
+    const made = this.#views[slot]
+    if (made?.length === length) return made
+    if (this.#shown.byteLength === 0) {
+      this.#shown = this.#open()
+      this.#views = []
+    }
+    return (this.#views[slot] = new Uint8Array(this.#shown, start + ENTRY_DATA, length))
   }
 }

@@ -1,8 +1,9 @@
 import { invalidArgument } from '../validate.js'
 import { RunResult } from './binding.js'
+import { type Context, currentContext } from './context.js'
 import type { Execution } from './execution.js'
 import type { Exit } from './exits.js'
-import type { PostedListener } from './fast-access.js'
+import type { Listener } from './fast-access.js'
 import { systemFailure } from './fd.js'
 import { hub, type HubMember } from './hub.js'
 import { ThreadPage } from './thread-page.js'
@@ -34,9 +35,11 @@ interface Failure {
 export class Thread implements HubMember {
   /** Resolves when the vCPU has stopped; rejects with what its handler threw or the kernel refused. */
   readonly finished: Promise<void>
+  /** Of who has given the handler. */
+  readonly context: Context = currentContext()
   readonly #execution: Execution
   readonly #handler: ExitHandler
-  readonly #listeners: ReadonlyMap<number, PostedListener>
+  readonly #listeners: ReadonlyMap<number, Listener>
   readonly #onStopped: () => void
   readonly #page: ThreadPage
   readonly #seat: number
@@ -53,7 +56,7 @@ export class Thread implements HubMember {
   constructor(
     execution: Execution,
     handler: ExitHandler,
-    listeners: ReadonlyMap<number, PostedListener>,
+    listeners: ReadonlyMap<number, Listener>,
     onStopped: () => void,
   ) {
     this.#execution = execution
@@ -64,12 +67,14 @@ export class Thread implements HubMember {
       this.#resolve = resolve
       this.#reject = reject
     })
+    const { native } = execution
     try {
-      this.#seat = hub().add(this, execution.native, execution.exitWaiting)
+      this.#seat = hub().add(this, native, execution.exitWaiting)
+      this.#page = new ThreadPage(() => native.threadBuffer())
     } catch (error) {
+      native.stop()
       throw systemFailure("the vCPU's thread cannot start", error)
     }
-    this.#page = new ThreadPage(execution.native.threadBuffer())
     hub().ref()
   }
 
@@ -126,7 +131,9 @@ export class Thread implements HubMember {
     if (this.#phase !== 'paused') return
     if (this.#execution.exitWaiting) {
       // Looking at state while paused led to an exit.
-      this.#later()
+      this.context(() => {
+        this.#later()
+      })
     } else {
       this.#phase = 'guest'
       hub().resume(this.#seat)

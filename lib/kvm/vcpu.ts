@@ -3,7 +3,7 @@ import { checkBytes, invalidArgument } from '../validate.js'
 import { type CpuidEntry, readCpuid, writeCpuid } from './cpuid.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
-import type { PostedListener } from './fast-access.js'
+import type { Listener } from './fast-access.js'
 import { errnoName, type Fd, ioctlError } from './fd.js'
 import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
@@ -39,7 +39,7 @@ export class Vcpu {
   readonly kickToken: KickToken
   readonly #fd: Fd
   readonly #execution: Execution
-  readonly #posted: ReadonlyMap<number, PostedListener>
+  readonly #posted: ReadonlyMap<number, Listener>
   readonly #onClose: (vcpu: Vcpu) => void
   #thread: Thread | undefined
   #keepsAlive = true
@@ -49,7 +49,7 @@ export class Vcpu {
     id: number,
     fd: Fd,
     syncable: number,
-    posted: ReadonlyMap<number, PostedListener>,
+    posted: ReadonlyMap<number, Listener>,
     onClose: (vcpu: Vcpu) => void,
   ) {
     this.id = id

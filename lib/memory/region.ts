@@ -28,6 +28,11 @@ export interface RegionDescription {
 // guests of which little is touched from here; who reads all of one pays for more windows instead.
 const WINDOW_SIZE = 2 ** 24
 
+// A view has an ArrayBuffer of its own, so that whoever has it may transfer() that and disturbs nobody else. It holds whole
+// pages of the largest size: what is aligned in the buffer is aligned in memory, as Atomics need it.
+const VIEW_UNIT = 2 ** 16
+const MAX_VIEW = 2 ** 32
+
 /** A stretch of guest physical memory. Its accessors take guest physical addresses, as everything does. */
 export class MemoryRegion extends MemoryAccessors implements Backed {
   /** Guest physical address of the first byte. */
@@ -78,10 +83,10 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
 
   /** @internal */
   contiguous(offset: number, length: number): Uint8Array {
-    const start = this.windowStart(offset)
-    const { bytes } = this.window(offset)
-    if (offset + length <= start + bytes.length) return bytes.subarray(offset - start, offset - start + length)
-    return new Uint8Array(this.#backing.buffer(this.#offset + offset, length))
+    const start = offset - (offset % VIEW_UNIT)
+    const end = Math.min(Math.ceil((offset + length) / VIEW_UNIT) * VIEW_UNIT, this.size)
+    if (end - start > MAX_VIEW) return new Uint8Array(this.#backing.buffer(this.#offset + offset, length))
+    return new Uint8Array(this.#backing.buffer(this.#offset + start, end - start), offset - start, length)
   }
 
   protected override find(address: number): this | undefined {

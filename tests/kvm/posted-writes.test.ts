@@ -372,11 +372,16 @@ describe('closing a range', () => {
     expect([writes, exits]).toEqual([3, 10])
   })
 
-  test('after its VM does nothing', () => {
+  test('after its VM does nothing, to a range of another VM either', async () => {
     using m = machine(assemble(HLT))
-    const range = m.vm.postWrites({ port: 1, length: 1 }, () => undefined)
+    using other = machine(assemble(outAl(1), HLT))
+    const heard: string[] = []
+    const range = m.vm.postWrites({ port: 1, length: 1 }, () => heard.push('the closed one'))
+    other.vm.postWrites({ port: 1, length: 1 }, () => heard.push('the other'))
     m.vm.close()
     range.close()
+    await runToHalt(other.vcpu)
+    expect(heard).toEqual(['the other'])
   })
 })
 

@@ -101,3 +101,12 @@ test(
     expect(ended).toEqual({ status: 0, signal: null, stdout, stderr: '' })
   },
 )
+
+test('where no descriptor is left, everything that needs one says so, and nothing half-made remains', options, () => {
+  const scarce = ['createVcpu', 'addMemory', 'irqfd', 'resample', 'ioeventfd', 'start']
+  const { stdout, ...ended } = runScript('no-descriptors', [], [], '--nofile=80')
+  expect(ended).toEqual({ status: 0, signal: null, stderr: '' })
+  const said = new Map(stdout.split('\n').map((line) => line.split(': ') as [string, string]))
+  for (const name of ['open', 'createVm', ...scarce]) expect(said.get(name)).toMatch(/^ERR_KVM_\w+ 24$/)
+  expect(stdout).toContain('then 4 descriptors')
+})

@@ -398,6 +398,13 @@ describe('local APIC and multiprocessing state', () => {
     expect(m.vcpu.getLapic()).toEqual(lapic)
   })
 
+  test('a state without a name is one by its number, and the kernel decides', () => {
+    using m = machine(halted, { irqchip: true })
+    expectRefusal(() => m.vcpu.setMpState('unknown 99'), 'ERR_KVM_IOCTL', /KVM_SET_MP_STATE/)
+    expectRefusal(() => m.vcpu.setMpState('unknown' as never), 'ERR_KVM_INVALID_ARGUMENT')
+    expect(m.vcpu.getMpState()).toBe('runnable')
+  })
+
   test('a buffer one byte short or long, or of another kind', () => {
     using m = machine(halted, { irqchip: true })
     for (const value of [

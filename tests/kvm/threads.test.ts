@@ -224,8 +224,20 @@ describe('an error in a handler', () => {
       })
       await until(() => waiting)
       m.vcpu.close()
+      await expect(finished).resolves.toBeUndefined()
+      // Another vCPU has its place now, and is handling an exit: nobody answers that one.
+      const other = addVcpu(m, 1, START)
+      const exits: string[] = []
+      const ended = other.start(({ reason }) => {
+        exits.push(reason)
+        return new Promise(() => undefined)
+      })
+      await until(() => exits.length === 1)
       handling[settle](new Error('nobody hears this'))
-      await finished
+      for (let turns = 0; turns < 5; turns++) await turn()
+      expect([m.vcpu.started, other.started, exits]).toEqual([false, true, ['io']])
+      other.close()
+      await ended
     }
   })
 })

@@ -4,17 +4,20 @@ import { beforeEach, describe, expect, test } from 'vitest'
 
 import { binding } from '../../../lib/kvm/binding.js'
 import { ExitDecoder } from '../../../lib/kvm/exit-decoder.js'
-import { RunPage } from '../../../lib/kvm/run-page.js'
+import { RunPage, runOffset } from '../../../lib/kvm/run-page.js'
 import { expectRefusal } from '../../thrown.js'
 
 type Values = Record<string, number | bigint | bigint[] | number[]>
 
 const fields = new Map(binding.layout['kvm_run']!.fields.map((field) => [field.name, field]))
 
+let bytes: Uint8Array
 let page: RunPage
 let decoder: ExitDecoder
 beforeEach(() => {
-  page = new RunPage(new ArrayBuffer(3 * 4096))
+  const memory = new ArrayBuffer(3 * 4096)
+  bytes = new Uint8Array(memory)
+  page = new RunPage(() => memory)
   decoder = new ExitDecoder(page)
 })
 
@@ -31,6 +34,11 @@ function put(values: Values): void {
     }
   }
 }
+
+test('a member that struct kvm_run has not is an error, and not what lies at offset 0', () => {
+  expectRefusal(() => page.get('io.prot'), 'ERR_KVM_UNSUPPORTED', /io\.prot/)
+  expectRefusal(() => runOffset('mmio.length'), 'ERR_KVM_UNSUPPORTED', /mmio\.length/)
+})
 
 function decode(exit: string, values: Values = {}): Exit {
   put({ exit_reason: binding.constants[`KVM_EXIT_${exit}`]!, ...values })
@@ -185,7 +193,7 @@ describe('io', () => {
   })
 
   test('out: port, size, count and data apart', () => {
-    page.bytes.set([1, 2, 3, 4, 5, 6], 4096)
+    bytes.set([1, 2, 3, 4, 5, 6], 4096)
     const exit = decode('IO', io(1, 2, 3))
     expect(exit).toEqual({
       reason: 'io',
@@ -202,7 +210,7 @@ describe('io', () => {
     const exit = decode('IO', io(0, 4, 1))
     expect(exit).toMatchObject({ direction: 'in' })
     if (exit.reason === 'io') exit.data.set([9, 8, 7, 6])
-    expect([...page.bytes.subarray(4096, 4101)]).toEqual([9, 8, 7, 6, 0])
+    expect([...bytes.subarray(4096, 4101)]).toEqual([9, 8, 7, 6, 0])
     expect(describeExit(exit)).toBe('io in port 0xffff size 4 count 1')
   })
 
@@ -213,8 +221,8 @@ describe('io', () => {
   })
 
   test('the same length at another offset is another place', () => {
-    page.bytes[4096] = 1
-    page.bytes[8192] = 2
+    bytes[4096] = 1
+    bytes[8192] = 2
     const data = () => (decoder.decode() as { data: Uint8Array }).data[0]
     decode('IO', io(1, 1, 1))
     expect(data()).toBe(1)

@@ -1,0 +1,44 @@
+// The ArrayBuffers that show a mapping to JavaScript, and how long its addresses must live for them.
+//
+// JavaScript can take the memory of any of them into another one, ArrayBuffer.prototype.transfer(), and send that to
+// another thread. V8 keeps account of who has it: its finalizer runs when nobody does. But Node also runs it when the
+// environment ends in which the first one was made, and then another thread may have the memory still. So each buffer
+// owns a share of the mapping; and the addresses of one that lives when its environment ends are kept for good. What it
+// shows is gone then, and costs no memory: Mapping::Release().
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "mapping.h"
+
+namespace node_kvm {
+
+// Those over one mapping, or over several that go together.
+class Views {
+ public:
+  Napi::Value Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset, std::size_t length);
+  // What JavaScript has taken elsewhere stays.
+  void DetachAll();
+
+ private:
+  // What a buffer's memory owns.
+  struct Share {
+    std::shared_ptr<Mapping> mapping;
+    bool detached = false;  // by us: so nobody has the memory
+  };
+  struct View {
+    Napi::Reference<Napi::ArrayBuffer> buffer;
+    Share* share;  // as long as the buffer is attached
+  };
+
+  static void Finalize(napi_env env, Share* share);
+
+  std::vector<View> views_;
+  std::size_t look_for_dead_at_ = 16;
+};
+
+}  // namespace node_kvm
