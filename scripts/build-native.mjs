@@ -4,7 +4,8 @@
 //   node scripts/build-native.mjs --unless-prebuilt   the package's install script, which does nothing in a checkout: there
 //                                                     may be no compiler yet, and who builds looks for one first
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { nodedir } from './node-headers.mjs'
@@ -14,21 +15,23 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const installing = process.argv.includes('--unless-prebuilt')
 const isCheckout = existsSync('tsconfig.json')
-if (!(installing && (isCheckout || (await isPrebuilt())))) {
+if (!(installing && (isCheckout || isPrebuilt()))) {
   const compiled = compile()
   if (!compiled && installing) console.error(help())
   process.exitCode = compiled ? 0 : 1
 }
 
-async function isPrebuilt() {
+/** Whether the addon that the package brought along works here. */
+function isPrebuilt() {
   if (process.env['npm_config_build_from_source'] === 'true') return false
   try {
-    const { default: load } = await import('node-gyp-build')
-    load('.')
-    return true
+    createRequire(import.meta.url)(`../prebuilds/linux-${process.arch}/node-kvm.node`)
   } catch {
     return false
   }
+  // A compiled one would go before it, and may come from another machine.
+  rmSync('build/Release', { recursive: true, force: true })
+  return true
 }
 
 function compile() {

@@ -15,7 +15,7 @@ const checks = {
     'node scripts/variant.mjs default && ls native/*.cc | xargs -P 2 -n 1 clang-tidy -p build/default --quiet 2> build/tidy.log' +
     ' || { grep -v generated build/tidy.log; exit 1; }',
   model: 'node scripts/model.mjs',
-  arm64: 'node scripts/variant.mjs arm64',
+  arm64: 'CXXFLAGS=-Werror node scripts/prebuild.mjs arm64',
   lint: 'eslint --max-warnings 0 .',
   types: 'tsc -b . examples tests scripts',
   docs: 'typedoc --logLevel Warn',

@@ -1,6 +1,6 @@
 // @ts-check
 // Builds a developers' variant of the addon with CMake into build/VARIANT/node_kvm.node, and runs a command that loads it:
-//   node scripts/variant.mjs default|asan|tsan|arm64 [command ...]
+//   node scripts/variant.mjs default|asan|tsan [command ...]
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { nodedir } from './node-headers.mjs'
 /**
  * What a command needs in its environment beside the addon. Node itself has no sanitizer in it, so the runtime is preloaded.
  * Leaks are not looked for: V8 frees little at exit. The quarantine is small, so that tests of memory use hold here too.
- * @type {Record<string, { cmake?: string[], preload?: string[], env?: Record<string, string> }>}
+ * @type {Record<string, { preload?: string[], env?: Record<string, string> }>}
  */
 const variants = {
   default: {},
@@ -19,7 +19,6 @@ const variants = {
     env: { ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:quarantine_size_mb=8', UBSAN_OPTIONS: 'print_stacktrace=1' },
   },
   tsan: { preload: ['libtsan.so'], env: { TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1' } },
-  arm64: { cmake: ['--cc=aarch64-linux-gnu-gcc', '--cxx=aarch64-linux-gnu-g++'] },
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -43,15 +42,11 @@ function build() {
     '--log-level=error',
   ]
   const env = nodedir ? { ...process.env, npm_config_nodedir: nodedir } : process.env
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [cmakeJs, 'build', ...options, ...(variant?.cmake ?? [])],
-    {
-      cwd: root,
-      env,
-      encoding: 'utf8',
-    },
-  )
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cmakeJs, 'build', ...options], {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+  })
   if (status !== 0) process.stderr.write(stdout + stderr)
   return status ?? 1
 }

@@ -1,6 +1,7 @@
-import { fileURLToPath } from 'node:url'
-import loadAddon from 'node-gyp-build'
+import { resolve } from 'node:path'
 import { KvmError } from '../errors.js'
+import { addonFailure } from './addon-failure.js'
+import { findAddon } from './addon-file.js'
 
 /** A KVM descriptor; see native/kvm_fd.cc. Kernel errors come back as negative numbers. */
 export interface NativeFd {
@@ -137,23 +138,14 @@ export interface Binding {
 }
 
 function load(): Binding {
+  // Developers' builds (sanitizers) lie elsewhere, and the addon of a bundle may.
+  const named = process.env['NODE_KVM_ADDON']
+  const file = named === undefined || named === '' ? findAddon() : resolve(named)
+  if (file === undefined) throw addonFailure(file)
   try {
-    // Developers' builds (sanitizers) lie elsewhere.
-    const override = process.env['NODE_KVM_ADDON']
-    if (override !== undefined && override !== '') {
-      return process.getBuiltinModule('node:module').createRequire(import.meta.url)(override) as Binding
-    }
-    // From lib/kvm/, and from dist/chunks/ and dist/cli/ alike, where this file is bundled with others.
-    const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
-    return loadAddon(packageRoot) as Binding
+    return process.getBuiltinModule('node:module').createRequire(file)(file) as Binding
   } catch (cause) {
-    throw new KvmError(
-      'ERR_KVM_ADDON',
-      `the native addon could not be loaded on ${process.platform}-${process.arch} with Node ${process.version}. ` +
-        'node-kvm runs on Linux, x64 and arm64. Reinstall it (npm rebuild node-kvm); ' +
-        'to compile it, that needs g++, make and python3.',
-      { operands: { platform: process.platform, arch: process.arch, node: process.version }, cause },
-    )
+    throw addonFailure(file, cause)
   }
 }
 

@@ -41,6 +41,10 @@ describe('the tarball', () => {
       ...guests.map((path) => `dist/examples/guests/${basename(path, extname(path))}.bin`),
       'dist/examples/manifest.json',
       'dist/cli/LICENSES.txt',
+      ...filesIn('docs').map((path) => join('docs', path)),
+      ...filesIn('examples')
+        .filter((path) => path !== 'tsconfig.json')
+        .map((path) => join('examples', path)),
       'prebuilds/linux-x64/node-kvm.node',
     ]
     // The arm64 addon is there once `npm run prebuilds` has made it.
