@@ -81,7 +81,7 @@ async function unpackXz(packed: Uint8Array, size: number): Promise<Uint8Array> {
 }
 
 async function unpackZstd(packed: Uint8Array, size: number): Promise<Uint8Array> {
-  const { unpackZstd } = await import('./zstd.js')
+  const { unpackZstd } = await import('./zstd/unpack.js')
   return unpackZstd(packed, size)
 }
 

@@ -19,6 +19,8 @@ const FILTER_LZMA2 = 0x21
 const FILTER_COUNT = 0b11
 const HAS_PACKED_SIZE = 1 << 6
 const HAS_UNPACKED_SIZE = 1 << 7
+/** What bounds the work that the index can ask for, which for each block is the library's start; xz makes blocks of some MiB. */
+const MAX_BLOCKS = 1024
 
 interface Block {
   start: number
@@ -62,7 +64,9 @@ function readIndex(reader: ImageReader): Block[] {
   const index = footer - (reader.uint32('backward size', footer + 4) + 1) * 4
   if (index < HEADER_SIZE) throw reader.fault('backward size', footer + 4, 'the index would begin before the payload')
   let [count, at] = variableLength(reader, 'number of records', index + 1)
-  if (count > reader.length) throw reader.fault('number of records', index + 1, `${count} do not fit`)
+  if (count > MAX_BLOCKS) {
+    throw reader.fault('number of records', index + 1, `${count} blocks; ${MAX_BLOCKS} are supported`)
+  }
   const blocks: Block[] = []
   for (let start = HEADER_SIZE; count > 0; count--) {
     const [length, sizeAt] = variableLength(reader, 'unpadded size', at)
@@ -84,7 +88,9 @@ async function unpackBlock(reader: ImageReader, block: Block, checkType: number,
   // The data is filled up to a multiple of four, which the unpadded size leaves out; blocks begin at one themselves.
   const checkAt = Math.ceil(dataEnd / 4) * 4
 
-  const plain = ReadableStream.from<Uint8Array>(plainStream(data, dictionary, output.length))
+  const plain = ReadableStream.from<Uint8Array>(
+    plainStream(data, neededDictionary(dictionary, output.length), output.length),
+  )
   let filled = 0
   for await (const chunk of new xzDecompress.XzReadableStream(plain)) {
     if (chunk.length > output.length - filled) throw reader.fault('block', dataAt, 'more comes out than was announced')
@@ -96,6 +102,14 @@ async function unpackBlock(reader: ImageReader, block: Block, checkType: number,
   if (checkType === CHECK_CRC32 && reader.uint32('check', checkAt) !== crc32(output)) {
     throw reader.fault('check', checkAt, 'the CRC32 does not match')
   }
+}
+
+/** The library allocates the dictionary, and no match reaches further back than the block does. */
+function neededDictionary(property: number, size: number): number {
+  let needed = 0
+  // The .xz file format, 5.3.1: 2 or 3 times a power of two.
+  while (needed < property && (2 | (needed & 1)) * 2 ** ((needed >> 1) + 11) < size) needed++
+  return needed
 }
 
 function readFilters(reader: ImageReader, start: number): { dictionary: number; hasX86Filter: boolean } {
