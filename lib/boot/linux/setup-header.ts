@@ -35,6 +35,7 @@ const XLF_KERNEL_64 = 1 << 0
 
 // What each version of the protocol brought, and what holds for kernels before it (boot.rst, each field's own paragraph).
 const VERSION_INITRD_ADDR_MAX = 0x0203
+const VERSION_SYSSIZE = 0x0204
 const VERSION_RELOCATABLE = 0x0205
 const VERSION_CMDLINE_SIZE = 0x0206
 const VERSION_PAYLOAD = 0x0208
@@ -94,7 +95,7 @@ export function parseSetupHeader(image: Uint8Array): SetupHeader {
   if ((loadflags & LOADED_HIGH) === 0) throw reader.fault('loadflags', LOADFLAGS, 'LOADED_HIGH is not set: a zImage')
   const xloadflags = version >= VERSION_XLOADFLAGS ? reader.uint16('xloadflags', XLOADFLAGS) : 0
   const bits = (xloadflags & XLF_KERNEL_64) === 0 ? 32 : 64
-  const kernel = protectedModeKernel(reader, bits)
+  const kernel = protectedModeKernel(reader, version, bits)
   return {
     version,
     bytes: reader.slice('setup_sects', SETUP_SECTS, headerEnd(reader) - SETUP_SECTS),
@@ -106,10 +107,14 @@ export function parseSetupHeader(image: Uint8Array): SetupHeader {
   }
 }
 
-/** Signatures and padding follow what syssize counts; they belong to nobody in the guest. */
-function protectedModeKernel(reader: ImageReader, bits: 32 | 64): Uint8Array {
+/**
+ * Signatures and padding follow what syssize counts; they belong to nobody in the guest. Before 2.04 it had 16 bits and "cannot
+ * be trusted": the kernel is then all that follows.
+ */
+function protectedModeKernel(reader: ImageReader, version: number, bits: 32 | 64): Uint8Array {
   const setupSize = ((reader.uint8('setup_sects', SETUP_SECTS) || DEFAULT_SETUP_SECTS) + 1) * SECTOR
-  const size = reader.uint32('syssize', SYSSIZE) * PARAGRAPH
+  const isCounted = version >= VERSION_SYSSIZE
+  const size = isCounted ? reader.uint32('syssize', SYSSIZE) * PARAGRAPH : reader.length - setupSize
   if (size <= (bits === 64 ? ENTRY_64 : 0)) {
     throw reader.fault('syssize', SYSSIZE, `a kernel of ${size} bytes has no entry`)
   }

@@ -285,6 +285,11 @@ describe('the 32-bit protocol, for kernels without a 64-bit entry', () => {
     expectImageError((memory) => loadBzImage(memory, { kernel, cmdline: 'x'.repeat(256) }), 'cmdline_size', 0x238)
   })
 
+  test('2.03: syssize has 16 bits and is not believed', () => {
+    const { placed } = load({ version: 0x0203, syssize: 0 })
+    expect(placed.find(({ name }) => name === 'kernel')?.size).toBe(0x3000)
+  })
+
   test('2.04: not relocatable, whatever stands in that place', () => {
     const e820 = memoryLayout(64 * MIB, { reserved: [{ start: MIB, end: 2 * MIB }] }).e820
     const kernel = bzImage({ version: 0x0204 })
