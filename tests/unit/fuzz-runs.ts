@@ -14,3 +14,17 @@ export function fuzzRuns(share = 1): { numRuns: number; seed: number } {
   if (REPORT !== undefined) appendFileSync(REPORT, `${String(numRuns).padStart(9)}  ${name}\n`)
   return { numRuns, seed: SEED }
 }
+
+/** What the work on one input of some hundred bytes may take of the processor, in microseconds: a thousand times what it does. */
+const WORK_LIMIT = 1_000_000
+
+/** Does `work`, and fails where an input asks for more than its size: on a busy machine only when it does so three times. */
+export function boundedWork<T>(work: () => T): T {
+  for (let attempt = 1; ; attempt++) {
+    const before = process.cpuUsage()
+    const result = work()
+    const { user, system } = process.cpuUsage(before)
+    if (user + system < WORK_LIMIT) return result
+    if (attempt === 3) throw new Error(`an input took ${user + system} µs of the processor`)
+  }
+}

@@ -20,7 +20,7 @@ import {
   unpackKernel,
 } from '../../../lib/boot/index.js'
 import { KvmError } from '../../../lib/errors.js'
-import { fuzzRuns } from '../fuzz-runs.js'
+import { boundedWork, fuzzRuns } from '../fuzz-runs.js'
 import { bzImage, elf, multiboot1Header, multiboot2Header, vmlinux } from './images.js'
 import * as packed from './packed.js'
 import { MIB, SparseMemory } from './sparse-memory.js'
@@ -102,7 +102,7 @@ function mutate(image: Uint8Array, reach: number, { fields, keep }: Mutations): 
 /** What the call returns, or undefined when it refuses with a KvmError; anything else fails the test. */
 function attempt<T>(call: () => T): T | undefined {
   try {
-    return call()
+    return boundedWork(call)
   } catch (error) {
     if (error instanceof KvmError && error.code === 'ERR_KVM_BOOT_IMAGE') return undefined
     throw error

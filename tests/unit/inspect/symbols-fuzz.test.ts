@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { parseSymbols } from '../../../lib/inspect/index.js'
 import { KvmError } from '../../../lib/errors.js'
 import { setField, type Width } from '../boot/images.js'
-import { fuzzRuns } from '../fuzz-runs.js'
+import { boundedWork, fuzzRuns } from '../fuzz-runs.js'
 import { elfWithSymbols, symbolAt } from './elf-image.js'
 import { latin1 } from './guest.js'
 
@@ -14,7 +14,7 @@ const word = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 function ask(bytes: Uint8Array, address: bigint): void {
   let symbols
   try {
-    symbols = parseSymbols(bytes, { slide: BigInt.asIntN(64, address * 3n) })
+    symbols = boundedWork(() => parseSymbols(bytes, { slide: BigInt.asIntN(64, address * 3n) }))
   } catch (error) {
     expect(error).toBeInstanceOf(KvmError)
     expect(error).toMatchObject({ code: 'ERR_KVM_BOOT_IMAGE' })
