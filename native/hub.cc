@@ -50,6 +50,10 @@ Hub::~Hub() {
 void Hub::StopAllOf(void* hub) { static_cast<Hub*>(hub)->StopAll(); }
 
 void Hub::StopAll() {
+  // All are told before one is waited for: then they end at the same time, and not each when a CPU comes to it.
+  for (Seat& seat : seats_) {
+    if (seat.thread) seat.thread->BeginStop();
+  }
   for (Seat& seat : seats_) {
     if (seat.thread) seat.thread->Stop();
   }

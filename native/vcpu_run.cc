@@ -47,13 +47,14 @@ CoalescedRing FindCoalescedRing(const Descriptor& system, const Mapping& page) {
 }  // namespace
 
 Napi::Function VcpuRun::Define(Napi::Env env) {
-  return DefineClass(env, "VcpuRun",
-                     {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
-                      InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
-                      InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
-                      InstanceMethod<&VcpuRun::Stop>("stop"), InstanceMethod<&VcpuRun::ComeOut>("comeOut"),
-                      InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"), InstanceMethod<&VcpuRun::Stats>("stats"),
-                      InstanceMethod<&VcpuRun::Close>("close")});
+  return DefineClass(
+      env, "VcpuRun",
+      {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
+       InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
+       InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
+       InstanceMethod<&VcpuRun::BeginStop>("beginStop"), InstanceMethod<&VcpuRun::Stop>("stop"),
+       InstanceMethod<&VcpuRun::ComeOut>("comeOut"), InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"),
+       InstanceMethod<&VcpuRun::Stats>("stats"), InstanceMethod<&VcpuRun::Close>("close")});
 }
 
 // new VcpuRun(fd): maps the kvm_run page of that vCPU.
@@ -148,6 +149,12 @@ Napi::Value VcpuRun::Start(const Napi::CallbackInfo& info) {
     throw SystemError(env, "mmap", ENOMEM);
   }
   return Napi::Number::New(env, hub.Add(thread_));
+}
+
+// beginStop(): makes the thread end, if there is one; stop() must follow before anything else.
+Napi::Value VcpuRun::BeginStop(const Napi::CallbackInfo& info) {
+  if (thread_) thread_->BeginStop();
+  return info.Env().Undefined();
 }
 
 // stop(): ends the thread wherever it is, and waits for that. The caller has removed it from the hub.

@@ -34,6 +34,7 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   Napi::Value Page(const Napi::CallbackInfo& info);
   Napi::Value Token(const Napi::CallbackInfo& info);
   Napi::Value Start(const Napi::CallbackInfo& info);
+  Napi::Value BeginStop(const Napi::CallbackInfo& info);
   Napi::Value Stop(const Napi::CallbackInfo& info);
   Napi::Value ComeOut(const Napi::CallbackInfo& info);
   Napi::Value ThreadBuffer(const Napi::CallbackInfo& info);

@@ -113,11 +113,15 @@ bool VcpuThread::Answer(TurnState command, std::uint64_t handler_time) {
 
 void VcpuThread::Prefetch() const { __builtin_prefetch(vcpu_->run()); }
 
-void VcpuThread::Stop() {
-  if (!thread_.joinable()) return;
+void VcpuThread::BeginStop() {
   stop_ = true;
   vcpu_->Interrupt();
   turn_.Answer(kStop);
+}
+
+void VcpuThread::Stop() {
+  if (!thread_.joinable()) return;
+  BeginStop();
   thread_.join();
   coalesced_.Forbid(vcpu_->vm().fd.get());
 }

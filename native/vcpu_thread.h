@@ -73,7 +73,8 @@ class VcpuThread {
   VcpuThread& operator=(const VcpuThread&) = delete;
 
   // All of these are JavaScript's.
-  void Stop();  // ends the thread, wherever it is, and waits for that
+  void BeginStop();  // makes the thread end, wherever it is
+  void Stop();       // the same, and waits for that
   // Ends the turn, which took that many nanoseconds. True when it had to wake the thread.
   bool Answer(TurnState command, std::uint64_t handler_time);
   // How long the guest ran before the exit that JavaScript has, in nanoseconds.

@@ -69,6 +69,8 @@ export interface NativeVcpuRun {
   complete(): number
   /** Gives the vCPU a thread, and returns its seat at the hub. `outside`: it begins with a turn, {@link RunResult}.out. */
   start(hub: NativeHub, outside: boolean): number
+  /** Makes the thread end, if there is one. {@link stop} must follow before anything else. */
+  beginStop(): void
   /** Ends the thread and waits for that. */
   stop(): void
   /** Makes the thread come out of the guest with {@link RunResult}.out. */

@@ -283,6 +283,14 @@ export class Vcpu {
     })
   }
 
+  /**
+   * Makes the vCPU's thread end. close() must follow.
+   * @internal
+   */
+  beginClose(): void {
+    this.#execution.native.beginStop()
+  }
+
   /** Closes the vCPU; its exits' `data` then has length 0. Closing again does nothing. */
   close(): void {
     if (this.closed) return
