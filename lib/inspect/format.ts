@@ -1,5 +1,6 @@
 import { printable, printableLines } from '../format.js'
-import type { CpuReport, InstructionReport, PostMortem, VcpuReport } from './report.js'
+import { formatControllers, formatInterrupts } from './format-interrupts.js'
+import type { CpuReport, InstructionReport, InterruptReport, PostMortem, VcpuReport } from './report.js'
 
 const REGISTER_ROWS = [
   ['rax', 'rbx', 'rcx', 'rdx'],
@@ -47,6 +48,10 @@ export function formatPostMortem(report: PostMortem): string {
     ...others.flatMap((each) => ['', ...formatVcpu(each, false)]),
     ...(report.slide === undefined ? [] : ['', `Symbols are moved by ${report.slide}.`]),
     ...section(
+      'Interrupt controllers',
+      report.controllers === undefined ? [] : formatControllers(report.controllers).map((line) => `  ${line}`),
+    ),
+    ...section(
       'Last exits, the newest last',
       exits.map(({ vcpu: id, exit, times }) => `  vCPU ${id}: ${exit}${times === 1 ? '' : `, ${times} times`}`),
     ),
@@ -60,19 +65,20 @@ function section(title: string, lines: string[]): string[] {
   return lines.length === 0 ? [] : ['', `${title}:`, ...lines]
 }
 
-function formatVcpu({ id, mpState, cpu, problem }: VcpuReport, full: boolean): string[] {
+function formatVcpu({ id, mpState, cpu, interrupts, problem }: VcpuReport, full: boolean): string[] {
   const parts = [...(cpu === undefined ? [] : [cpu.mode, `privilege level ${cpu.cpl}`]), mpState].filter(Boolean)
   return [
     `vCPU ${id}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`,
     ...(problem === undefined ? [] : [`  ${problem}`]),
     // A vCPU that was never started has nothing to tell.
-    ...(cpu === undefined || (!full && mpState === 'uninitialized') ? [] : formatCpu(cpu, full)),
+    ...(cpu === undefined || (!full && mpState === 'uninitialized') ? [] : formatCpu(cpu, interrupts, full)),
   ]
 }
 
-function formatCpu(cpu: CpuReport, full: boolean): string[] {
+function formatCpu(cpu: CpuReport, interrupts: InterruptReport | undefined, full: boolean): string[] {
   return [
     ...(full ? formatRegisters(cpu) : []),
+    ...(interrupts === undefined ? [] : formatInterrupts(interrupts).map((line) => `  ${line}`)),
     '  code:',
     ...formatCode(cpu.code),
     ...(cpu.codeProblem === undefined ? [] : [`      ${cpu.codeProblem}`]),

@@ -20,7 +20,19 @@ export { inspectCpu } from './inspect-cpu.js'
 export type { ExitReport } from './last-exits.js'
 export { LinearMemory, type LinearRead } from './linear-memory.js'
 export { parseSymbols, readSymbols, type SymbolOptions } from './read-symbols.js'
-export type { CpuReport, FrameReport, InstructionReport, PostMortem, SegmentReport, VcpuReport } from './report.js'
+export type {
+  CpuReport,
+  FrameReport,
+  InstructionReport,
+  InterruptControllersReport,
+  InterruptReport,
+  LocalApicReport,
+  PicReport,
+  PinReport,
+  PostMortem,
+  SegmentReport,
+  VcpuReport,
+} from './report.js'
 export { type StackFrame, walkStack } from './stack-walk.js'
 export { type SymbolPlace, SymbolTable } from './symbols.js'
 export { type MappedAddress, translate, type Translation, type UnmappedAddress } from './translate.js'

@@ -2,6 +2,12 @@ import { hex } from '../format.js'
 import { CR0_PE, type CpuState, type PhysicalMemory } from './cpu-state.js'
 import type { Disassembler } from './disassemble.js'
 import { reportCpu } from './inspect-cpu.js'
+import {
+  type InterruptControllersState,
+  type InterruptState,
+  reportControllers,
+  reportInterrupts,
+} from './interrupts.js'
 import { findKernelSlide } from './kernel-slide.js'
 import { LinearMemory } from './linear-memory.js'
 import type { PostMortem, VcpuReport } from './report.js'
@@ -13,17 +19,19 @@ export interface VcpuRemains {
   mpState?: string
   /** Its registers, or why there are none. */
   state: CpuState | Error
+  interrupts?: InterruptState
 }
 
 /** What is left of a guest, as its machine has it. */
-export interface Remains extends Omit<PostMortem, 'vcpus' | 'slide'> {
+export interface Remains extends Omit<PostMortem, 'vcpus' | 'slide' | 'controllers'> {
+  controllers?: InterruptControllersState
   vcpus: readonly VcpuRemains[]
   memory: PhysicalMemory
 }
 
 /** Makes the report. */
 export function examine(
-  { vcpus, memory, ...rest }: Remains,
+  { vcpus, memory, controllers, ...rest }: Remains,
   symbols: SymbolTable | undefined,
   disassembler: Disassembler,
 ): PostMortem {
@@ -32,13 +40,15 @@ export function examine(
   return {
     ...rest,
     ...(slide === undefined ? {} : { slide: hex(slide) }),
-    vcpus: vcpus.map(({ id, mpState, state }): VcpuReport => {
+    ...(controllers === undefined ? {} : { controllers: reportControllers(controllers) }),
+    vcpus: vcpus.map(({ id, mpState, state, interrupts }): VcpuReport => {
       const common = { id, ...(mpState === undefined ? {} : { mpState }) }
       if (state instanceof Error) return { ...common, problem: state.message }
       const lost = rest.outcome === 'triple-fault' && id === rest.vcpu && isReset(state)
       return {
         ...common,
         cpu: reportCpu(state, memory, placed, disassembler),
+        ...(interrupts === undefined ? {} : { interrupts: reportInterrupts(interrupts, state.regs.rflags) }),
         ...(lost
           ? { problem: 'this is the state after a reset: this processor does not keep that of a triple fault' }
           : {}),

@@ -58,11 +58,66 @@ export interface CpuReport {
   stack: FrameReport[]
 }
 
+/** A local APIC; vectors are strings like `0xec`. */
+export interface LocalApicReport {
+  /** Whether software has enabled it. */
+  enabled: boolean
+  taskPriority: string
+  requested: string[]
+  inService: string[]
+  timer: {
+    mode: 'one-shot' | 'periodic' | 'TSC deadline' | 'reserved mode'
+    vector: string
+    masked: boolean
+    initialCount: number
+    currentCount: number
+  }
+}
+
+/** What a vCPU would take, and what is on its way to it. */
+export interface InterruptReport {
+  /** RFLAGS.IF. */
+  enabled: boolean
+  /** After `sti` or a load of SS: not before the next instruction. */
+  shadow: boolean
+  nmiMasked: boolean
+  systemManagement: boolean
+  /** `exception 14 with error code 0x2`, `interrupt 0x30`, `NMI`, `SMI`, `INIT`. */
+  pending: string[]
+  localApic: LocalApicReport
+}
+
+/** An 8259: bits of its eight inputs, and the vector of the first. */
+export interface PicReport {
+  vectors: string
+  masked: string
+  requested: string
+  inService: string
+}
+
+/** A pin of the I/O APIC. */
+export interface PinReport {
+  pin: number
+  vector: string
+  delivery: string
+  trigger: 'edge' | 'level'
+  masked: boolean
+  requested: boolean
+}
+
+export interface InterruptControllersReport {
+  master: PicReport
+  slave: PicReport
+  pins: PinReport[]
+}
+
 export interface VcpuReport {
   id: number
   /** KVM_GET_MP_STATE: `runnable`, `halted`, `uninitialized`, … */
   mpState?: string
   cpu?: CpuReport
+  /** What it would take, and what is on its way to it. */
+  interrupts?: InterruptReport
   /** Why something is missing, or not what it seems. */
   problem?: string
 }
@@ -78,6 +133,8 @@ export interface PostMortem {
   /** The vCPU with which it ended. */
   vcpu: number
   vcpus: VcpuReport[]
+  /** The interrupt controllers that the vCPUs share. */
+  controllers?: InterruptControllersReport
   /** How far the guest runs from where its symbols are linked; absent without symbols, or when that was not found out. */
   slide?: string
   /** The last exits that the machine's devices and its handler have seen, oldest first. */

@@ -198,6 +198,7 @@ export class Guest {
       ...(host === undefined ? {} : { host }),
       vcpu: outcome?.at.vcpu ?? 0,
       vcpus: this.vcpus.map(readVcpu),
+      ...(this.vm.closed ? {} : { controllers: readControllers(this.vm) }),
       memory: this.vm.memory,
       exits: this.#exits.report(),
       console: this.#console.lines(CONSOLE_LINES),
@@ -294,12 +295,19 @@ export class Guest {
 function readVcpu(vcpu: Vcpu): VcpuRemains {
   try {
     const state = { regs: vcpu.getRegs(), sregs: vcpu.getSregs() }
-    return { id: vcpu.id, mpState: vcpu.getMpState(), state }
+    const interrupts = { events: vcpu.getVcpuEvents(), lapic: vcpu.getLapic() }
+    return { id: vcpu.id, mpState: vcpu.getMpState(), state, interrupts }
   } catch (error) {
     if (!(error instanceof KvmError)) throw error
     return { id: vcpu.id, state: error }
   }
 }
+
+const readControllers = (vm: Vm) => ({
+  master: vm.getIrqchip('pic-master'),
+  slave: vm.getIrqchip('pic-slave'),
+  ioapic: vm.getIrqchip('ioapic'),
+})
 
 /** For an access that nobody answers, where the guest made it; other errors as they are. */
 function withPlace(error: unknown, vcpu: Vcpu): unknown {

@@ -18,7 +18,12 @@ describe('a guest that has halted with interrupts off', () => {
     const outcome = await machine.run({ timeout: 60_000 })
     expect(outcome).toMatchObject({ kind: 'halted', at: { vcpu: 0, rip: 0x8002n } })
     expect(describeOutcome(outcome)).toBe('the guest has halted for good, with interrupts off (vCPU 0 at 0x8002)')
-    expect((await machine.postMortem()).vcpus[0]).toMatchObject({ mpState: 'halted' })
+    const { vcpus, controllers } = await machine.postMortem()
+    expect(vcpus[0]).toMatchObject({
+      mpState: 'halted',
+      interrupts: { enabled: false, pending: [], localApic: { enabled: false } },
+    })
+    expect(controllers).toMatchObject({ master: { vectors: '0x8', masked: '0xff' } })
   })
 
   test('is not found while the machine is paused, and is afterwards', async () => {
