@@ -1,10 +1,12 @@
-import type { Command } from 'commander'
-import type { PostMortem } from '../inspect/index.js'
-import { describeOutcome, Machine, type Outcome, serial } from '../machine/index.js'
+import { type Command, CommanderError } from 'commander'
+import { formatError } from './format-error.js'
+import { liveGuest } from './live-guest.js'
+import type { Patience } from './outlet.js'
+import { openOutlets, type Outlets } from './outlets.js'
+import { formatReport, type RunReport } from './report.js'
 import type { RunOptions } from './run-options.js'
-import { readSource, type Source } from './run-source.js'
-import { openTerminal } from './terminal.js'
-import { traceExits } from './trace-exits.js'
+import { EndingSignals, statusOf } from './signals.js'
+import { checkSource } from './source-options.js'
 
 /** How the command ends, by outcome. All are even: a guest's own code, through the exit port, is odd. */
 const RUN_STATUS = {
@@ -18,73 +20,51 @@ const RUN_STATUS = {
   timeout: 124,
 } as const
 
-/** After these it is said what the guest was doing. */
-const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'halted', 'timeout']
-
-/** What is loaded only when there is a guest that is unwell. */
-const inspection = () => import('../inspect/index.js')
+/** How long it is waited for readers: after a guest that has ended by itself, and after one that was ended from outside. */
+const PATIENT: Patience = { idle: 5000, total: Infinity }
+const HASTY: Patience = { idle: 1000, total: 1000 }
 
 /** Boots what the command line names, to its end. */
 export async function runGuest(positional: string | undefined, options: RunOptions, command: Command): Promise<void> {
-  const source = await readSource(positional, options, (bytes) => process.stdout.write(bytes), command)
-  process.exitCode = await run(source, options)
-}
-
-async function run({ boot, devices }: Source, options: RunOptions): Promise<number> {
-  const { cpus, memory, timeout } = options
-  const symbols = options.symbols === undefined ? undefined : await (await inspection()).readSymbols(options.symbols)
-  const terminal = openTerminal()
-  const machine = await Machine.create({
-    cpus,
-    memory,
-    boot,
-    devices: [...devices, serial({ output: process.stdout, input: terminal.input })],
-    onReset: options.reboot ? 'boot' : 'end',
-  })
-  if (options.traceExits) traceExits()
-  terminal.attach({
-    stop: () => void machine.stop(),
-    powerButton: () => {
-      terminal.say(machine.powerButton() ? 'power button pressed' : 'the guest does not listen to the power button')
-    },
-  })
-  // Who reads it may go, as `head` does; a disk may be full.
-  let outputError: Error | undefined
-  process.stdout.on('error', (error: Error) => {
-    outputError = error
-    void machine.stop()
-  })
+  const file = checkSource(positional, options, command)
+  const outlets = openOutlets()
+  const signals = new EndingSignals()
+  let report: RunReport | undefined
+  let error: unknown
   try {
-    const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
-    if (outputError !== undefined) throw outputError
-    const unexpected = UNEXPECTED.includes(outcome.kind)
-    const postMortem = unexpected ? await machine.postMortem(symbols === undefined ? {} : { symbols }) : undefined
-    const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))
-    await report({ ...outcome, vcpus }, postMortem, options)
-    return outcome.kind === 'exit' ? outcome.code : RUN_STATUS[outcome.kind]
-  } finally {
-    terminal.close()
-    machine.close()
+    report = await liveGuest(file, options, { command, outlets, signals })
+  } catch (caught) {
+    // Commander has printed it.
+    if (caught instanceof CommanderError) throw caught
+    error = caught
   }
+  const patience = report?.signal === undefined && report?.outcome.kind !== 'timeout' ? PATIENT : HASTY
+  error = (await drain(outlets, patience)) ?? error
+  await say(report, error, outlets, options.json === true)
+  error = (await drain(outlets, patience)) ?? error
+  signals.close()
+  process.exitCode = exitStatus(report, error, options)
 }
 
-async function report(
-  outcome: Outcome & { vcpus: object[] },
-  postMortem: PostMortem | undefined,
-  { json }: RunOptions,
-): Promise<void> {
-  if (json) {
-    const plain = (_key: string, value: unknown) =>
-      typeof value === 'bigint'
-        ? `0x${value.toString(16)}`
-        : value instanceof Uint8Array
-          ? Buffer.from(value).toString('hex')
-          : value
-    console.error(JSON.stringify({ ...outcome, ...(postMortem === undefined ? {} : { postMortem }) }, plain))
-  } else if (postMortem !== undefined) {
-    const { formatPostMortem } = await inspection()
-    console.error(`\nnode-kvm: ${formatPostMortem(postMortem)}`)
-  } else if (outcome.kind !== 'power-off') {
-    console.error(`\nnode-kvm: ${describeOutcome(outcome)}`)
-  }
+/** Lets out what has been printed. Returns why that was not possible. */
+async function drain({ stdout, stderr, trace }: Outlets, patience: Patience): Promise<Error | undefined> {
+  await Promise.all([stdout.drain(patience), stderr.drain(patience), trace?.drain(patience)])
+  return stdout.error ?? trace?.error ?? stderr.error
+}
+
+async function say(report: RunReport | undefined, error: unknown, outlets: Outlets, json: boolean): Promise<void> {
+  const { stdout, stderr, trace } = outlets
+  const dropped = { bytes: stdout.droppedBytes, lines: stderr.droppedLines + (trace?.droppedLines ?? 0) }
+  const failed = report === undefined || error !== undefined
+  const text = failed ? formatError(error, json) : await formatReport(report, dropped, json)
+  if (text !== undefined) stderr.line(text)
+}
+
+function exitStatus(report: RunReport | undefined, error: unknown, { success }: RunOptions): number {
+  // Also when it cannot be said any more: with its terminal the process gets SIGHUP.
+  if (report?.signal !== undefined) return statusOf(report.signal)
+  if (report === undefined || error !== undefined) return 1
+  const { outcome } = report
+  if (outcome.kind === 'exit') return outcome.value === success ? 0 : outcome.code
+  return RUN_STATUS[outcome.kind]
 }

@@ -1,13 +1,20 @@
 /** How a kernel is started. */
 export const FORMATS = ['auto', 'bzimage', 'vmlinux', 'pvh', 'multiboot', 'multiboot2', 'elf', 'flat'] as const
 
+/** In which mode a flat binary starts. */
+export const MODES = ['real', 'protected', 'long'] as const
+
 /** What `node-kvm run` is told to boot. */
 export interface SourceOptions {
   kernel?: string
   initrd?: string
   append?: string
+  /** A path, and after a blank the module's command line. */
+  module?: string[]
   firmware?: string
   format: (typeof FORMATS)[number]
+  address?: number
+  mode?: (typeof MODES)[number]
 }
 
 /** What the command line says, checked. */
@@ -17,6 +24,8 @@ export interface RunOptions extends SourceOptions {
   timeout?: number
   reboot: boolean
   symbols?: string
+  success?: number
   traceExits?: true
+  traceFile?: string
   json?: true
 }

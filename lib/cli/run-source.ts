@@ -1,79 +1,105 @@
 import type { Command } from 'commander'
 import { kernelFormat, type KernelFormat, readImage } from '../boot/index.js'
 import { DebugConsole } from '../devices/index.js'
+import { KvmError } from '../index.js'
 import { type BootSource, firmware, flat, kernel as kernelSource, linux, type MachineDevice } from '../machine/index.js'
 import type { SourceOptions } from './run-options.js'
+import { type BootFile, checkFormat } from './source-options.js'
+import { adviceFor, isKernel } from './unbootable.js'
 
 /** What a boot sector gets. */
-const FLAT = { address: 0x7c00, mode: 'real' } as const
+const BOOT_SECTOR = { address: 0x7c00, mode: 'real' } as const
 const DEFAULT_CMDLINE = 'console=ttyS0'
 /** Where firmware writes its log (SeaBIOS, OVMF). */
 const FIRMWARE_LOG_PORT = 0x402
 
-/** What is booted, and the devices that it needs beside those of every machine. */
-export interface Source {
-  boot: BootSource
-  devices: MachineDevice[]
+/** Reads and boots what the options name, once the machine has checked its own options. */
+export function bootSource(file: BootFile, options: SourceOptions, command: Command): BootSource {
+  return {
+    async prepare() {
+      const source =
+        file.kind === 'firmware' ? await firmwareBoot(file.path) : await kernelBoot(file.path, options, command)
+      const { load } = await source.prepare()
+      return {
+        load(context) {
+          try {
+            return load(context)
+          } catch (error) {
+            throw named(error, file.path)
+          }
+        },
+      }
+    },
+  }
 }
 
-/** Reports a wrong combination of options, or returns what they mean. */
-export async function readSource(
-  positional: string | undefined,
-  options: SourceOptions,
-  output: (bytes: Uint8Array) => void,
-  command: Command,
-): Promise<Source> {
-  if (options.kernel !== undefined && positional !== undefined) command.error('error: two kernels are given')
-  const kernel = options.kernel ?? positional
-  if (options.firmware !== undefined) {
-    const others = { 'a kernel': kernel, '--initrd': options.initrd, '--append': options.append }
-    const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? []
-    if (other !== undefined) command.error(`error: --firmware boots by itself: it goes without ${other}`)
-    if (options.format !== 'auto') command.error('error: --firmware goes without --format')
-    return { boot: firmware({ image: options.firmware }), devices: [firmwareLog(output)] }
-  }
-  if (kernel === undefined) command.error('error: which kernel? Give --kernel FILE, or --firmware FILE.')
-  return { boot: await kernelBoot(kernel, options, command), devices: [] }
+async function firmwareBoot(path: string): Promise<BootSource> {
+  const image = await readImage(path, { name: 'firmware' })
+  if (isKernel(image)) throw refuse(path, 'firmware', 'it is a kernel: give it with --kernel instead of --firmware')
+  return firmware({ image })
 }
 
 async function kernelBoot(path: string, options: SourceOptions, command: Command): Promise<BootSource> {
   const { initrd, append } = options
-  if (options.format === 'flat') {
-    if (initrd !== undefined || append !== undefined) command.error('error: a flat binary has no --initrd and --append')
-    return flat({ image: path, ...FLAT })
-  }
   const image = await readImage(path, { name: 'kernel' })
-  const format: KernelFormat = options.format === 'auto' ? formatOf(image) : options.format
+  if (options.format === 'flat') {
+    const { address = BOOT_SECTOR.address, mode = BOOT_SECTOR.mode } = options
+    return flat({ image, address, mode })
+  }
+  const format = options.format === 'auto' ? formatOf(path, image) : options.format
+  checkFormat(format, options, command)
+  const cmdline = append === undefined ? {} : { cmdline: append }
   switch (format) {
     case 'elf':
-      if (initrd !== undefined || append !== undefined)
-        command.error('error: an ELF image has no --initrd and --append')
       return kernelSource({ kernel: image, format })
     case 'multiboot':
     case 'multiboot2':
-      return kernelSource({
-        kernel: image,
-        format,
-        ...(append === undefined ? {} : { cmdline: append }),
-        ...(initrd === undefined ? {} : { modules: [{ image: initrd }] }),
-      })
+      return kernelSource({ kernel: image, name: path, format, ...cmdline, modules: modulesOf(options) })
     default:
       return linux({
         kernel: image,
         format,
-        cmdline: append ?? DEFAULT_CMDLINE,
+        cmdline: DEFAULT_CMDLINE,
+        ...cmdline,
         ...(initrd === undefined ? {} : { initrd }),
       })
   }
 }
 
 /** What has no header of its own starts as Linux does: other ELF images do not notice that boot_params is there, too. */
-function formatOf(image: Uint8Array): KernelFormat {
-  const format = kernelFormat(image)
-  return format === 'elf' ? 'vmlinux' : format
+function formatOf(path: string, image: Uint8Array): KernelFormat {
+  try {
+    const format = kernelFormat(image)
+    return format === 'elf' ? 'vmlinux' : format
+  } catch (error) {
+    if (!(error instanceof KvmError) || error.operands['field'] !== 'format') throw named(error, path)
+    throw refuse(path, 'kernel', `it has no bzImage, ELF or Multiboot header; ${adviceFor(path, image)}`, error)
+  }
 }
 
-function firmwareLog(output: (bytes: Uint8Array) => void): MachineDevice {
+/** The initial RAM disk is the first. */
+function modulesOf({ initrd, module = [] }: SourceOptions): { image: string; cmdline?: string }[] {
+  const first = initrd === undefined ? [] : [{ image: initrd }]
+  return [...first, ...module.map(splitModule)]
+}
+
+function splitModule(text: string): { image: string; cmdline?: string } {
+  const [, image = text, cmdline] = /^(\S+)\s+(.*)$/s.exec(text) ?? []
+  return cmdline === undefined ? { image } : { image, cmdline }
+}
+
+/** The same error with the file's name in its message, if it has none. */
+export function named(error: unknown, path: string): unknown {
+  if (!(error instanceof KvmError) || error.code !== 'ERR_KVM_BOOT_IMAGE' || 'path' in error.operands) return error
+  return new KvmError(error.code, `${path}: ${error.message}`, { operands: { ...error.operands, path }, cause: error })
+}
+
+function refuse(path: string, image: string, problem: string, cause?: unknown): KvmError {
+  return new KvmError('ERR_KVM_BOOT_IMAGE', `${image} ${path}: ${problem}`, { operands: { image, path }, cause })
+}
+
+/** Beside the serial line, for firmware. `output` copies the bytes. */
+export function firmwareLog(output: (bytes: Uint8Array) => void): MachineDevice {
   return {
     attach: (host) => {
       host.mapPorts(FIRMWARE_LOG_PORT, 1, new DebugConsole({ output }))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { KEYS_HELP } from './escape-keys.js'
-import { FORMATS, type RunOptions } from './run-options.js'
+import { FORMATS, MODES, type RunOptions } from './run-options.js'
 
 /** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
 export function addRun(program: Command): void {
@@ -13,19 +13,28 @@ export function addRun(program: Command): void {
     .option('--kernel <file>', 'the kernel: a bzImage, for example /boot/vmlinuz')
     .option('--initrd <file>', "the initial RAM disk; a Multiboot kernel's first module")
     .option('--append <text>', "the kernel's command line (default for Linux: console=ttyS0)")
+    .option('--module <file and text>', 'a Multiboot module, and behind a blank its command line; repeatable', collect)
     .option('--firmware <file>', 'firmware at the top of 4 GiB, such as SeaBIOS, instead of a kernel')
     .addOption(
-      new Option('--format <format>', 'how the kernel is started; flat is a boot sector, in real mode at 0x7c00')
+      new Option('--format <format>', 'how the kernel is started; flat is a binary without a header')
         .choices(FORMATS)
         .default('auto'),
     )
+    .option(
+      '--address <address>',
+      "where a flat binary is loaded and started (default: a boot sector's 0x7c00)",
+      number,
+    )
+    .addOption(new Option('--mode <mode>', 'in which mode a flat binary is started (default: real)').choices(MODES))
     .option('--cpus <n>', 'virtual CPUs, 1 to 16', wholeNumber, 1)
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
     .option('--timeout <seconds>', 'end the guest after that time', seconds)
     .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
+    .option('--success <value>', 'what the guest writes to the exit port for status 0', number)
     .option('--symbols <file>', "the kernel's System.map or vmlinux: names for what is printed when it dies")
     .option('--trace-exits', 'print every exit that is handled here to standard error')
-    .option('--json', 'print the outcome and what each vCPU did as JSON to standard error when it ends')
+    .option('--trace-file <file>', 'write every exit that is handled here to that file')
+    .option('--json', 'print the outcome, what each vCPU did, and errors as one line of JSON to standard error')
     .addHelpText(
       'after',
       `
@@ -33,19 +42,23 @@ Keys, on a terminal:
 ${indent(KEYS_HELP)}
 
 Exit status:
-  0              the guest switched off, or was ended by Ctrl-A x or a signal, or reset with --no-reboot
-  (v << 1) | 1   the guest wrote v to the exit port; all others but 1 are even
+  0              the guest switched off, was ended by Ctrl-A x, reset with --no-reboot, or wrote what --success says
+  (v << 1) | 1   the guest wrote v to the exit port 0xf4; all others but 1, 129, 131 and 143 are even
   4              the guest's kernel panicked
   6              triple fault
   8              KVM could not go on
   10             the guest has halted for good, with interrupts off
   124            the time limit
+  129, 130, 131  ended by SIGHUP, SIGINT, SIGQUIT; a second signal ends at once
+  143            ended by SIGTERM
   1              any other error
   2              the command line is wrong
 
 Examples:
   node-kvm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0' --cpus 2 --memory 512M
   node-kvm run vmlinuz --append 'console=ttyS0 panic=-1' --no-reboot --timeout 60
+  node-kvm run kernel.elf --module 'initfs.img root=/' --module font.psf --success 0x10
+  node-kvm run --format flat --address 0x1000 --mode long guest.bin
   node-kvm run --firmware /usr/share/seabios/bios.bin --timeout 10`,
     )
     .action(async (positional: string | undefined, options: RunOptions, command: Command) => {
@@ -59,6 +72,18 @@ const indent = (text: string) => text.replaceAll(/^/gm, '  ')
 function wholeNumber(text: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
   return Number(text)
+}
+
+function number(text: string): number {
+  if (!/^(\d{1,10}|0x[\da-f]{1,8})$/i.test(text)) {
+    throw new InvalidArgumentError('It must be a whole number, for example 4096 or 0x1000.')
+  }
+  return Number(text)
+}
+
+const collect = (text: string, before: string[] = []) => {
+  if (text.trim() === '') throw new InvalidArgumentError('It must be a file, or a file, a blank and text.')
+  return [...before, text]
 }
 
 function seconds(text: string): number {

@@ -1,11 +1,13 @@
-import { fstatSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
+import { isatty } from 'node:tty'
 import { type EscapeCommand, escapeKeys, KEYS_HELP } from './escape-keys.js'
 
 /** What the keys behind the escape key do. */
 export interface TerminalActions {
   stop(): void
-  powerButton(): void
+  /** Returns whether the guest listens. */
+  powerButton(): boolean
 }
 
 export interface Terminal {
@@ -13,7 +15,6 @@ export interface Terminal {
   readonly input: PassThrough
   /** From now on keys are read, raw if this is a terminal. */
   attach(actions: TerminalActions): void
-  say(text: string): void
   /** Gives the terminal back as it was. */
   close(): void
 }
@@ -24,17 +25,24 @@ const TYPE_AHEAD = 2 ** 20
 /** Character device 1:3 (Linux, admin-guide/devices). */
 const NULL_DEVICE = 0x103
 
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
-
-/** Standard input for a guest: raw, with an escape key. It is given back however the process ends. */
-export function openTerminal(): Terminal {
+/**
+ * Standard input for a guest: raw, with an escape key. It is given back however the process ends. `say` shows the user what a
+ * key has done.
+ */
+export function openTerminal(say: (text: string) => void): Terminal {
   const stdin = isNull(0) ? undefined : process.stdin
   const input = new PassThrough()
   const raw = stdin?.isTTY === true
   let actions: TerminalActions | undefined
 
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+
   const restore = () => {
     if (raw) stdin.setRawMode(false)
+  }
+  const onExit = () => {
+    restore()
+    replaceGone(terminals)
   }
   // A shell takes the terminal back when it has stopped this process. Node does not know: it sets no mode that it has set.
   const onContinue = () => {
@@ -42,20 +50,20 @@ export function openTerminal(): Terminal {
     stdin.setRawMode(false)
     stdin.setRawMode(true)
   }
-  const say = (text: string) => {
-    process.stderr.write(`\r\n[${text.replaceAll('\n', '\r\n ')}]\r\n`)
-  }
-  const onSignal = () => actions?.stop()
   const commands: Record<EscapeCommand, () => void> = {
-    stop: onSignal,
-    powerButton: () => actions?.powerButton(),
+    stop: () => actions?.stop(),
+    powerButton: () => {
+      say(actions?.powerButton() ? 'power button pressed' : 'the guest does not listen to the power button')
+    },
     windowSize: () => {
       const size = windowSize()
       // Enter is a carriage return.
       if (size === undefined) say('this window does not tell its size')
       else input.write(`stty rows ${size.rows} cols ${size.columns}\r`)
     },
-    help: () => say(KEYS_HELP),
+    help: () => {
+      say(KEYS_HELP)
+    },
     escape: () => input.write('\x01'),
   }
   const split = raw ? escapeKeys() : (chunk: Buffer) => [chunk]
@@ -66,33 +74,55 @@ export function openTerminal(): Terminal {
     }
     if (!raw && input.writableNeedDrain) stdin?.pause()
   }
+  // A terminal that has gone: SIGHUP may have been kept from this process, and nobody could end its guest any more.
+  const onEnd = () => {
+    if (raw) process.kill(process.pid, 'SIGHUP')
+  }
+  const onError = (error: Error) => {
+    if (raw) onEnd()
+    else say(`standard input: ${error.message}`)
+  }
   const onDrain = () => {
     stdin?.resume()
   }
 
   return {
     input,
-    say,
     attach(given) {
       actions = given
       if (raw) stdin.setRawMode(true)
-      process.on('exit', restore)
+      process.on('exit', onExit)
       process.on('SIGCONT', onContinue)
-      for (const signal of ENDING) process.on(signal, onSignal)
       input.on('drain', onDrain)
+      stdin?.on('error', onError)
+      stdin?.on('end', onEnd)
       stdin?.on('data', onData)
     },
     close() {
+      // Until the end of the process the terminal may go.
       restore()
-      process.off('exit', restore)
       process.off('SIGCONT', onContinue)
-      for (const signal of ENDING) process.off(signal, onSignal)
       input.off('drain', onDrain)
       stdin?.off('data', onData)
+      stdin?.off('end', onEnd)
+      stdin?.off('error', onError)
+      stdin?.on('error', () => undefined)
       stdin?.pause()
       // A file has none.
       ;(stdin as { unref?: () => void } | undefined)?.unref?.()
     },
+  }
+}
+
+/**
+ * At its end Node gives terminals back their modes, and aborts when one has gone meanwhile. So descriptors of those that have
+ * gone lead nowhere then.
+ */
+function replaceGone(terminals: readonly number[]): void {
+  for (const fd of terminals) {
+    if (isatty(fd)) continue
+    closeSync(fd)
+    openSync('/dev/null', 'r+') // the lowest number that is free: this one
   }
 }
 

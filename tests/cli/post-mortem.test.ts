@@ -75,14 +75,14 @@ describe('node-kvm run', () => {
 
   test('a file is standard input as well as a pipe', () => {
     const nothing = openSync('/dev/null', 'r')
-    const { status, stdout } = runCliWith(nothing, 'run', exiting)
+    const { status, stdout } = runCliWith({ stdin: nothing }, 'run', exiting)
     closeSync(nothing)
     expect({ status, stdout }).toEqual({ status: 1, stdout: 'x' })
   })
 
   test.each([
     ['a symbol file that is not there', join(folder, 'none'), /^node-kvm: symbols .*there is no such file\n$/],
-    ['one that is none', exiting, /^node-kvm: ELF: e_shnum .*stripped\n$/],
+    ['one that is none', exiting, /^node-kvm: .*exits: ELF: e_shnum .*stripped\n$/],
   ])('%s is said before the guest runs', (_name, path, message) => {
     const { status, stdout, stderr } = run(panicking, '--symbols', path)
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })

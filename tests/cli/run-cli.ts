@@ -1,18 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** Runs the built `node-kvm` command. */
 export function runCli(...args: string[]) {
-  return runCliWith('pipe', ...args)
+  return runCliWith({}, ...args)
 }
 
-/** The same with that as standard input: a pipe that has ended, or an open file. */
-export function runCliWith(stdin: 'pipe' | number, ...args: string[]) {
+/** The same with other descriptors: pipes are the rest; that of standard input has ended. */
+export function runCliWith(descriptors: { stdin?: number; stdout?: number }, ...args: string[]) {
+  const { stdin = 'pipe', stdout: out = 'pipe' } = descriptors
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
     encoding: 'utf8',
-    stdio: [stdin, 'pipe', 'pipe'],
+    stdio: [stdin, out, 'pipe'],
   })
   return { status, stdout, stderr }
 }

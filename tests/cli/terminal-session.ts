@@ -1,6 +1,6 @@
 // `node-kvm run` on a terminal: script(1), which every Debian has, makes one around a shell.
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
@@ -22,6 +22,12 @@ export interface TerminalSession {
   expect(text: string): Promise<void>
   type(keys: string): void
   kill(signal: NodeJS.Signals): void
+  /** From now on the terminal shows nothing, and takes nothing when what is on the way is full. */
+  stall(): void
+  /** Closes the window. */
+  hangUp(): void
+  /** Waits for the program's end, on a terminal that has stalled or gone, and returns its status. */
+  status(): Promise<number>
   /** Waits for the end. */
   end(): Promise<{ status: number; before: string; after: string; shown: string }>
 }
@@ -60,6 +66,15 @@ export function runOnTerminal(folder: string, args: string[], { run = RUN } = {}
     },
     type: (keys) => void child.stdin.write(keys),
     kill: (signal) => void process.kill(Number(file('pid')), signal),
+    stall: () => void child.stdout.pause(),
+    hangUp: () => void child.kill('SIGKILL'),
+    async status() {
+      while (!existsSync(join(folder, 'status')) || file('status') === '') {
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      child.stdout.resume()
+      return Number(file('status'))
+    },
     async end() {
       await closed
       return { status: Number(file('status')), before: file('before'), after: file('after'), shown }

@@ -39,22 +39,28 @@ const ECHO = Uint8Array.from([
 /** One that prints ">" and never looks at its serial line again: jmp to itself. */
 const DEAF = Uint8Array.of(0xba, 0xf8, 0x03, 0xb0, 0x3e, 0xee, 0xeb, 0xfe)
 
+/** One that prints ">", and that again without end. */
+const FLOOD = Uint8Array.of(0xba, 0xf8, 0x03, 0xb0, 0x3e, 0xee, 0xeb, 0xfd)
+
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'node-kvm-terminal-'))
   writeFileSync(join(folder, 'echo'), ECHO)
   writeFileSync(join(folder, 'deaf'), DEAF)
+  writeFileSync(join(folder, 'flood'), FLOOD)
   return () => rmSync(folder, { recursive: true })
 })
 
 interface GuestSettings {
-  image?: 'echo' | 'deaf'
+  image?: 'echo' | 'deaf' | 'flood'
+  options?: string[]
   run?: string
 }
 
 /** The guest, when it waits for what is typed. */
-async function startGuest({ image = 'echo', ...settings }: GuestSettings = {}): Promise<TerminalSession> {
-  const session = runOnTerminal(folder, ['--format', 'flat', image], settings)
+async function startGuest(settings: GuestSettings = {}): Promise<TerminalSession> {
+  const { image = 'echo', options = [], ...rest } = settings
+  const session = runOnTerminal(folder, ['--format', 'flat', image, ...options], rest)
   await session.expect(READY)
   return session
 }
@@ -161,18 +167,24 @@ describe('the terminal is as it was', () => {
     expect({ status, mode: after }).toEqual({ status: expected, mode: before })
   })
 
-  test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)('after %s', async (signal) => {
+  test.each([
+    ['SIGHUP', 129],
+    ['SIGINT', 130],
+    ['SIGQUIT', 131],
+    ['SIGTERM', 143],
+  ] as const)('after %s, with the status %i that shells give it', async (signal, expected) => {
     const guest = await startGuest()
     guest.kill(signal)
+    await guest.expect(`node-kvm: ended by ${signal}`)
     const { status, before, after } = await guest.end()
-    expect({ status, mode: after }).toEqual({ status: 0, mode: before })
+    expect({ status, mode: after }).toEqual({ status: expected, mode: before })
   })
 
   test.each([
     ['the time limit', ['--format', 'flat', 'echo', '--timeout', '0.5'], 124],
     ['a kernel that is not there', ['nothing'], 1],
     ['a kernel that is none', ['echo'], 1],
-    ['a machine that cannot be', ['--format', 'flat', 'echo', '--memory', '1'], 1],
+    ['a machine that cannot be', ['--format', 'flat', 'echo', '--memory', '1'], 2],
   ])('after %s', async (_end, args, expected) => {
     const { status, before, after } = await runOnTerminal(folder, args).end()
     expect({ status, mode: after }).toEqual({ status: expected, mode: before })
@@ -183,8 +195,56 @@ describe('the terminal is as it was', () => {
     const guest = await startGuest({ run })
     await guest.expect('gone')
     guest.type('a')
-    await guest.expect('node-kvm: write EPIPE')
+    await guest.expect('node-kvm: standard output: nobody reads it any more (EPIPE)')
     const { status, before, after } = await guest.end()
     expect({ status, mode: after }).toEqual({ status: 1, mode: before })
+  })
+})
+
+describe('a terminal that has stalled', () => {
+  /** A guest that has filled all that is on the way to the window. */
+  async function stalledGuest(options: string[] = []): Promise<TerminalSession> {
+    const guest = await startGuest({ image: 'flood', options })
+    guest.stall()
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    return guest
+  }
+
+  test('does not keep the time limit', async () => {
+    const guest = await stalledGuest(['--timeout', '2'])
+    expect(await guest.status()).toBe(124)
+  })
+
+  test('does not keep a signal', async () => {
+    const guest = await stalledGuest()
+    guest.kill('SIGTERM')
+    expect(await guest.status()).toBe(143)
+  })
+
+  test('does not keep a second signal from ending all at once', async () => {
+    const guest = await stalledGuest()
+    const start = performance.now()
+    guest.kill('SIGTERM')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    guest.kill('SIGINT')
+    expect(await guest.status()).toBe(130)
+    expect(performance.now() - start).toBeLessThan(1000) // as long as one alone lets what was printed come out
+  })
+})
+
+describe('a window that is closed ends', () => {
+  // Node would abort (134), because it cannot give a terminal that has gone its mode back.
+  test.each(['echo', 'deaf'] as const)('the guest %s', async (image) => {
+    const run = `trap '' HUP; sh -c 'echo $$ >pid; exec "$@"' sh "$@"; echo $? >status`
+    const guest = await startGuest({ image, run })
+    guest.hangUp()
+    expect(await guest.status()).toBe(129)
+  })
+
+  test('a guest that prints, for either reason', async () => {
+    const run = `trap '' HUP; sh -c 'echo $$ >pid; exec "$@"' sh "$@"; echo $? >status`
+    const guest = await startGuest({ image: 'flood', run })
+    guest.hangUp()
+    expect([1, 129]).toContain(await guest.status())
   })
 })
