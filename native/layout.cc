@@ -258,13 +258,13 @@ constexpr auto kGuestDebug =
 constexpr auto kPitConfig = std::to_array<Field>({FIELD(kvm_pit_config, flags)});
 
 // Without count_load_time: the kernel writes its own when a state is set.
-constexpr auto kPitChannelState = std::to_array<Field>(
-    {FIELD(kvm_pit_channel_state, count), FIELD(kvm_pit_channel_state, latched_count),
-     FIELD(kvm_pit_channel_state, count_latched), FIELD(kvm_pit_channel_state, status_latched),
-     FIELD(kvm_pit_channel_state, status), FIELD(kvm_pit_channel_state, read_state),
-     FIELD(kvm_pit_channel_state, write_state), FIELD(kvm_pit_channel_state, write_latch),
-     FIELD(kvm_pit_channel_state, rw_mode), FIELD(kvm_pit_channel_state, mode), FIELD(kvm_pit_channel_state, bcd),
-     FIELD(kvm_pit_channel_state, gate)});
+constexpr auto kPitChannelState =
+    std::to_array<Field>({FIELD(kvm_pit_channel_state, count), FIELD(kvm_pit_channel_state, latched_count),
+                          FIELD(kvm_pit_channel_state, count_latched), FIELD(kvm_pit_channel_state, status_latched),
+                          FIELD(kvm_pit_channel_state, status), FIELD(kvm_pit_channel_state, read_state),
+                          FIELD(kvm_pit_channel_state, write_state), FIELD(kvm_pit_channel_state, write_latch),
+                          FIELD(kvm_pit_channel_state, rw_mode), FIELD(kvm_pit_channel_state, mode),
+                          FIELD(kvm_pit_channel_state, bcd), FIELD(kvm_pit_channel_state, gate)});
 constexpr auto kPitState2 = std::to_array<Field>({FIELD(kvm_pit_state2, channels), FIELD(kvm_pit_state2, flags)});
 
 constexpr auto kIrqchip = std::to_array<Field>({
