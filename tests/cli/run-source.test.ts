@@ -12,8 +12,8 @@ const path = (name: string) => join(folder, name)
 /** Writes 7 to the exit port: mov al, 7; out 0xf4, al */
 const EXIT = Uint8Array.of(0xb0, 7, 0xe6, 0xf4)
 const STATUS = (7 << 1) | 1
-/** Writes the third byte of its own address to the exit port: call 1f; 1: pop eax; shr eax, 16; out 0xf4, al */
-const WHERE = Uint8Array.of(0xe8, 0, 0, 0, 0, 0x58, 0xc1, 0xe8, 16, 0xe6, 0xf4)
+/** Writes the third byte of its own address to the exit port: mov esp, 0x8000; call 1f; 1: pop eax; shr eax, 16; out 0xf4, al */
+const WHERE = Uint8Array.of(0xbc, 0, 0x80, 0, 0, 0xe8, 0, 0, 0, 0, 0x58, 0xc1, 0xe8, 16, 0xe6, 0xf4)
 const STATUS_2 = (2 << 1) | 1
 
 beforeAll(() => {
@@ -27,7 +27,7 @@ beforeAll(() => {
   rom.set([0xea, 0x5b, 0xe0, 0, 0xf0], 0xfff0)
   writeFileSync(path('rom'), rom)
   execFileSync('mkfifo', [path('fifo')])
-  writeFileSync(path('elf'), '\x7fELF')
+  writeFileSync(path('elf-file'), '\x7fELF')
   writeFileSync(path('multiboot'), multiboot())
 })
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -134,7 +134,7 @@ describe('refuses', () => {
     [['--kernel', 'packed'], /kernel .*packed: .*gzip-compressed: unpack it first, gzip -dc .*packed > kernel/],
     [['--kernel', 'initrd'], /kernel .*initrd: .*--initrd .*initrd/],
     [['--kernel', 'rom'], /kernel .*rom: .*it is firmware: --firmware .*rom/],
-    [['--firmware', 'elf'], /firmware .*elf: it is a kernel: give it with --kernel/],
+    [['--firmware', 'elf-file'], /firmware .*elf-file: it is a kernel: give it with --kernel/],
     [['--kernel', 'multiboot', '--initrd', 'missing'], /missing: .*no such file/],
     [['--kernel', 'multiboot', '--module', 'empty'], /empty: .*the file is empty/],
     [['--format', 'elf', '--kernel', 'sector'], /sector: ELF: e_ident at offset 0x0/],
