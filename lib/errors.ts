@@ -31,7 +31,7 @@
  * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for, or the machine has run already |
  * | `ERR_KVM_CONSOLE_FULL` | a script types more than may wait for the guest, or waits too often at once |
  * | `ERR_KVM_CONSOLE_IN_USE` | a console was given to two lines, or to two machines, at once |
- * | `ERR_KVM_DEVICE_FAILED` | a device failed when the guest's life ended or another took its place, or several did; `operands.errors` has all |
+ * | `ERR_KVM_DEVICE_FAILED` | a device has thrown or failed otherwise, or several have; `operands` says which, and in which access |
  */
 export type KvmErrorCode =
   | 'ERR_KVM_ADDON'

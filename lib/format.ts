@@ -32,6 +32,11 @@ export function quote(text: string, length = text.length): string {
   return printable(JSON.stringify(text.length > length ? `${text.slice(0, length)}…` : text))
 }
 
+/** What somebody threw, for a message. */
+export function describeThrown(thrown: unknown): string {
+  return thrown instanceof Error ? printable(thrown.message === '' ? thrown.name : thrown.message) : show(thrown)
+}
+
 /** A value of any type, short enough for a message. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return quote(value, 40)

@@ -1,5 +1,5 @@
 import { KvmError } from '../errors.js'
-import { hex } from '../format.js'
+import { describeThrown, hex } from '../format.js'
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import type { Device } from './device.js'
 import { type BusMapping, Mapping } from './mapping.js'
@@ -21,6 +21,8 @@ export interface MapOptions {
    * where no device is. Default: false.
    */
   yields?: boolean
+  /** What messages call the device. Default: the name of its class. */
+  name?: string
 }
 
 /** An access that no device answered. */
@@ -80,7 +82,7 @@ export class Bus {
    * where a device that yields fails to take back what it has offered.
    */
   map(start: number, length: number, device: Device, options: MapOptions = {}): BusMapping {
-    checkOptions('options', options, ['offset', 'yields'])
+    checkOptions('options', options, ['offset', 'yields', 'name'])
     const place = {
       start: checkInteger('start', start, 0, this.size - 1),
       length: checkInteger('length', length, 1, this.size - start),
@@ -88,11 +90,18 @@ export class Bus {
       yields: checkBoolean('yields', options.yields ?? false),
     }
     checkDevice(device)
+    checkName(options.name)
     const first = this.#position(start)
     const overlapped = this.#mappings.slice(first).filter((mapping) => mapping.start < start + length)
     const taken = overlapped.find(({ yields }) => !yields)
     if (taken !== undefined) throw this.#overlap(place, taken)
-    const mapping = new Mapping(place, device, (gone) => this.#remove(gone))
+    const mapping = new Mapping(place, device, {
+      bus: this.name,
+      name: options.name,
+      remove: (gone) => {
+        this.#remove(gone)
+      },
+    })
     // At once: a device that is told that it is unmapped sees the new one.
     this.#mappings.splice(first, overlapped.length, mapping)
     const errors: unknown[] = []
@@ -107,28 +116,28 @@ export class Bus {
       mapping.unmap()
       throw new KvmError(
         'ERR_KVM_DEVICE_FAILED',
-        `nothing is mapped at ${this.name} ${hex(start)} now: what gave way there failed: ${errors.map(String).join('; ')}`,
+        `nothing is mapped at ${this.name} ${hex(start)} now: what gave way there failed: ${errors.map(describeThrown).join('; ')}`,
         { operands: { errors }, cause: errors[0] },
       )
     }
     return mapping
   }
 
-  /** Fills `data` with what a read of that width returns. */
+  /** Fills `data` with what a read of that width returns. Throws `ERR_KVM_DEVICE_FAILED` when the device that is there throws. */
   read(address: number, data: Uint8Array): void {
     const mapping = this.#find(address)
     if (mapping !== undefined && address + data.length <= mapping.end) {
-      mapping.device.read(address - mapping.start + mapping.offset, data)
+      mapping.read(address, data)
     } else {
       this.#split(address, data, false)
     }
   }
 
-  /** Hands a write of that width to the device that is there. */
+  /** Hands a write of that width to the device that is there. Throws `ERR_KVM_DEVICE_FAILED` when it throws. */
   write(address: number, data: Uint8Array): void {
     const mapping = this.#find(address)
     if (mapping !== undefined && address + data.length <= mapping.end) {
-      mapping.device.write(address - mapping.start + mapping.offset, data)
+      mapping.write(address, data)
     } else {
       this.#split(address, data, true)
     }
@@ -145,8 +154,8 @@ export class Bus {
       if (mapping === undefined) {
         holes++
         if (!isWrite) part.fill(ONES)
-      } else if (isWrite) mapping.device.write(at - mapping.start + mapping.offset, part)
-      else mapping.device.read(at - mapping.start + mapping.offset, part)
+      } else if (isWrite) mapping.write(at, part)
+      else mapping.read(at, part)
       at = next
     }
     if (holes > 0) this.#unclaimed({ address, length: data.length, isWrite })
@@ -213,5 +222,11 @@ function checkDevice(device: unknown): void {
   const { read, write } = (typeof device === 'object' && device !== null ? device : {}) as Partial<Device>
   if (typeof read !== 'function' || typeof write !== 'function') {
     throw invalidArgument('device', device, 'a device with read() and write()')
+  }
+}
+
+function checkName(name: unknown): void {
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw invalidArgument('name', name, 'a string that is not empty')
   }
 }

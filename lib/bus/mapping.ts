@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
 import { type Device, isStateful } from './device.js'
+import { deviceFailure, deviceName } from './device-failure.js'
 import { type FastPaths, isFastDevice } from './fast-paths.js'
 
 /** A device at its place on a bus. */
@@ -12,6 +13,8 @@ export interface BusMapping {
   readonly offset: number
   /** Whether it is unmapped as a whole when another device is mapped over a part of it. */
   readonly yields: boolean
+  /** What messages call it. */
+  readonly name: string
   /** The device that answers now. */
   readonly device: Device
   /**
@@ -25,6 +28,14 @@ export interface BusMapping {
   unmap(): void
 }
 
+/** What a mapping has of its bus. */
+interface Home {
+  bus: 'port' | 'mmio'
+  /** The name that the device was mapped with. */
+  name: string | undefined
+  remove: (mapping: Mapping) => void
+}
+
 type Place = Pick<BusMapping, 'start' | 'length' | 'offset' | 'yields'>
 
 /** @internal The bus's own view of a mapping. */
@@ -36,18 +47,38 @@ export class Mapping implements BusMapping {
   /** One past the last address. */
   readonly end: number
   device: Device
-  readonly #remove: (mapping: Mapping) => void
+  readonly #home: Home
   #paths: FastPaths | undefined
   #mapped = true
 
-  constructor(place: Place, device: Device, remove: (m: Mapping) => void) {
+  constructor(place: Place, device: Device, home: Home) {
     this.start = place.start
     this.length = place.length
     this.offset = place.offset
     this.yields = place.yields
     this.end = place.start + place.length
     this.device = device
-    this.#remove = remove
+    this.#home = home
+  }
+
+  get name(): string {
+    return deviceName(this.device, this.#home.name)
+  }
+
+  read(address: number, data: Uint8Array): void {
+    try {
+      this.device.read(address - this.start + this.offset, data)
+    } catch (error) {
+      throw this.failure(address, data.length, false, error)
+    }
+  }
+
+  write(address: number, data: Uint8Array): void {
+    try {
+      this.device.write(address - this.start + this.offset, data)
+    } catch (error) {
+      throw this.failure(address, data.length, true, error)
+    }
   }
 
   replace(device: Device): void {
@@ -72,8 +103,13 @@ export class Mapping implements BusMapping {
     if (!this.#mapped) return
     this.#mapped = false
     // First: a device that throws when it is told is gone as well.
-    this.#remove(this)
+    this.#home.remove(this)
     if (this.#paths !== undefined && isFastDevice(this.device)) this.device.detachFastPaths()
+  }
+
+  failure(address: number, length: number, isWrite: boolean, cause: unknown): KvmError {
+    const offset = address - this.start + this.offset
+    return deviceFailure({ device: this.name, bus: this.#home.bus, address, offset, length, isWrite }, cause)
   }
 
   #checkMapped(): void {

@@ -87,6 +87,14 @@ export class OutputBuffer {
     }
   }
 
+  /** Nobody will take what waits: it is dropped, and counted. */
+  discard(): void {
+    this.dropped += this.#waiting
+    this.#waiting = 0
+    this.#filled = 0
+    this.#pieces.length = 0
+  }
+
   #cut(): void {
     // A small piece is copied, so that the large one stays for the next.
     this.#pieces.push(this.#filled === PIECE ? this.#piece : this.#piece.slice(0, this.#filled))

@@ -1,3 +1,4 @@
+import { deviceFailure } from '../bus/device-failure.js'
 import type { FastPath, FastPaths } from '../bus/fast-paths.js'
 import type { BusMapping } from '../bus/mapping.js'
 import type { FastAddress } from '../kvm/fast-access.js'
@@ -21,11 +22,30 @@ export function deviceFastPaths(vm: Vm, mapping: BusMapping, space: 'port' | 'ad
   const alive = (change: () => void) => {
     if (!vm.closed) change()
   }
+  /** A posted write reaches the device past its bus. */
+  const deliver = (offset: number, data: Uint8Array, call: () => void) => {
+    try {
+      call()
+    } catch (error) {
+      const bus = space === 'port' ? 'port' : 'mmio'
+      const access = {
+        device: mapping.name,
+        bus,
+        address: at(offset),
+        offset,
+        length: data.length,
+        isWrite: true,
+      } as const
+      throw deviceFailure(access, error)
+    }
+  }
   return {
     postWrites(offset, length, options) {
       if (!has(offset, length)) return NOTHING
       return vm.postWrites({ ...place(offset), length, ...options }, (from, data) => {
-        mapping.device.write(offset + from, data)
+        deliver(offset + from, data, () => {
+          mapping.device.write(offset + from, data)
+        })
       })
     },
     latchRead(offset, width, initial) {
@@ -60,7 +80,9 @@ export function deviceFastPaths(vm: Vm, mapping: BusMapping, space: 'port' | 'ad
         return { ...NOTHING, chosen: undefined, set: () => undefined, clear: () => undefined }
       }
       const latch = vm.latchIndexed({ ...place(index), data: at(data), mask }, (_, bytes) => {
-        listener(bytes[0] ?? 0)
+        deliver(index, bytes, () => {
+          listener(bytes[0] ?? 0)
+        })
       })
       return {
         get chosen() {

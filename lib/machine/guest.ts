@@ -1,5 +1,7 @@
+import { AsyncResource } from 'node:async_hooks'
 import { accessEach } from '../bus/access-each.js'
 import { Bus } from '../bus/bus.js'
+import { onVcpu } from '../bus/device-failure.js'
 import type { BootContext } from './boot-source.js'
 import { memoryLayout } from '../boot/memory-layout.js'
 import type { BootResult } from '../boot/types.js'
@@ -13,8 +15,8 @@ import type { Exit } from '../kvm/exits.js'
 import type { Kvm } from '../kvm/kvm.js'
 import type { Vcpu } from '../kvm/vcpu.js'
 import type { Vm } from '../kvm/vm.js'
-import { callAll, failure } from './failures.js'
 import { watchForHalt } from './halt-watch.js'
+import { callAll, deviceError, failure } from './failures.js'
 import { deviceHost } from './host.js'
 import { MmioBus } from './mmio-bus.js'
 import type { CheckedMachineOptions } from './options.js'
@@ -43,6 +45,8 @@ export class Guest {
   readonly chipset: Chipset
   /** What the boot loader put where. */
   readonly placed: BootResult['placed']
+  // Devices are called in the async context in which they were put in, and not in that of whoever runs the guest.
+  readonly #inContext = AsyncResource.bind((call: () => unknown) => call())
   readonly #onEnd: (() => void)[] = []
   readonly #exits = new LastExits()
   readonly #console = new ConsoleTail()
@@ -54,6 +58,8 @@ export class Guest {
   #pauseWanted = false
   // While it is paused: what lets its time go on.
   #startTime: (() => void) | undefined
+  // What has failed in it.
+  readonly #errors: unknown[] = []
 
   constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.vm = kvm.createVm()
@@ -89,6 +95,9 @@ export class Guest {
           this.#console.write(bytes)
         },
         onEnd: (callback) => this.#onEnd.push(callback),
+        fail: (error) => {
+          this.#fail(deviceError(error))
+        },
       })
       const [below, above] = layout.ram
       this.chipset = addChipset(host, this.vm.memory, {
@@ -123,19 +132,20 @@ export class Guest {
   /** Runs every vCPU until the guest's life ends. */
   async run(): Promise<Outcome> {
     this.#running = true
-    const errors: unknown[] = []
-    // A device can have ended it before it began.
-    const vcpus = this.#outcome === undefined ? this.vcpus : []
+    const errors = this.#errors
+    // A device can have ended it before it began, or have failed.
+    const vcpus = this.#outcome === undefined && errors.length === 0 ? this.vcpus : []
     const endWatch = watchForHalt(vcpus, () => this.#lookForHalt())
     await Promise.all(
       vcpus.map(async (vcpu) => {
         try {
-          await vcpu.start((exit) => {
-            this.#handle(vcpu, exit)
-          })
+          await this.#inContext(() =>
+            vcpu.start((exit) => {
+              this.#handle(vcpu, exit)
+            }),
+          )
         } catch (error) {
-          errors.push(withPlace(error, vcpu))
-          this.#stopVcpus()
+          this.#fail(withPlace(onVcpu(error, vcpu.id, this.#rip(vcpu)), vcpu))
         }
       }),
     )
@@ -216,7 +226,12 @@ export class Guest {
 
   /** Tells the devices, once. Returns what they throw. */
   #lifeOver(): unknown[] {
-    return callAll(this.#onEnd.splice(0))
+    return callAll(this.#onEnd.splice(0).map((callback) => () => this.#inContext(callback)))
+  }
+
+  #fail(error: unknown): void {
+    this.#errors.push(error)
+    this.#stopVcpus()
   }
 
   // A wait can change it behind the compiler's back.
@@ -284,10 +299,14 @@ export class Guest {
 
   #place(): GuestPlace {
     const vcpu = this.#current ?? this.vcpus[0]
-    // A vCPU that is in the guest cannot be read, and a posted write has no vCPU.
-    const readable = vcpu !== undefined && !vcpu.closed && (this.#current !== undefined || !vcpu.started || vcpu.paused)
-    const state = readable ? readVcpu(vcpu).state : undefined
-    return { vcpu: vcpu?.id ?? 0, rip: state === undefined || state instanceof Error ? undefined : state.regs.rip }
+    return { vcpu: vcpu?.id ?? 0, rip: vcpu === undefined ? undefined : this.#rip(vcpu) }
+  }
+
+  /** Where a vCPU is. One that is in the guest cannot be read, and a posted write has no vCPU. */
+  #rip(vcpu: Vcpu): bigint | undefined {
+    if (vcpu.closed || (vcpu !== this.#current && vcpu.started && !vcpu.paused)) return undefined
+    const { state } = readVcpu(vcpu)
+    return state instanceof Error ? undefined : state.regs.rip
   }
 }
 

@@ -29,7 +29,7 @@ export interface DeviceHost {
   /** Maps a device as {@link Bus.map} does, its fast paths included. */
   mapPorts(start: number, length: number, device: Device, options?: MapOptions): void
   /** The same at guest physical addresses. Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM. */
-  mapMmio(start: number, length: number, device: Device): void
+  mapMmio(start: number, length: number, device: Device, options?: MapOptions): void
   /** Notes what the guest writes to a console, for {@link Machine.postMortem}. `bytes` is valid during the call only. */
   consoleOutput(bytes: Uint8Array): void
   /**
@@ -38,21 +38,32 @@ export interface DeviceHost {
    * and comes out of `run()`, `close()` or `create()` as `ERR_KVM_DEVICE_FAILED`.
    */
   onEnd(callback: () => void): void
+  /**
+   * The device cannot go on: for what goes wrong outside of an access, such as in a stream or a timer. It ends this life, and
+   * the run rejects with `error`, as `ERR_KVM_DEVICE_FAILED`. When the life is over it does nothing.
+   */
+  fail(error: unknown): void
 }
+
+/** What is to be done when something has happened, at once or by and by. */
+export type Told = (() => void) | (() => Promise<void>)
 
 /** A device that can be given to a machine. */
 export interface MachineDevice {
   /** Puts it in; again when the machine boots again. */
   attach(host: DeviceHost): void
-  /** No other life comes: the run has ended, the machine was closed before it ran, or could not be created. Called once. */
-  ended?(): void
+  /**
+   * No other life comes: the run has ended, the machine was closed before it ran, or could not be created. Called once. A run
+   * waits for the promise, unless the machine is closed; what it rejects with, the run rejects with.
+   */
+  ended?: Told
 }
 
 export function deviceHost(
   vm: Vm,
   ports: Bus,
   mmio: Bus,
-  guest: Pick<DeviceHost, 'effects' | 'consoleOutput' | 'onEnd'>,
+  guest: Pick<DeviceHost, 'effects' | 'consoleOutput' | 'onEnd' | 'fail'>,
 ): DeviceHost {
   const lines = new Map<number, SharedInterruptLine>()
   const addLine = (gsi: number) => {
@@ -76,8 +87,8 @@ export function deviceHost(
       const mapping = ports.map(start, length, device, options)
       mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'port'))
     },
-    mapMmio(start, length, device) {
-      const mapping = mmio.map(start, length, device)
+    mapMmio(start, length, device, options) {
+      const mapping = mmio.map(start, length, device, options)
       mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'address'))
     },
   }

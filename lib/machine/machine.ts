@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Bus } from '../bus/bus.js'
 import type { BootContext } from './boot-source.js'
 import type { BootResult } from '../boot/types.js'
@@ -7,8 +8,8 @@ import { SymbolTable } from '../inspect/symbols.js'
 import { Kvm } from '../kvm/kvm.js'
 import type { Vm } from '../kvm/vm.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
-import { callAll, failure } from './failures.js'
 import { Gate } from './gate.js'
+import { callAll, callAllAsync, failure } from './failures.js'
 import { type Ending, Guest } from './guest.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import type { Outcome } from './outcome.js'
@@ -30,7 +31,8 @@ export interface PostMortemOptions {
 export class Machine {
   readonly #kvm: Kvm
   readonly #options: CheckedMachineOptions
-  readonly #load: (context: BootContext) => BootResult
+  /** Puts a life of the guest together. */
+  readonly #newGuest: () => Guest
   #guest: Guest
   #state: 'new' | 'running' | 'ended' = 'new'
   // A wish to pause holds over resets, and before the run. No life begins while there is one.
@@ -39,12 +41,15 @@ export class Machine {
   #life: Promise<unknown> = Promise.resolve()
   // Why the run is to end, for when the guest ends its life at the same time.
   #ending: Ending | undefined
+  // A run that waits for its devices' last output does not when the machine is closed.
+  #stopWaiting: (() => void) | undefined
 
   private constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.#kvm = kvm
     this.#options = options
-    this.#load = load
-    this.#guest = new Guest(kvm, options, load)
+    // The devices belong to who gave them, also in a later life.
+    this.#newGuest = AsyncResource.bind(() => new Guest(kvm, options, load))
+    this.#guest = this.#newGuest()
   }
 
   /** Puts a machine together. What is wrong with an image is said here, before a vCPU exists. */
@@ -57,7 +62,7 @@ export class Machine {
       return new Machine(kvm, checked, load)
     } catch (error) {
       kvm?.close()
-      const late = tellEnd(checked)
+      const late = await tellEnd(checked).settled
       throw late.length === 0 ? error : failure([error, ...late], late.length)
     }
   }
@@ -91,7 +96,9 @@ export class Machine {
    * run needs another machine.
    *
    * Rejects with `ERR_KVM_RUNNING` while it runs, with `ERR_KVM_GUEST_ENDED` when it has run, with `ERR_KVM_CLOSED`; with
-   * what a device has thrown; with `ERR_KVM_DEVICE_FAILED` when a device fails at the end.
+   * `ERR_KVM_DEVICE_FAILED` when a device throws, or fails otherwise; the error says which, and where the guest was.
+   *
+   * It waits for devices that have something left to do at the end, such as output that its reader has yet to take.
    */
   async run(options: MachineRunOptions = {}): Promise<Outcome> {
     const { timeout } = checkOptions('options', options, ['timeout'])
@@ -107,7 +114,7 @@ export class Machine {
       errors.push(error)
     }
     clearTimeout(timer)
-    const late = this.#over()
+    const late = await this.#over()
     if (outcome === undefined || late.length > 0) throw failure([...errors, ...late], late.length, outcome)
     return outcome
   }
@@ -175,7 +182,9 @@ export class Machine {
     this.#gate.open()
     this.#kvm.close()
     // Else the run tells them.
-    const late = this.#state === 'running' ? [] : this.#over()
+    const late = this.#state === 'new' ? tellEnd(this.#options).thrown : []
+    if (this.#state === 'new') this.#state = 'ended'
+    this.#stopWaiting?.()
     if (errors.length + late.length > 0) throw failure([...errors, ...late], late.length)
   }
 
@@ -200,7 +209,7 @@ export class Machine {
     if (outcome.kind !== 'reset' || this.#options.onReset === 'end') return outcome
     if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
     this.#guest.close()
-    this.#guest = new Guest(this.#kvm, this.#options, this.#load)
+    this.#guest = this.#newGuest()
     return undefined
   }
 
@@ -212,11 +221,17 @@ export class Machine {
     await stopped
   }
 
-  /** Returns what the devices throw when they are told. */
-  #over(): unknown[] {
-    if (this.#state === 'ended') return []
+  /** Tells the devices, and waits for those that are not ready. Returns what they throw. */
+  async #over(): Promise<unknown[]> {
     this.#state = 'ended'
-    return tellEnd(this.#options)
+    const { thrown, settled } = tellEnd(this.#options)
+    if (this.#kvm.closed) return thrown
+    const closed = new Promise<unknown[]>((resolve) => {
+      this.#stopWaiting = () => {
+        resolve(thrown)
+      }
+    })
+    return Promise.race([settled, closed])
   }
 
   #checkRunnable(): void {
@@ -228,7 +243,7 @@ export class Machine {
   }
 }
 
-/** No other life of the guest comes. Returns what the devices throw. */
-function tellEnd({ devices }: CheckedMachineOptions): unknown[] {
-  return callAll(devices.map((device) => () => device.ended?.()))
+/** No other life of the guest comes. */
+function tellEnd({ devices }: CheckedMachineOptions) {
+  return callAllAsync(devices.map((device) => () => device.ended?.() ?? undefined))
 }

@@ -166,7 +166,10 @@ describe('devices are told', () => {
     }
     const told = witness()
     using machine = await Machine.create({ boot: boot(outAl(0x81), HLT), devices: [device, told] })
-    await expect(machine.run({ timeout: 60_000 })).rejects.toBe(thrown)
+    await expect(machine.run({ timeout: 60_000 })).rejects.toMatchObject({
+      code: 'ERR_KVM_DEVICE_FAILED',
+      cause: thrown,
+    })
     expect(told.told).toEqual(['attach', 'end of a life', 'ended'])
     await expectRejection(machine.run(), 'ERR_KVM_GUEST_ENDED')
   })

@@ -167,8 +167,12 @@ describe('DMA', () => {
   })
 
   test('a command outside memory does nothing', () => {
-    const { start } = setUp()
+    const { device, memory, start } = setUp()
+    const [before, state] = [memory.read(0, RAM).slice(), device.save()]
     for (const at of [RAM - 15, RAM, 2 ** 40, 2 ** 52]) start(at)
+    expect(memory.read(0, RAM)).toEqual(before)
+    // Nothing is selected, and no half of an address is left for the next command.
+    expect(device.save()).toEqual(state)
   })
 
   test('a command may be its own buffer', () => {

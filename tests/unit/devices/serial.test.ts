@@ -46,7 +46,12 @@ describe('sending', () => {
   })
 
   test('without an output it is lost', () => {
-    registers(new Serial()).write(DATA, 1)
+    const { read, write } = registers(new Serial())
+    write(DATA, 0x41)
+    // The transmitter is empty again, nothing has come back, and the interrupt says so.
+    expect(read(LSR) & 0x61).toBe(0x60)
+    write(IER, 2)
+    expect(read(IIR) & 0x0f).toBe(2)
   })
 })
 

@@ -98,7 +98,7 @@ describe('the end of a guest', () => {
       expectRejection(console.expect(wanted), 'ERR_KVM_GUEST_ENDED', /ended before .*more"[^]*last words/),
     )
     host.end()
-    line.ended?.()
+    void line.ended?.()
     await Promise.all(waits)
     await expectRejection(console.expect('more'), 'ERR_KVM_GUEST_ENDED')
     expect(await console.expect('words')).toMatchObject({ before: 'last ' })
@@ -121,7 +121,7 @@ describe('the end of a guest', () => {
     const console = new GuestConsole()
     const { host, line } = attached(console)
     host.end()
-    line.ended?.()
+    void line.ended?.()
     await expectRejection(console.expect('x'), 'ERR_KVM_GUEST_ENDED')
     const { host: next } = attached(console)
     const waiting = console.expect('x')
@@ -132,7 +132,7 @@ describe('the end of a guest', () => {
   test('is told when no guest came to be', async () => {
     const console = new GuestConsole()
     const waiting = expectRejection(console.expect('x'), 'ERR_KVM_GUEST_ENDED')
-    serial({ console }).ended?.()
+    void serial({ console }).ended?.()
     await waiting
   })
 })
@@ -143,7 +143,7 @@ describe('a console that another line has', () => {
     const { host } = attached(console)
     const second = serial({ console, line: 2 })
     expectRefusal(() => second.attach(host), 'ERR_KVM_CONSOLE_IN_USE', /give each line one of its own/)
-    second.ended?.()
+    void second.ended?.()
     const waiting = console.expect('still here')
     console.send('hello')
     expect(await readLine(host)).toBe('hello')

@@ -3,6 +3,8 @@ import { Bus } from 'node-kvm'
 import type { DeviceHost } from 'node-kvm/machine'
 
 export interface FakeHost extends DeviceHost {
+  /** What devices have said that ends the run. */
+  readonly failures: unknown[]
   /** The life is over. */
   end(): void
 }
@@ -11,6 +13,7 @@ export function fakeHost(): FakeHost {
   const ports = new Bus({ name: 'port', size: 0x1_0000 })
   const mmio = new Bus({ name: 'mmio', size: 2 ** 52 })
   const callbacks: (() => void)[] = []
+  const failures: unknown[] = []
   return {
     ports,
     mmio,
@@ -20,6 +23,8 @@ export function fakeHost(): FakeHost {
     mapMmio: (...mapping) => void mmio.map(...mapping),
     consoleOutput: () => undefined,
     onEnd: (callback) => callbacks.push(callback),
+    fail: (error) => failures.push(error),
+    failures,
     end: () => {
       for (const callback of callbacks.splice(0)) callback()
     },

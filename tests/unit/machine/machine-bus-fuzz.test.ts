@@ -20,6 +20,7 @@ function machineBus(devices: readonly MachineDevice[]) {
   const host: DeviceHost = {
     ports,
     mmio,
+    fail: () => undefined,
     effects: { powerOff: nothing, reset: nothing, exit: nothing, panic: nothing },
     interrupt: () => ({ set: nothing }),
     mapPorts: (...mapping) => void ports.map(...mapping),
