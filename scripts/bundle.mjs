@@ -44,5 +44,5 @@ writeFileSync('dist/cli/LICENSES.txt', `The packages in the command:\n\n${notice
 // What an earlier build has left. At the end, so that a program that runs meanwhile still finds what it loads late.
 const written = new Set(output.map(({ fileName }) => fileName))
 for (const path of readdirSync('dist', { recursive: true, encoding: 'utf8' })) {
-  if (/^(?!examples\/).+\.js(\.map)?$/.test(path) && !written.has(path)) rmSync(join('dist', path))
+  if (/^(?!examples\/).+(\.js|\.js\.map|\/package\.json)$/.test(path) && !written.has(path)) rmSync(join('dist', path))
 }
