@@ -10,6 +10,7 @@
 #include "event_fd.h"
 #include "hub.h"
 #include "ioctl_table.h"
+#include "kick.h"
 #include "kvm_fd.h"
 #include "layout.h"
 #include "memory.h"
@@ -36,6 +37,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("EventFd", EventFd::Define(env));
   exports.Set("Hub", Hub::Define(env));
   exports.Set("kick", Napi::Function::New<VcpuRun::KickToken>(env, "kick"));
+  exports.Set("now", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return Napi::Number::New(info.Env(), static_cast<double>(MonotonicNow()) / 1e3);
+              }));
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
   exports.Set("ioctls", IoctlRows(env));
   exports.Set("layout", Layout(env));

@@ -132,6 +132,8 @@ export interface Binding {
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
   Hub: new (event: NativeEventFd) => NativeHub
   kick(token: number): boolean
+  /** Microseconds of CLOCK_MONOTONIC. */
+  now(): number
   /** Bytes in a page of the host. */
   pageSize: number
   ioctls: Record<string, number | undefined>

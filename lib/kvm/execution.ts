@@ -191,10 +191,11 @@ export class Execution {
   }
 }
 
-// Between the two clocks below, in microseconds: both count CLOCK_MONOTONIC, from different beginnings. Computed when it is
+// Between the two clocks below, in microseconds: both count CLOCK_MONOTONIC, from different beginnings, which are the
+// runtime's affair (Bun and Deno have others than Node). Computed when it is
 // needed, because Node loads what `performance` is made of then.
 let offset: number | undefined
-const clockOffset = () => (offset ??= Number(process.hrtime.bigint() / 1000n) - performance.now() * 1e3)
+const clockOffset = () => (offset ??= binding.now() - performance.now() * 1e3)
 
 /** From performance.now()'s milliseconds to CLOCK_MONOTONIC's microseconds; 0 for none. */
 function deadlineMicroseconds(options: RunOptions): number {

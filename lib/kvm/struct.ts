@@ -1,6 +1,6 @@
 import { KvmError } from '../errors.js'
 import { checkBytes, checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
-import { binding, type NativeField } from './binding.js'
+import { binding, type NativeField, type NativeLayout } from './binding.js'
 
 /** An object whose every part may be left out. */
 export type Patch<T> = {
@@ -34,7 +34,15 @@ export class Struct<T extends object> {
   }
 
   get #fields(): FieldTree {
-    return (this.#tree ??= fieldTree(binding.layout[this.#name]?.fields ?? []))
+    return (this.#tree ??= fieldTree(this.#layout.fields))
+  }
+
+  get #layout(): NativeLayout {
+    const layout = binding.layout[this.#name]
+    if (layout !== undefined) return layout
+    throw new KvmError('ERR_KVM_UNSUPPORTED', `struct ${this.#name} does not exist on ${process.arch}`, {
+      operands: { struct: this.#name },
+    })
   }
 
   decode(data: DataView, offset = 0): T {
@@ -43,10 +51,11 @@ export class Struct<T extends object> {
 
   /** Writes the fields that `patch` has and leaves the others. Throws before anything is written into `data`. */
   encode(patch: Patch<T>, data: DataView, offset = 0): void {
+    const fields = this.#fields
     const scratch = new Uint8Array(this.size)
     const target = new Uint8Array(data.buffer, data.byteOffset + offset, this.size)
     scratch.set(target)
-    encodeTree(this.#fields, new DataView(scratch.buffer), 0, this.#name, patch)
+    encodeTree(fields, new DataView(scratch.buffer), 0, this.#name, patch)
     target.set(scratch)
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { debugregsStruct, fpuStruct, regsStruct, sregsStruct, vcpuEventsStruct } from '../../../lib/kvm/registers.js'
+import { Struct } from '../../../lib/kvm/struct.js'
 import { expectRefusal, NOT_OBJECTS, NOT_UINT64S, NOT_WHOLE_NUMBERS } from '../../thrown.js'
 
 // Sizes of the kernel's structs on x86-64 (arch/x86/include/uapi/asm/kvm.h).
@@ -148,4 +149,10 @@ test('decoded arrays are copies', () => {
   const fpu = fpuStruct.decode(new DataView(bytes.buffer))
   fpu.xmm.fill(1)
   expect(bytes).toEqual(new Uint8Array(fpuStruct.size))
+})
+
+test('a struct that this architecture lacks is an error when it is used, and not before', () => {
+  const struct = new Struct<{ a: number }>('kvm_no_such_struct')
+  expectRefusal(() => struct.bytes({ a: 1 }), 'ERR_KVM_UNSUPPORTED', /kvm_no_such_struct/)
+  expectRefusal(() => struct.decode(new DataView(new ArrayBuffer(8))), 'ERR_KVM_UNSUPPORTED', /kvm_no_such_struct/)
 })
