@@ -16,23 +16,29 @@ export interface Expected {
 export const REACH = 4096
 
 /** Looks for something in a text, from an index on. */
-export type Finder = (text: string, from: number) => (Omit<Expected, 'before'> & { index: number }) | undefined
+export interface Finder {
+  (text: string, from: number): (Omit<Expected, 'before'> & { index: number }) | undefined
+  /** How far before the end of the text a match can have begun that is not complete yet. */
+  reach: number
+}
 
 export function finder(wanted: string | RegExp): Finder {
   if (typeof wanted === 'string') {
-    return (text, from) => {
+    const find = (text: string, from: number) => {
       const index = text.indexOf(wanted, from)
       return index < 0 ? undefined : { index, match: wanted, groups: [], named: {} }
     }
+    return Object.assign(find, { reach: wanted.length - 1 })
   }
   // A copy: the caller's may be in use elsewhere.
   const pattern = new RegExp(wanted.source, `${wanted.flags.replace(/[gy]/g, '')}g`)
-  return (text, from) => {
+  const search = (text: string, from: number) => {
     pattern.lastIndex = from
     const found = pattern.exec(text)
     if (found === null) return undefined
     return { index: found.index, match: found[0], groups: found.slice(1), named: { ...found.groups } }
   }
+  return Object.assign(search, { reach: REACH })
 }
 
 /** The last characters of what a guest wrote, and how far they have been searched. */
@@ -70,7 +76,7 @@ export class ConsoleText {
   take(find: Finder): Expected | undefined {
     const found = find(this.#text, this.#from)
     if (found === undefined) {
-      this.#from = Math.max(this.#seen, this.#text.length - REACH)
+      this.#from = Math.max(this.#seen, this.#text.length - find.reach)
       return undefined
     }
     const { index, ...match } = found

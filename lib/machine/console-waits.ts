@@ -1,6 +1,6 @@
 import { KvmError } from '../errors.js'
 import { printableLines, quote } from '../format.js'
-import { type ConsoleText, type Expected, finder, type Finder } from './console-text.js'
+import { type ConsoleText, type Expected, finder, type Finder, REACH } from './console-text.js'
 
 /** What is waited for, and for how long. */
 export interface WaitOptions {
@@ -27,6 +27,9 @@ export class ConsoleWaits {
   // The first one's search is on.
   readonly #waits: Wait[] = []
   #ended = false
+  // Bytes that have come since the last search, and the next one.
+  #unseen = 0
+  #soon: NodeJS.Immediate | undefined
 
   constructor(text: ConsoleText) {
     this.#text = text
@@ -73,8 +76,21 @@ export class ConsoleWaits {
     })
   }
 
-  /** There is more text. */
+  /** There is more text: it is searched once a turn, and not for each of the guest's characters, but before much has come. */
+  lookSoon(length: number): void {
+    this.#unseen += length
+    if (this.#unseen >= REACH) this.look()
+    else
+      this.#soon ??= setImmediate(() => {
+        this.look()
+      })
+  }
+
+  /** Searches what is there. */
   look(): void {
+    this.#unseen = 0
+    clearImmediate(this.#soon)
+    this.#soon = undefined
     for (let wait = this.#waits[0]; wait !== undefined; wait = this.#waits[0]) {
       const found = this.#text.take(wait.find) ?? (this.#ended ? this.#guestEnded(wait) : undefined)
       if (found === undefined) return

@@ -92,7 +92,7 @@ export class GuestConsole {
   /** Takes what the guest has written. `serial()` calls it; another device may, too. `bytes` is not kept. */
   receive(bytes: Uint8Array): void {
     this.#text.write(bytes)
-    this.#waits.look()
+    this.#waits.lookSoon(bytes.length)
   }
 
   /** @internal A guest's life begins. Returns what the guest is to read. */

@@ -1,6 +1,6 @@
 // A script's end of a serial line, without a machine.
 import { GuestConsole } from 'node-kvm/machine'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { expectRefusal, expectRejection } from '../../thrown.js'
 
@@ -63,6 +63,22 @@ describe('expect()', () => {
     console.receive(bytes('\nend'))
     await console.expect('end')
     expect(console.text).toBe('1 %\r2 %\näö€\nend')
+  })
+})
+
+describe('a wait', () => {
+  test.each(['needle', /needle/])('for %s searches once a turn, and not for each character', async (wanted) => {
+    const console = new GuestConsole()
+    const waiting = console.expect(wanted)
+    const searches = [vi.spyOn(RegExp.prototype, 'exec'), vi.spyOn(String.prototype, 'indexOf')]
+    for (let count = 0; count < 40_960; count++) console.receive(Uint8Array.of(0x78))
+    const calls = searches.map(
+      ({ mock }) => mock.calls.filter(([first]) => first === wanted || first.startsWith('x')).length,
+    )
+    for (const search of searches) search.mockRestore()
+    expect(Math.max(...calls)).toBeLessThanOrEqual(10)
+    console.receive(bytes('needle'))
+    expect(await waiting).toMatchObject({ match: 'needle' })
   })
 })
 
