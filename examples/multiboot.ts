@@ -8,6 +8,7 @@ using machine = await Machine.create({
   memory: '16M',
   boot: kernel({
     kernel: fileURLToPath(new URL('guests/multiboot.bin', import.meta.url)),
+    name: 'multiboot', // by convention the first word of what a Multiboot kernel is told
     cmdline: 'count the memory',
   }),
   devices: [serial({ output: process.stdout })],

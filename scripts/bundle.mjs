@@ -29,9 +29,13 @@ const { output } = await build({
     minifyInternalExports: false,
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
-    // All that the main entry point needs, in one.
     codeSplitting: {
-      groups: [{ name: 'core', test: /\/lib\/((bus|host|kvm|memory)\/)?[^/]+\.ts$/, entriesAware: false }],
+      groups: [
+        // What the doctor says where the addon cannot be loaded, and so the rest cannot.
+        { name: 'host', test: /\/lib\/host\//, priority: 2 },
+        // All else that the main entry point needs, in one.
+        { name: 'core', test: /\/lib\/((bus|kvm|memory)\/)?[^/]+\.ts$/, entriesAware: false, priority: 1 },
+      ],
     },
   },
 })

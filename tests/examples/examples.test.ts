@@ -128,7 +128,7 @@ guest 0 says 5
 guest 1 says 6
 `,
 
-  multiboot: `booted by Multiboot, to: count the memory
+  multiboot: `booted by Multiboot, to: multiboot count the memory
 0000000000000000 000000000009fc00 memory
 000000000009fc00 0000000000060400 reserved
 0000000000100000 0000000000f00000 memory
