@@ -1,12 +1,21 @@
+import { KvmError } from '../errors.js'
 import { binding, type NativeEventFd } from './binding.js'
 import { currentContext } from './context.js'
 import { systemFailure } from './fd.js'
 
 /**
  * A new eventfd. `listener` gets the number of signals since it was called last, in the context in which this is called.
- * `what` says what cannot be made when there is none.
+ * `what` says what cannot be made when there is none. A listener needs Node's event loop.
  */
 export function openEvent(what: string, listener?: (count: number) => void): NativeEventFd {
+  const runtime = otherRuntime()
+  if (listener !== undefined && runtime !== undefined) {
+    throw new KvmError(
+      'ERR_KVM_UNSUPPORTED',
+      `${what} cannot be made: it needs the event loop of Node, and this is ${runtime}. Run the program with Node, or do with vcpu.run()`,
+      { operands: { runtime } },
+    )
+  }
   const context = currentContext()
   try {
     return listener === undefined
@@ -17,4 +26,11 @@ export function openEvent(what: string, listener?: (count: number) => void): Nat
   } catch (cause) {
     throw systemFailure(`${what} cannot be made`, cause)
   }
+}
+
+/** Bun ends the process when an addon watches a descriptor; Deno now and then does not look. */
+function otherRuntime(): string | undefined {
+  if ('bun' in process.versions) return 'Bun'
+  if ('Deno' in globalThis) return 'Deno'
+  return undefined
 }
