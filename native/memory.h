@@ -18,11 +18,6 @@ struct MemoryState {
   MemoryState(UniqueFd descriptor, std::shared_ptr<Mapping> range)
       : fd(std::move(descriptor)), mapping(std::move(range)) {}
 
-  // Neither the memory's owner nor a VM has it any more: what JavaScript has kept of it reads zeros.
-  ~MemoryState() { mapping->Release(); }
-  MemoryState(const MemoryState&) = delete;
-  MemoryState& operator=(const MemoryState&) = delete;
-
   UniqueFd fd;  // the memfd; invalid for anonymous memory
   std::shared_ptr<Mapping> mapping;
   std::atomic<int> slots = 0;  // how many slots of live VMs use it; while there is one, close() is refused

@@ -6,8 +6,9 @@
 namespace node_kvm {
 namespace {
 
-// Never destroyed: somebody may look at them until the process ends.
+// Never destroyed: somebody may look at the addresses until the process ends. The pages go back.
 void KeepForGood(std::shared_ptr<Mapping> mapping) {
+  mapping->Release();
   static std::mutex mutex;
   static auto& kept = *new std::vector<std::shared_ptr<Mapping>>;
   const std::lock_guard lock(mutex);
