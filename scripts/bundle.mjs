@@ -17,12 +17,29 @@ const exported = Object.values(exports).flatMap((entry) => (typeof entry === 'st
 const entries = [...exported, ...Object.values(bin), 'dist/cli/trace.js']
 const names = entries.map((path) => path.replace(/^(\.\/)?dist\/(.*)\.js$/, '$2'))
 
+/**
+ * An import of one of Node's own modules looks at all that it exports, and node:fs loads its streams for that. The call gives
+ * what is named, and no more.
+ * @type {import('rolldown').Plugin}
+ */
+const builtins = {
+  name: 'builtins',
+  renderChunk: (code) => ({
+    code: code.replace(/^import (\* as (\w+)|\{[^}]*\}) from "(node:\w+)";$/gm, (_, names, all, id) => {
+      const pattern = String(all ?? String(names).replace(/ as /g, ': '))
+      return `const ${pattern} = process.getBuiltinModule("${String(id)}");`
+    }),
+    map: null, // every line stays where it is
+  }),
+}
+
 const { output } = await build({
   platform: 'node',
   tsconfig: true,
   transform: { target: 'node20.19' },
   input: Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`])),
   external: Object.keys(dependencies),
+  plugins: [builtins],
   output: {
     dir: 'dist',
     sourcemap: true,
