@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 // glibc 2.30
-pid_t gettid(void) {
-  return (pid_t)syscall(SYS_gettid);
-}
+pid_t gettid(void) { return (pid_t)syscall(SYS_gettid); }
 
 // glibc 2.32. The C++ library spares atomic operations where it is true; node always has several threads.
 char __libc_single_threaded = 0;
