@@ -10,8 +10,8 @@
 #include <napi.h>
 
 #include <cstddef>
+#include <list>
 #include <memory>
-#include <vector>
 
 #include "mapping.h"
 
@@ -37,7 +37,7 @@ class Views {
 
   static void Finalize(napi_env env, Share* share);
 
-  std::vector<View> views_;
+  std::list<View> views_;
   std::size_t look_for_dead_at_ = 16;
 };
 
