@@ -58,7 +58,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<MemoryState> state_;
-  Views views_;
+  Views views_{Views::AtTheEnd::kGivePagesBack};
 };
 
 }  // namespace node_kvm

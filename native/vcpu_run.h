@@ -47,8 +47,8 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   std::shared_ptr<RunSlot> slot_ = std::make_shared<RunSlot>();
   std::shared_ptr<VcpuThread> thread_;
   std::vector<std::uint64_t> last_stats_;  // of the thread that has ended
-  Views thread_views_;
-  Views views_;
+  Views thread_views_{Views::AtTheEnd::kKeepPages};
+  Views views_{Views::AtTheEnd::kKeepPages};
 };
 
 }  // namespace node_kvm

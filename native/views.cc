@@ -7,9 +7,8 @@
 namespace node_kvm {
 namespace {
 
-// Never destroyed: somebody may look at the addresses until the process ends. The pages go back.
+// Never destroyed: somebody may look at the addresses until the process ends.
 void KeepForGood(std::shared_ptr<Mapping> mapping) {
-  mapping->Release();
   static std::mutex mutex;
   static auto& kept = *new std::vector<std::shared_ptr<Mapping>>;
   const std::lock_guard lock(mutex);
@@ -31,7 +30,7 @@ Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, 
     std::erase_if(views_, [](auto& view) { return view.buffer.Value().IsEmpty(); });
     look_for_dead_at_ = 2 * views_.size() + 16;
   }
-  auto share = std::make_unique<Share>(Share{mapping});
+  auto share = std::make_unique<Share>(Share{mapping, at_the_end_});
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
       env, mapping->data() + offset, length, [](Napi::BasicEnv ending, void*, Share* hint) { Finalize(ending, hint); },
       share.get());
@@ -52,7 +51,9 @@ void Views::DetachAll() {
 void Views::Finalize(napi_env env, Share* share) {
   // SAFETY: Make() released it to this finalizer; Node runs that exactly once.
   const std::unique_ptr<Share> reclaimed(share);
-  if (!share->detached && Ends(env)) KeepForGood(std::move(share->mapping));
+  if (share->detached || !Ends(env)) return;
+  if (share->at_the_end == AtTheEnd::kGivePagesBack) share->mapping->Release();
+  KeepForGood(std::move(share->mapping));
 }
 
 }  // namespace node_kvm
