@@ -2,6 +2,7 @@ import { KvmError } from '../errors.js'
 import { describeThrown, hex } from '../format.js'
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import type { Device } from './device.js'
+import { inOrder } from './in-order.js'
 import { type BusMapping, Mapping } from './mapping.js'
 
 export interface BusOptions {
@@ -123,42 +124,42 @@ export class Bus {
     return mapping
   }
 
-  /** Fills `data` with what a read of that width returns. Throws `ERR_KVM_DEVICE_FAILED` when the device that is there throws. */
-  read(address: number, data: Uint8Array): void {
+  /**
+   * Fills `data` with what a read of that width returns, when the promise has resolved if there is one. Throws, or rejects
+   * with, `ERR_KVM_DEVICE_FAILED` when the device that is there does.
+   */
+  read(address: number, data: Uint8Array): void | Promise<void> {
     const mapping = this.#find(address)
-    if (mapping !== undefined && address + data.length <= mapping.end) {
-      mapping.read(address, data)
-    } else {
-      this.#split(address, data, false)
-    }
+    if (mapping !== undefined && address + data.length <= mapping.end) return mapping.read(address, data)
+    return this.#split(address, data, false)
   }
 
-  /** Hands a write of that width to the device that is there. Throws `ERR_KVM_DEVICE_FAILED` when it throws. */
-  write(address: number, data: Uint8Array): void {
+  /** Hands a write of that width to the device that is there. Throws, or rejects with, `ERR_KVM_DEVICE_FAILED` when it does. */
+  write(address: number, data: Uint8Array): void | Promise<void> {
     const mapping = this.#find(address)
-    if (mapping !== undefined && address + data.length <= mapping.end) {
-      mapping.write(address, data)
-    } else {
-      this.#split(address, data, true)
-    }
+    if (mapping !== undefined && address + data.length <= mapping.end) return mapping.write(address, data)
+    return this.#split(address, data, true)
   }
 
-  #split(address: number, data: Uint8Array, isWrite: boolean): void {
+  #split(address: number, data: Uint8Array, isWrite: boolean): void | Promise<void> {
     const end = address + data.length
     let holes = 0
-    let at = address
-    while (at < end) {
+    const parts: (() => void | Promise<void>)[] = []
+    for (let at = address; at < end;) {
       const mapping = this.#find(at)
       const next = Math.min(end, mapping?.end ?? this.#mappings[this.#position(at)]?.start ?? end)
       const part = data.subarray(at - address, next - address)
-      if (mapping === undefined) {
+      const from = at
+      if (mapping !== undefined) parts.push(() => (isWrite ? mapping.write(from, part) : mapping.read(from, part)))
+      else {
         holes++
         if (!isWrite) part.fill(ONES)
-      } else if (isWrite) mapping.write(at, part)
-      else mapping.read(at, part)
+      }
       at = next
     }
-    if (holes > 0) this.#unclaimed({ address, length: data.length, isWrite })
+    return inOrder(parts, () => {
+      if (holes > 0) this.#unclaimed({ address, length: data.length, isWrite })
+    })
   }
 
   #unclaimed(access: UnclaimedAccess): void {

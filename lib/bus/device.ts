@@ -1,32 +1,54 @@
-/**
- * What sits on a bus. A device knows offsets from its first register and never its own address. `data.length` is the width
- * of the access: 1, 2, 4 or 8, and 3, 5, 6 or 7 for the part of an access that straddled two devices. `data` is valid
- * during the call only.
- *
- * A device must not throw because of what its guest does.
- */
-export interface Device {
-  /** The guest reads: fill all of `data`, little-endian. */
-  read(offset: number, data: Uint8Array): void
-  /** The guest writes `data`, little-endian. */
-  write(offset: number, data: Uint8Array): void
-}
+/** An access of a guest, done at once or by and by. */
+export type Access =
+  ((offset: number, data: Uint8Array) => void) | ((offset: number, data: Uint8Array) => Promise<void>)
+
+/** Something to be done, at once or by and by. */
+export type Task = (() => void) | (() => Promise<void>)
 
 /**
- * State as a plain object with named members, which JSON can carry: numbers, booleans, strings, arrays and objects of these.
- * Whoever stores it adds the version.
+ * What sits on a bus. A device knows offsets from its first register and never its own address. `data.length` is the width
+ * of the access: 1, 2, 4 or 8, and 3, 5, 6 or 7 for the part of an access that straddled two devices.
+ *
+ * A device must not throw because of what its guest does.
+ *
+ * All members but the first two are optional, and each has one meaning. What a device holds beyond memory of its own, such
+ * as a timer, it lets go of in `close()`.
  */
-export interface Stateful<State> {
-  save(): State
+export interface Device {
+  /**
+   * The guest reads: fill all of `data`, little-endian. Where that takes time, return a promise: the vCPU waits for it, and
+   * nobody else does. `data` is valid until then.
+   */
+  read: Access
+  /** The guest writes `data`, little-endian. A promise is waited for as that of `read()`. */
+  write: Access
+  /** The machine was reset: the device is as it was when it was new. What the outside gave it (a disk, a stream) it keeps. */
+  reset?(): void
+  /** State as a plain object with named members, which JSON can carry: numbers, booleans, strings, arrays and objects of these. */
+  save?(): object
   /**
    * Takes over a state that `save()` of the same class returned. It is checked like input from a guest: a state that is not
    * possible throws `ERR_KVM_INVALID_STATE`, and the device stays as it was.
    */
+  restore?(state: object): void
+  /**
+   * For a device that does things by itself: once this has returned, or its promise has resolved, it touches neither guest
+   * memory nor an interrupt line until `resume()`.
+   */
+  pause?: Task
+  resume?(): void
+  /** The machine is over. It waits for the promise, for example until output has been taken. */
+  close?: Task
+}
+
+/** A device that saves and restores its state. */
+export interface Stateful<State extends object> {
+  save(): State
   restore(state: State): void
 }
 
 /** Whether an object saves and restores its state. */
-export function isStateful(value: object): value is Stateful<unknown> {
-  const { save, restore } = value as Partial<Stateful<unknown>>
+export function isStateful(value: object): value is Stateful<object> {
+  const { save, restore } = value as Partial<Stateful<object>>
   return typeof save === 'function' && typeof restore === 'function'
 }

@@ -3,6 +3,7 @@ import { hex } from '../format.js'
 import { type Device, isStateful } from './device.js'
 import { deviceFailure, deviceName } from './device-failure.js'
 import { type FastPaths, isFastDevice } from './fast-paths.js'
+import { promised } from './in-order.js'
 
 /** A device at its place on a bus. */
 export interface BusMapping {
@@ -65,19 +66,23 @@ export class Mapping implements BusMapping {
     return deviceName(this.device, this.#home.name)
   }
 
-  read(address: number, data: Uint8Array): void {
-    try {
-      this.device.read(address - this.start + this.offset, data)
-    } catch (error) {
-      throw this.failure(address, data.length, false, error)
-    }
+  read(address: number, data: Uint8Array): void | Promise<void> {
+    return this.#access(address, data, false)
   }
 
-  write(address: number, data: Uint8Array): void {
+  write(address: number, data: Uint8Array): void | Promise<void> {
+    return this.#access(address, data, true)
+  }
+
+  #access(address: number, data: Uint8Array, isWrite: boolean): void | Promise<void> {
+    const offset = address - this.start + this.offset
+    const fail = (error: unknown): never => {
+      throw this.failure(address, data.length, isWrite, error)
+    }
     try {
-      this.device.write(address - this.start + this.offset, data)
+      return promised(isWrite ? this.device.write(offset, data) : this.device.read(offset, data))?.catch(fail)
     } catch (error) {
-      throw this.failure(address, data.length, true, error)
+      return fail(error)
     }
   }
 

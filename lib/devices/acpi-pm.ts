@@ -5,7 +5,7 @@ import { checkOptions, invalidArgument } from '../validate.js'
 import { AcpiPmFastRegisters } from './acpi-pm-fast-registers.js'
 import * as R from './acpi-pm-registers.js'
 import { ByteDevice } from './byte-access.js'
-import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from './clock.js'
+import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from '../bus/clock.js'
 import { PmTimer } from './pm-timer.js'
 import { StateReader } from './state.js'
 

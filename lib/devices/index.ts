@@ -6,7 +6,7 @@
  */
 export * as acpiPmRegisters from './acpi-pm-registers.js'
 export { AcpiPm, type AcpiPmOptions, type AcpiPmState } from './acpi-pm.js'
-export { type Clock, eventLoopSchedule, monotonicClock, type Schedule, wallClock } from './clock.js'
+export { type Clock, eventLoopSchedule, monotonicClock, type Schedule, wallClock } from '../bus/clock.js'
 export { DebugConsole, type DebugConsoleOptions } from './debug-console.js'
 export { DebugExit, type DebugExitOptions } from './debug-exit.js'
 export type { DmaMemory } from './fw-cfg-dma.js'

@@ -1,5 +1,5 @@
 import type { CounterStart } from '../bus/fast-paths.js'
-import { type Clock, monotonicClock, NS_PER_SECOND } from './clock.js'
+import { type Clock, monotonicClock, NS_PER_SECOND } from '../bus/clock.js'
 import { PM_TIMER_HZ } from './acpi-pm-registers.js'
 
 /** The power management timer: counts up at 3.579545 MHz and wraps (ACPI specification 6.5, section 4.8.3.3). */

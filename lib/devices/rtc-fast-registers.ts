@@ -1,5 +1,5 @@
 import type { FastPaths, IndexedRegister } from '../bus/fast-paths.js'
-import { monotonicClock } from './clock.js'
+import { monotonicClock } from '../bus/clock.js'
 import * as R from './rtc-registers.js'
 
 const NS_PER_MS = 1_000_000

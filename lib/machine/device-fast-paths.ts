@@ -1,5 +1,6 @@
 import { deviceFailure } from '../bus/device-failure.js'
 import type { FastPath, FastPaths } from '../bus/fast-paths.js'
+import { promised } from '../bus/in-order.js'
 import type { BusMapping } from '../bus/mapping.js'
 import type { FastAddress } from '../kvm/fast-access.js'
 import type { Vm } from '../kvm/vm.js'
@@ -14,7 +15,12 @@ const NOTHING: FastPath = {
  * What a mapped device offers, at its place in the VM. A device can be mapped in part, and can outlive its VM: what it offers
  * elsewhere, or later, is taken and does nothing.
  */
-export function deviceFastPaths(vm: Vm, mapping: BusMapping, space: 'port' | 'address'): FastPaths {
+export function deviceFastPaths(
+  vm: Vm,
+  mapping: BusMapping,
+  space: 'port' | 'address',
+  fail: (error: unknown) => void,
+): FastPaths {
   const at = (offset: number) => mapping.start + offset - mapping.offset
   const place = (offset: number) => ({ [space]: at(offset) }) as FastAddress
   const has = (offset: number, length: number) =>
@@ -22,30 +28,26 @@ export function deviceFastPaths(vm: Vm, mapping: BusMapping, space: 'port' | 'ad
   const alive = (change: () => void) => {
     if (!vm.closed) change()
   }
-  /** A posted write reaches the device past its bus. */
-  const deliver = (offset: number, data: Uint8Array, call: () => void) => {
-    try {
-      call()
-    } catch (error) {
+  /** A posted write reaches the device past its bus. Nobody waits for its promise. */
+  const deliver = (offset: number, data: Uint8Array, call: () => unknown) => {
+    const named = (error: unknown) => {
       const bus = space === 'port' ? 'port' : 'mmio'
-      const access = {
-        device: mapping.name,
-        bus,
-        address: at(offset),
-        offset,
-        length: data.length,
-        isWrite: true,
-      } as const
-      throw deviceFailure(access, error)
+      const place = { device: mapping.name, bus, address: at(offset), offset } as const
+      return deviceFailure({ ...place, length: data.length, isWrite: true }, error)
+    }
+    try {
+      promised(call())?.catch((error: unknown) => {
+        fail(named(error))
+      })
+    } catch (error) {
+      throw named(error)
     }
   }
   return {
     postWrites(offset, length, options) {
       if (!has(offset, length)) return NOTHING
       return vm.postWrites({ ...place(offset), length, ...options }, (from, data) => {
-        deliver(offset + from, data, () => {
-          mapping.device.write(offset + from, data)
-        })
+        deliver(offset + from, data, () => mapping.device.write(offset + from, data))
       })
     },
     latchRead(offset, width, initial) {

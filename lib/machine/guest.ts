@@ -139,11 +139,7 @@ export class Guest {
     await Promise.all(
       vcpus.map(async (vcpu) => {
         try {
-          await this.#inContext(() =>
-            vcpu.start((exit) => {
-              this.#handle(vcpu, exit)
-            }),
-          )
+          await this.#inContext(() => vcpu.start((exit) => this.#handle(vcpu, exit)))
         } catch (error) {
           this.#fail(withPlace(onVcpu(error, vcpu.id, this.#rip(vcpu)), vcpu))
         }
@@ -262,27 +258,30 @@ export class Guest {
     for (const vcpu of this.vcpus) vcpu.stop().catch(() => undefined)
   }
 
-  #handle(vcpu: Vcpu, exit: Exit): void {
+  #handle(vcpu: Vcpu, exit: Exit): void | Promise<void> {
     this.#current = vcpu
+    const pending = this.#answer(vcpu, exit)
+    this.#current = undefined
+    return pending
+  }
+
+  #answer(vcpu: Vcpu, exit: Exit): void | Promise<void> {
     switch (exit.reason) {
       case 'io':
         this.#exits.io(vcpu.id, exit.direction === 'out', exit.port, exit.size, exit.count, exit.data)
-        accessEach(this.ports, exit.port, exit.size, exit.count, exit.data, exit.direction === 'out')
-        break
+        return accessEach(this.ports, exit.port, exit.size, exit.count, exit.data, exit.direction === 'out')
       case 'mmio':
         this.#exits.mmio(vcpu.id, exit.isWrite, exit.address, exit.data)
-        if (exit.isWrite) this.mmio.write(exit.address, exit.data)
-        else this.mmio.read(exit.address, exit.data)
-        break
+        return exit.isWrite ? this.mmio.write(exit.address, exit.data) : this.mmio.read(exit.address, exit.data)
       case 'hlt':
       case 'interrupted':
       case 'irq-window-open':
         this.#exits.other(vcpu.id, exit.reason)
-        break
+        return
       case 'shutdown':
         this.#exits.other(vcpu.id, exit.reason)
         this.end({ kind: 'triple-fault' })
-        break
+        return
       default: {
         const instruction = exit.reason === 'internal-error' ? exit.instruction : undefined
         const text = describeExit(exit)
@@ -294,7 +293,6 @@ export class Guest {
         })
       }
     }
-    this.#current = undefined
   }
 
   #place(): GuestPlace {

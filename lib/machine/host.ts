@@ -85,11 +85,11 @@ export function deviceHost(
     },
     mapPorts(start, length, device, options) {
       const mapping = ports.map(start, length, device, options)
-      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'port'))
+      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'port', guest.fail))
     },
     mapMmio(start, length, device, options) {
       const mapping = mmio.map(start, length, device, options)
-      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'address'))
+      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'address', guest.fail))
     },
   }
 }

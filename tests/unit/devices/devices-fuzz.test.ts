@@ -23,7 +23,7 @@ import { TestMemory } from './test-memory.js'
 
 /** A device under test, what its host does to it, and the largest state that it may have, in bytes of JSON. */
 interface Subject {
-  device: Device & Partial<Stateful<unknown>>
+  device: Device & Partial<Stateful<object>>
   host?: (value: number) => void
 }
 
