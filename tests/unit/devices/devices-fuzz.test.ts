@@ -138,7 +138,7 @@ function restored(subject: Subject, other: Subject): Subject {
   expect(json.length).toBeLessThan(LARGEST_STATE)
   const parsed: unknown = JSON.parse(json)
   expect(parsed).toEqual(state)
-  other.device.restore?.(parsed)
+  other.device.restore?.(parsed as object)
   // Time is not a part of it: in the other device it stands elsewhere.
   if (!(subject.device instanceof Rtc)) expect(other.device.save?.()).toEqual(state)
   return other
