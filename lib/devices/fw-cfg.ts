@@ -1,9 +1,8 @@
 import type { Device, Stateful } from '../bus/device.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
 import { checkBoolean, checkInteger, checkOptions } from '../validate.js'
 import {
-  attempt,
   type DmaCommand,
-  type DmaMemory,
   DMA_READ,
   DMA_SELECT,
   DMA_SKIP,
@@ -16,7 +15,7 @@ import { StateReader } from './state.js'
 
 export interface FwCfgOptions {
   /** Guest memory, for the DMA interface; without it only the data port works. */
-  memory?: DmaMemory
+  memory?: DeviceMemory
   /** Guest memory's size, in bytes. */
   ramSize?: number
   cpus?: number
@@ -53,7 +52,7 @@ const little = (value: number, bytes: number) =>
 
 /** QEMU's firmware configuration device: selector, data port and DMA, at ports 0x510 to 0x51b. */
 export class FwCfg implements Device, Stateful<FwCfgState> {
-  readonly #memory: DmaMemory | undefined
+  readonly #memory: DeviceMemory | undefined
   readonly #items: FwCfgItems
   #key = 0
   #position = 0
@@ -151,34 +150,30 @@ export class FwCfg implements Device, Stateful<FwCfgState> {
     finishDmaCommand(memory, at, !this.#execute(memory, command))
   }
 
-  #execute(memory: DmaMemory, { control, address, length }: DmaCommand): boolean {
-    if ((control & DMA_READ) !== 0) return address !== undefined && this.#dmaRead(memory, address, length)
-    if ((control & DMA_WRITE) !== 0) return address !== undefined && this.#dmaWrite(memory, address, length)
+  #execute(memory: DeviceMemory, { control, address, length }: DmaCommand): boolean {
+    if ((control & DMA_READ) !== 0) return this.#dmaRead(memory, address, length)
+    if ((control & DMA_WRITE) !== 0) return this.#dmaWrite(memory, address, length)
     if ((control & DMA_SKIP) !== 0) this.#skip(length)
     return true
   }
 
-  #dmaRead(memory: DmaMemory, address: number, length: number): boolean {
+  #dmaRead(memory: DeviceMemory, address: number, length: number): boolean {
     const item = this.#items.get(this.#key)?.subarray(this.#position) ?? new Uint8Array(0)
-    const copied = Math.min(length, item.length)
-    if (length - copied > MAX_PADDING) return false
-    const done = attempt(() => {
-      if (copied > 0) memory.write(address, item.subarray(0, copied))
-      if (length > copied) memory.write(address + copied, new Uint8Array(length - copied))
-      return true
-    })
-    if (done === true) this.#skip(length)
-    return done === true
+    if (length - item.length > MAX_PADDING) return false
+    const bytes = length > item.length ? new Uint8Array(length) : item.subarray(0, length)
+    if (length > item.length) bytes.set(item)
+    if (!memory.write(address, bytes)) return false
+    this.#skip(length)
+    return true
   }
 
-  #dmaWrite(memory: DmaMemory, address: number, length: number): boolean {
+  #dmaWrite(memory: DeviceMemory, address: number, length: number): boolean {
     const item = this.#items.get(this.#key)
     if (item === undefined || !this.#items.isWritable(this.#key)) return false
     if (length > item.length - this.#position) return false
     for (let done = 0; done < length;) {
       const count = Math.min(COPY, length - done)
-      const from = address + done
-      const bytes = attempt(() => memory.read(from, count))
+      const bytes = memory.read(address + done, count)
       if (bytes === undefined) return false
       item.set(bytes, this.#position)
       this.#skip(count)

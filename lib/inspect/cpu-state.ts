@@ -44,11 +44,6 @@ export interface CpuState {
   sregs: SystemState
 }
 
-/** Guest physical memory; `vm.memory` has it. What lies outside throws `ERR_KVM_OUTSIDE_MEMORY`. */
-export interface PhysicalMemory {
-  read(address: number, length: number): Uint8Array
-}
-
 // Bits of CR0, CR4, EFER and RFLAGS (Intel SDM vol. 3A, 2.3 and 2.5; vol. 4, table 2-2).
 export const CR0_PE = 1n << 0n
 export const CR0_PG = 1n << 31n

@@ -5,15 +5,7 @@
  * @packageDocumentation
  */
 export { printable } from '../format.js'
-export type {
-  CodeSize,
-  CpuState,
-  GeneralRegister,
-  PagingState,
-  PhysicalMemory,
-  SegmentRegister,
-  SystemState,
-} from './cpu-state.js'
+export type { CodeSize, CpuState, GeneralRegister, PagingState, SegmentRegister, SystemState } from './cpu-state.js'
 export { disassemble, type DisassembleOptions, type Instruction } from './disassemble.js'
 export { formatPostMortem } from './format.js'
 export { inspectCpu } from './inspect-cpu.js'

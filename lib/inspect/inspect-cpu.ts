@@ -1,6 +1,7 @@
 import type { SegmentState } from '../boot/types.js'
 import { hex } from '../format.js'
-import { type CpuMode, cpuMode, type CpuState, linearAddress, type PhysicalMemory } from './cpu-state.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { type CpuMode, cpuMode, type CpuState, linearAddress } from './cpu-state.js'
 import { type Disassembler, type Instruction, loadDisassembler, MAX_INSTRUCTION_LENGTH } from './disassemble.js'
 import { LinearMemory } from './linear-memory.js'
 import type { CpuReport, InstructionReport, SegmentReport } from './report.js'
@@ -15,7 +16,7 @@ const MAX_DECODED_BEFORE = 4096
 /** Reports on a stopped vCPU. Nothing that the guest has done to its memory or registers makes it fail. */
 export async function inspectCpu(
   state: CpuState,
-  memory: PhysicalMemory,
+  memory: DeviceMemory,
   options: { symbols?: SymbolTable } = {},
 ): Promise<CpuReport> {
   return reportCpu(state, memory, options.symbols, await loadDisassembler())
@@ -23,7 +24,7 @@ export async function inspectCpu(
 
 export function reportCpu(
   state: CpuState,
-  physical: PhysicalMemory,
+  physical: DeviceMemory,
   symbols: SymbolTable | undefined,
   disassembler: Disassembler,
 ): CpuReport {

@@ -1,6 +1,7 @@
 import { hex } from '../format.js'
-import { EFER_LMA, type PagingState, type PhysicalMemory } from './cpu-state.js'
-import { readPhysical, translate, type Translation } from './translate.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { EFER_LMA, type PagingState } from './cpu-state.js'
+import { translate, type Translation } from './translate.js'
 
 const PAGE = 4096
 
@@ -12,13 +13,13 @@ export interface LinearRead {
 
 /** A guest's memory by linear address, as its page tables show it at this moment. */
 export class LinearMemory {
-  readonly #memory: PhysicalMemory
+  readonly #memory: DeviceMemory
   readonly #paging: PagingState
   readonly #end: bigint
   // The walks so far, by page: readers stay near where they are, and each of them reads a bounded amount.
   readonly #pages = new Map<bigint, Translation>()
 
-  constructor(memory: PhysicalMemory, paging: PagingState) {
+  constructor(memory: DeviceMemory, paging: PagingState) {
     this.#memory = memory
     this.#paging = paging
     this.#end = (paging.efer & EFER_LMA) !== 0n ? 2n ** 64n : 2n ** 32n
@@ -36,7 +37,7 @@ export class LinearMemory {
       if (!translation.mapped) return problem(`${hex(at)} is not mapped: ${translation.problem}`)
       const physical = translation.address + offset
       const wanted = Math.min(length - done, PAGE - offset)
-      const part = readPhysical(this.#memory, physical, wanted)
+      const part = this.#memory.read(physical, wanted)
       if (part === undefined) return problem(`${hex(at)} is at ${hex(physical)}, where there is no memory`)
       bytes.set(part, done)
       done += part.length

@@ -1,5 +1,6 @@
 import { hex } from '../format.js'
-import { CR0_PE, type CpuState, type PhysicalMemory } from './cpu-state.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { CR0_PE, type CpuState } from './cpu-state.js'
 import type { Disassembler } from './disassemble.js'
 import { reportCpu } from './inspect-cpu.js'
 import {
@@ -26,7 +27,7 @@ export interface VcpuRemains {
 export interface Remains extends Omit<PostMortem, 'vcpus' | 'slide' | 'controllers'> {
   controllers?: InterruptControllersState
   vcpus: readonly VcpuRemains[]
-  memory: PhysicalMemory
+  memory: DeviceMemory
 }
 
 /** Makes the report. */
@@ -58,7 +59,7 @@ export function examine(
 }
 
 /** Any vCPU will do that runs the kernel on its own IDT. */
-function findSlide(vcpus: readonly VcpuRemains[], memory: PhysicalMemory, symbols: SymbolTable): bigint | undefined {
+function findSlide(vcpus: readonly VcpuRemains[], memory: DeviceMemory, symbols: SymbolTable): bigint | undefined {
   for (const { state } of vcpus) {
     if (state instanceof Error) continue
     const slide = findKernelSlide(new LinearMemory(memory, state.sregs), state.sregs, symbols)

@@ -1,16 +1,7 @@
-import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
 import { checkUint64 } from '../validate.js'
-import {
-  CR0_PG,
-  CR4_LA57,
-  CR4_PAE,
-  CR4_PSE,
-  EFER_LMA,
-  EFER_NXE,
-  type PagingState,
-  type PhysicalMemory,
-} from './cpu-state.js'
+import { CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE, type PagingState } from './cpu-state.js'
 
 // Bits of a paging-structure entry (Intel SDM vol. 3A, 4.3 to 4.5).
 const PRESENT = 1n << 0n
@@ -96,7 +87,7 @@ function structures({ cr3, cr4, efer }: PagingState): {
  * and 5-level paging. Reserved bits are not checked, and nothing is marked as accessed. Outside of long mode only the
  * low 32 bits of the address count.
  */
-export function translate(memory: PhysicalMemory, paging: PagingState, linear: bigint): Translation {
+export function translate(memory: DeviceMemory, paging: PagingState, linear: bigint): Translation {
   checkUint64('linear', linear)
   const long = (paging.efer & EFER_LMA) !== 0n
   const address = long ? linear : linear & ADDRESS_32
@@ -142,19 +133,9 @@ function pageBase(entry: bigint, shift: bigint, entrySize: 4 | 8): bigint {
   return entrySize === 4 && shift === 22n ? base | ((entry & PSE36_BITS) << PSE36_SHIFT) : base
 }
 
-function readEntry(memory: PhysicalMemory, at: number, size: 4 | 8): bigint | undefined {
-  const bytes = readPhysical(memory, at, size)
+function readEntry(memory: DeviceMemory, at: number, size: 4 | 8): bigint | undefined {
+  const bytes = memory.read(at, size)
   if (bytes === undefined) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, size)
   return size === 4 ? BigInt(view.getUint32(0, true)) : view.getBigUint64(0, true)
-}
-
-/** Undefined where the guest has no memory. */
-export function readPhysical(memory: PhysicalMemory, address: number, length: number): Uint8Array | undefined {
-  try {
-    return memory.read(address, length)
-  } catch (error) {
-    if (error instanceof KvmError && error.code === 'ERR_KVM_OUTSIDE_MEMORY') return undefined
-    throw error
-  }
 }

@@ -205,7 +205,7 @@ export class Guest {
       vcpu: outcome?.at.vcpu ?? 0,
       vcpus: this.vcpus.map(readVcpu),
       ...(this.vm.closed ? {} : { controllers: readControllers(this.vm) }),
-      memory: this.vm.memory,
+      memory: this.vm.memory.dma,
       exits: this.#exits.report(),
       console: this.#console.lines(CONSOLE_LINES),
     }

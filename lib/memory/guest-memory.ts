@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
 import { MemoryAccessors } from './accessors.js'
+import { DmaMemory } from './dma-memory.js'
 import type { MemoryRegion } from './region.js'
 
 /** A VM's whole guest physical address space: every region, as one. */
@@ -10,6 +11,26 @@ export class GuestMemory extends MemoryAccessors {
   // Accesses come in runs: the last region found is likely the next one.
   #last: MemoryRegion | undefined
   #closed = false
+  readonly #dma: DmaMemory
+
+  constructor() {
+    super()
+    const regions = this.#regions
+    this.#dma = new DmaMemory({
+      get regions() {
+        return [...regions]
+      },
+      find: (address) => this.#lookUp(address),
+    })
+  }
+
+  /**
+   * The same memory for addresses that a guest chose, as devices, loaders and inspection take it: what lies outside is an answer
+   * and no exception.
+   */
+  get dma(): DmaMemory {
+    return this.#dma
+  }
 
   /** The regions, lowest address first. */
   get regions(): readonly MemoryRegion[] {
@@ -58,6 +79,10 @@ export class GuestMemory extends MemoryAccessors {
 
   protected override find(address: number): MemoryRegion | undefined {
     if (this.#closed) throw new KvmError('ERR_KVM_CLOSED', 'the VM of this memory has been closed')
+    return this.#lookUp(address)
+  }
+
+  #lookUp(address: number): MemoryRegion | undefined {
     const last = this.#last
     if (last !== undefined && address >= last.at && address < last.at + last.size) return last
     const region = this.#regions[this.#position(address + 1) - 1]

@@ -26,7 +26,7 @@ export interface RegionDescription {
 // A region is seen through several ArrayBuffers, each made when it is needed: V8 counts one as that much of its own memory,
 // and from 64 MiB on it collects garbage to get it back, which takes longer than all that a boot loader does. That is for
 // guests of which little is touched from here; who reads all of one pays for more windows instead.
-const WINDOW_SIZE = 2 ** 24
+export const WINDOW_SIZE = 2 ** 24
 
 // A view has an ArrayBuffer of its own, so that whoever has it may transfer() that and disturbs nobody else. It holds whole
 // pages of the largest size: what is aligned in the buffer is aligned in memory, as Atomics need it.
@@ -85,8 +85,13 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
   contiguous(offset: number, length: number): Uint8Array {
     const start = offset - (offset % VIEW_UNIT)
     const end = Math.min(Math.ceil((offset + length) / VIEW_UNIT) * VIEW_UNIT, this.size)
-    if (end - start > MAX_VIEW) return new Uint8Array(this.#backing.buffer(this.#offset + offset, length))
-    return new Uint8Array(this.#backing.buffer(this.#offset + start, end - start), offset - start, length)
+    if (end - start > MAX_VIEW) return new Uint8Array(this.buffer(offset, length))
+    return new Uint8Array(this.buffer(start, end - start), offset - start, length)
+  }
+
+  /** @internal */
+  buffer(offset: number, length: number): ArrayBuffer {
+    return this.#backing.buffer(this.#offset + offset, length)
   }
 
   protected override find(address: number): this | undefined {
@@ -103,7 +108,7 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
   }
 
   #open(start: number): Window {
-    const buffer = this.#backing.buffer(this.#offset + start, Math.min(WINDOW_SIZE, this.size - start))
+    const buffer = this.buffer(start, Math.min(WINDOW_SIZE, this.size - start))
     return { bytes: new Uint8Array(buffer), data: new DataView(buffer) }
   }
 }

@@ -49,6 +49,20 @@ describe.runIf(takes)(`when a buffer has been taken${needs}`, () => {
     expect(taken[0x2000]).toBe(0)
   })
 
+  test("of a device's slice: the next access opens another", () => {
+    using m = machine(assemble(storeByte(0x2000, 9), HLT))
+    const { dma } = m.vm.memory
+    take(dma.slices(0x2000, 1, 'write')?.[0] as Uint8Array)
+    runTo(m.vcpu, 'hlt')
+    expect([dma.read(0x2000, 1), m.vm.memory.readUint8(0x2000)]).toEqual([Uint8Array.of(9), 9])
+    m.vm.close()
+    expect([dma.read(0x2000, 1), dma.write(0x2000, Uint8Array.of(1)), dma.loadUint32(0x2000)]).toEqual([
+      undefined,
+      false,
+      undefined,
+    ])
+  })
+
   test('of an exit, the next exits have another', () => {
     using m = machine(assemble(movAl(7), outAl(1), outAl(2), storeByte(0, 1), HLT))
     m.vcpu.setSregs({ es: { base: 0x10_0000n, selector: 0 } })

@@ -251,10 +251,10 @@ test('the processor reads where the walk in software says', () => {
     memory.writeUint64(0x10_1000 + ((0x2345_6008 >> 12) & 511) * 8, 0x30_0000n | PRESENT)
     for (let at = 0x20_0000; at < 0x40_0000; at += 8) memory.writeUint64(at, BigInt(at))
     const sregs = guest.vcpu.getSregs()
-    const walked = translate(memory, sregs, BigInt(address))
+    const walked = translate(memory.dma, sregs, BigInt(address))
     expect(run(guest.vcpu).reason).toBe('hlt')
     const { rax } = guest.vcpu.getRegs()
     expect(walked).toMatchObject({ mapped: true, address: Number(rax), writable: true, executable: true })
-    expect(new LinearMemory(memory, sregs).readNumber(BigInt(address), 8)).toBe(rax)
+    expect(new LinearMemory(memory.dma, sregs).readNumber(BigInt(address), 8)).toBe(rax)
   }
 })

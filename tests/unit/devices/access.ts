@@ -5,11 +5,11 @@ import type { Clock, Schedule } from '../../../lib/devices/index.js'
 export const registers = (device: Device) => ({
   read: (offset: number, width = 1): number => {
     const data = new Uint8Array(width)
-    device.read(offset, data)
+    void device.read(offset, data)
     return Number(data.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n))
   },
   write: (offset: number, value: number, width = 1): void => {
-    device.write(
+    void device.write(
       offset,
       Uint8Array.from({ length: width }, (_, index) => Number((BigInt(value) >> BigInt(8 * index)) & 0xffn)),
     )

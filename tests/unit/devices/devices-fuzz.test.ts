@@ -17,9 +17,9 @@ import {
   SystemControlA,
   SystemControlB,
 } from '../../../lib/devices/index.js'
+import { plainMemory } from '../../../lib/memory/plain-memory.js'
 import { fuzzRuns } from '../fuzz-runs.js'
 import { fastPaths, TestClock } from './access.js'
-import { TestMemory } from './test-memory.js'
 
 /** A device under test, what its host does to it, and the largest state that it may have, in bytes of JSON. */
 interface Subject {
@@ -74,7 +74,7 @@ const subjects: Record<string, { length: number; make: () => Subject }> = {
   fw_cfg: {
     length: 12,
     make: () => {
-      const memory = new TestMemory(0x1000)
+      const memory = plainMemory({ at: 0, size: 0x1000 })
       const device = new FwCfg({ memory })
       device.addFile('etc/rw', new Uint8Array(16), { writable: true })
       // The guest writes a DMA descriptor for any item, of any length, to any address (QEMU docs/specs/fw_cfg.rst).
@@ -119,8 +119,8 @@ test.each(Object.entries(subjects))(
       fc.property(fc.array(step(length), { maxLength: 120, size: 'max' }), (steps) => {
         let subject = make()
         for (const { kind, offset, bytes, value } of steps) {
-          if (kind === 'read') subject.device.read(offset, bytes)
-          else if (kind === 'write') subject.device.write(offset, bytes)
+          if (kind === 'read') void subject.device.read(offset, bytes)
+          else if (kind === 'write') void subject.device.write(offset, bytes)
           else if (kind === 'host') subject.host?.(value)
           else subject = restored(subject, make())
         }
@@ -136,7 +136,7 @@ function restored(subject: Subject, other: Subject): Subject {
   if (state === undefined) return subject
   const json = JSON.stringify(state)
   expect(json.length).toBeLessThan(LARGEST_STATE)
-  const parsed: unknown = JSON.parse(json)
+  const parsed = JSON.parse(json) as object
   expect(parsed).toEqual(state)
   other.device.restore?.(parsed as object)
   // Time is not a part of it: in the other device it stands elsewhere.
@@ -168,8 +168,8 @@ test.each(Object.entries(subjects).filter(([, { make }]) => make().device.restor
             if (!(error instanceof KvmError)) throw error
             expect([error.code, device.save?.()]).toEqual(['ERR_KVM_INVALID_STATE', before])
           }
-          device.write(offset, bytes)
-          device.read(offset, bytes)
+          void device.write(offset, bytes)
+          void device.read(offset, bytes)
           host?.(offset)
         },
       ),

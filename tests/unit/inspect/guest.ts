@@ -1,24 +1,21 @@
 // Guests on paper: memory, registers, and symbol files.
-import type { CpuState, PhysicalMemory, SystemState } from '../../../lib/inspect/index.js'
-import { KvmError } from '../../../lib/errors.js'
+import type { CpuState, SystemState } from '../../../lib/inspect/index.js'
+import { DmaMemory } from '../../../lib/memory/dma-memory.js'
 
-/** RAM from address 0 on. */
-export class TestMemory implements PhysicalMemory {
+/** RAM from address 0 on, at most 16 MiB of it. */
+export class TestMemory extends DmaMemory {
   readonly bytes: Uint8Array
   readonly #view: DataView
 
   constructor(size = 0x10_0000) {
-    this.bytes = new Uint8Array(size)
-    this.#view = new DataView(this.bytes.buffer)
+    const buffer = new ArrayBuffer(size)
+    const region = { at: 0, size, readonly: false, buffer: () => buffer }
+    super({ regions: [region], find: (address) => (address >= 0 && address < size ? region : undefined) })
+    this.bytes = new Uint8Array(buffer)
+    this.#view = new DataView(buffer)
   }
 
-  read(address: number, length: number): Uint8Array {
-    if (!Number.isSafeInteger(address) || address < 0) throw new RangeError(`address ${address}`)
-    if (address + length > this.bytes.length) throw new KvmError('ERR_KVM_OUTSIDE_MEMORY', 'outside')
-    return this.bytes.slice(address, address + length)
-  }
-
-  write(address: number, bytes: ArrayLike<number>): this {
+  put(address: number, bytes: ArrayLike<number>): this {
     this.bytes.set(bytes, address)
     return this
   }

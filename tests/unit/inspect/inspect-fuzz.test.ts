@@ -20,7 +20,7 @@ class CountingMemory extends TestMemory {
   reads = 0
   bytesRead = 0
 
-  override read(address: number, length: number): Uint8Array {
+  override read(address: number, length: number): Uint8Array | undefined {
     this.reads++
     this.bytesRead += length
     return super.read(address, length)
@@ -79,7 +79,7 @@ const contents = fc.record({
 function memoryWith({ entries, code, at }: typeof contents extends fc.Arbitrary<infer T> ? T : never): CountingMemory {
   const memory = new CountingMemory(SIZE)
   for (const [index, value] of entries) memory.write64(index * 8, value)
-  memory.write(at, code)
+  memory.put(at, code)
   return memory
 }
 

@@ -35,8 +35,8 @@ function kernel(): { memory: TestMemory; state: CpuState } {
   const sregs = mapLong(memory, KERNEL)
   writeIdt(memory, KERNEL, KERNEL + 0x10n)
   // panic: push rbp; mov rbp, rsp; call panic; ud2, and a call in mount_root
-  memory.write(TEXT + 0x100, [0x55, 0x48, 0x89, 0xe5, 0xe8, 0xf7, 0xff, 0xff, 0xff, 0x0f, 0x0b])
-  memory.write(TEXT + 0x20b, [0xe8, 0xf0, 0xfe, 0xff, 0xff])
+  memory.put(TEXT + 0x100, [0x55, 0x48, 0x89, 0xe5, 0xe8, 0xf7, 0xff, 0xff, 0xff, 0x0f, 0x0b])
+  memory.put(TEXT + 0x20b, [0xe8, 0xf0, 0xfe, 0xff, 0xff])
   memory.write64(0x8000, 0n).write64(0x8008, KERNEL + 0x210n)
   const idt = { base: KERNEL + 0x5000n, limit: 0xfff }
   const state = cpu({ rip: KERNEL + 0x109n, rsp: KERNEL + 0x8000n, rbp: KERNEL + 0x8000n, sregs: { ...sregs, idt } })
@@ -178,13 +178,13 @@ describe('one vCPU', () => {
     expect(report.stack).toEqual([{ address: '0x12345678', from: 'rip' }])
   })
   test('memory that ends behind the instruction pointer', async () => {
-    const memory = new TestMemory(0x2000).write(0x1ffe, [0x90, 0xb8])
+    const memory = new TestMemory(0x2000).put(0x1ffe, [0x90, 0xb8])
     const { code, codeProblem } = await inspectCpu(cpu({ rip: 0x1ffen }), memory)
     expect(code.map(({ text, bytes }) => text ?? bytes)).toEqual(['nop', 'b8'])
     expect(codeProblem).toMatch(/^0x2000 /)
   })
   test('real mode: the instruction pointer counts in its segment', async () => {
-    const memory = new TestMemory().write(0x1_0050, [0xcd, 0x10])
+    const memory = new TestMemory().put(0x1_0050, [0xcd, 0x10])
     const sregs = { cr0: 0n, cs: { ...CODE_16, base: 0x1_0000n } }
     const report = await inspectCpu(cpu({ rip: 0x50n, sregs }), memory)
     expect(report).toMatchObject({ mode: 'real mode', codeSize: 16, cpl: 0 })

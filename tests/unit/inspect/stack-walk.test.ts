@@ -11,7 +11,7 @@ const walk = (state: CpuState, memory: TestMemory, symbols?: Parameters<typeof w
 
 /** A call that ends at each address. */
 function calls(memory: TestMemory, ...returns: number[]): TestMemory {
-  for (const address of returns) memory.write(address - 5, [0xe8, 0, 0, 0, 0])
+  for (const address of returns) memory.put(address - 5, [0xe8, 0, 0, 0, 0])
   return memory
 }
 
@@ -103,7 +103,7 @@ describe('64 bits', () => {
       ['at ret 8', [...PUSH_MOV, 0x5d, 0xc2, 8, 0], 5n, 0],
     ] as const)('%s', (_name, code, offset, slot) => {
       const { memory, state } = guest({ rip: 0x1_0000n + offset })
-      chain(memory.write(0x1_0000, code)).write64(0x8000 + slot * 8, 0x1_2100n)
+      chain(memory.put(0x1_0000, code)).write64(0x8000 + slot * 8, 0x1_2100n)
       expect(walk(state, memory, MAP).slice(0, 3)).toEqual([
         [0x1_0000 + Number(offset), 'rip'],
         [0x1_2100, 'frame'],
@@ -112,7 +112,7 @@ describe('64 bits', () => {
     })
     test('once its frame is set up, the frame pointer counts', () => {
       const { memory, state } = guest({ rip: 0x1_0004n })
-      chain(memory.write(0x1_0000, PUSH_MOV)).write64(0x8000, 0x1_2100n)
+      chain(memory.put(0x1_0000, PUSH_MOV)).write64(0x8000, 0x1_2100n)
       const frames = walk(state, memory, MAP).filter(([, from]) => from === 'frame')
       expect(frames[0]).toEqual([0x1_0100, 'frame'])
     })
@@ -171,7 +171,7 @@ describe('64 bits', () => {
       memory
         .write64(0x8010, 0n)
         .write64(0x8018, 0x2_0000n)
-        .write(0x2_0000 - code.length, code)
+        .put(0x2_0000 - code.length, code)
       return walk(state, memory).length === 2
     }
     expect(forms.map(found)).toEqual(forms.map(() => true))
@@ -197,8 +197,8 @@ test('32 bits, and a code segment that does not begin at 0', () => {
 test('16 bits: real mode, the stack in its own segment', () => {
   const memory = new TestMemory()
   const word = (value: number) => [value & 0xff, value >> 8]
-  memory.write(0x1_0100 - 3, [0xe8, 0, 0]).write(0x1_0200 - 4, [0xff, 0x16, 0, 0]) // call rel16; call [disp16]
-  memory.write(0x2_8010, [...word(0x8020), ...word(0x100)]).write(0x2_8020, [...word(0), ...word(0x200)])
+  memory.put(0x1_0100 - 3, [0xe8, 0, 0]).put(0x1_0200 - 4, [0xff, 0x16, 0, 0]) // call rel16; call [disp16]
+  memory.put(0x2_8010, [...word(0x8020), ...word(0x100)]).put(0x2_8020, [...word(0), ...word(0x200)])
   const { ss } = cpu({}).sregs
   const sregs = { cr0: 0n, cs: { ...CODE_16, base: 0x1_0000n }, ss: { ...ss, base: 0x2_0000n } }
   expect(walk(cpu({ rip: 0x50n, rsp: 0x8000n, rbp: 0x8010n, sregs }), memory)).toEqual([

@@ -118,7 +118,7 @@ describe('4 levels', () => {
   test.each([0x1000, 0x2000, 0x3000, 0x4000 + 5 * 8])('each level restricts: the entry at 0x%x', (at) => {
     const restricted = (bits: bigint) => {
       const changed = memory()
-      const entry = new DataView(changed.read(at, 8).buffer).getBigUint64(0, true)
+      const entry = new DataView(changed.bytes.buffer).getBigUint64(at, true)
       return translate(changed.write64(at, entry ^ bits), { ...LONG_MODE, efer: LONG | NXE }, 0x5000n)
     }
     expect(restricted(RW)).toMatchObject({ writable: false, user: true, executable: true })
@@ -230,8 +230,8 @@ describe('reading by linear address', () => {
     .write64(0x4000, 0x6000n | ALL)
     .write64(0x4008, 0x5000n | ALL)
     .write64(0x4010, 0x10_0000n | ALL)
-    .write(0x6ffe, [1, 2])
-    .write(0x5000, [3, 4])
+    .put(0x6ffe, [1, 2])
+    .put(0x5000, [3, 4])
   const linear = new LinearMemory(memory, LONG_MODE)
 
   test('across pages that lie elsewhere', () => {
