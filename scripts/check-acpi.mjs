@@ -6,13 +6,13 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { acpiKeyboard, acpiRtc, acpiSerial, buildAcpiTables } from 'node-kvm/boot'
+import { acpiKeyboard, acpiRtc, acpiSerial, buildAcpiTables } from 'node-kvm/platform'
 
 /** What the compiler puts its own name and sum into (ACPI 6.5, table 5.4), as offsets. */
 const CHECKSUM = 9
 const CREATOR = { start: 28, end: 36 }
 
-/** @type {import('node-kvm/boot').AcpiOptions} */
+/** @type {import('node-kvm/platform').AcpiOptions} */
 const full = {
   apicIds: Array.from({ length: 16 }, (_, id) => id),
   ioApic: { id: 0, address: 0xfec0_0000 },
@@ -42,7 +42,7 @@ const full = {
   ],
   centuryRegister: 0x32,
 }
-/** @type {import('node-kvm/boot').AcpiOptions} */
+/** @type {import('node-kvm/platform').AcpiOptions} */
 const bare = {
   ...full,
   apicIds: [0],

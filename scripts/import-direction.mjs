@@ -1,10 +1,18 @@
 // @ts-check
 // The direction of imports, as docs/architecture.md draws it, for dependency-cruiser:
-//   leaves <- {memory, bus} <- {devices, virtio, pci, boot, inspect, platform, snapshot} <- machine <- index <- {cli, examples, tests}
-//   leaves, memory <- kvm <- {machine, index}
-const leaves = '^lib/((?!index)[^/]+[.]ts$|host/)'
-const ground = ['^lib/memory/', '^lib/bus/']
-const parts = ['devices', 'virtio', 'pci', 'boot', 'inspect', 'platform', 'snapshot'].map((name) => `^lib/${name}/`)
+//   leaves <- memory <- bus <- {kvm, devices, pci, virtio, boot, inspect, platform} <- snapshot <- machine <- index <- {cli, examples, tests}
+const leaves = '^lib/((?!index)[^/]+[.]ts$|host/|arch/|image/)'
+const memory = '^lib/memory/'
+const bus = '^lib/bus/'
+const ground = [leaves, memory, bus]
+const parts = ['kvm', 'devices', 'pci', 'virtio', 'boot', 'inspect', 'platform']
+/** Sideways, which is refused otherwise: a part, and which others it may import. @type {Record<string, string[]>} */
+const sideways = { virtio: ['pci'] }
+/** What the architecture's half of the machine may know of the other one. */
+const machineForX86 = ['host']
+
+/** @param {string} name */
+const folder = (name) => `^lib/${name}/`
 
 /**
  * What may be imported from lib by the files of a layer; everything else in lib is refused.
@@ -22,16 +30,32 @@ export default {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     layer('leaves-import-only-leaves', leaves, [leaves]),
-    layer('memory-and-bus-are-the-ground', ground, [leaves, ...ground]),
-    layer('kvm-stands-beside-memory', '^lib/kvm/', [leaves, '^lib/memory/', '^lib/kvm/']),
-    layer('parts-know-no-kvm', parts, [leaves, ...ground, ...parts]),
-    layer('machine-composes', '^lib/machine/', [leaves, ...ground, ...parts, '^lib/kvm/', '^lib/machine/']),
+    layer('memory-stands-on-leaves', memory, [leaves, memory]),
+    layer('bus-stands-on-memory', bus, ground),
+    ...parts.map((part) =>
+      layer(`${part}-imports-nothing-beside-it`, folder(part), [
+        ...ground,
+        ...[part, ...(sideways[part] ?? [])].map(folder),
+      ]),
+    ),
+    layer('snapshot-knows-no-kvm', folder('snapshot'), [
+      ...ground,
+      ...[...parts.filter((part) => part !== 'kvm'), 'snapshot'].map(folder),
+    ]),
+    layer('machine-composes', folder('machine'), [...ground, ...[...parts, 'snapshot', 'machine'].map(folder)]),
+    {
+      name: 'x86-is-under-the-machine',
+      comment: 'lib/machine imports lib/machine/x86, and not the other way round.',
+      severity: 'error',
+      from: { path: '^lib/machine/x86/' },
+      to: { path: '^lib/machine/[^/]+$', pathNot: machineForX86.map((name) => `^lib/machine/${name}[.]ts$`) },
+    },
     layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
     // And lib/host, which works where the rest does not.
     layer('cli-uses-the-public-api', '^lib/cli/', [
       '^lib/host/',
       '^lib/index[.]ts$',
-      '^lib/(boot|devices|inspect|machine)/index[.]ts$',
+      '^lib/(boot|devices|inspect|machine|platform)/index[.]ts$',
       '^lib/cli/',
     ]),
     layer('examples-import-the-package', '^examples/', []),

@@ -11,9 +11,6 @@ export const BOOT_INFO_ADDRESS = 0x1_0000
 export const COMMAND_LINE_ADDRESS = 0x2_0000
 /** The command line ends below this, its NUL included. */
 export const COMMAND_LINE_END = 0x3_0000
-/** Between the EBDA and the BIOS area's upper part lies what the reserved entry of the e820 map covers. */
-export const ACPI_ADDRESS = 0xe_0000
-export const ACPI_END = 0x10_0000
 
 export const FOUR_GIB = 0x1_0000_0000
 export const PAGE = 0x1000

@@ -1,8 +1,10 @@
+import type { EntryState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import { FOUR_GIB, PAGE } from './addresses.js'
-import { imageError, type ImageFault } from './image-error.js'
-import { e820Map, type E820Entry } from './memory-layout.js'
-import type { BootMemory, BootResult, EntryState, Placed } from './types.js'
+import { imageError, type ImageFault } from '../image/image-error.js'
+import { e820Map, type E820Entry } from '../arch/x86/memory-layout.js'
+import type { Placed } from '../memory/placed.js'
+import type { BootMemory, BootResult } from './types.js'
 
 interface Part extends Placed {
   content: Uint8Array

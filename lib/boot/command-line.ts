@@ -1,6 +1,6 @@
 import { COMMAND_LINE_ADDRESS, COMMAND_LINE_END } from './addresses.js'
 import type { BootPlan } from './boot-plan.js'
-import { imageError, type ImageFault } from './image-error.js'
+import { imageError, type ImageFault } from '../image/image-error.js'
 import { invalidArgument } from '../validate.js'
 
 /** The longest command line that the loaders have room for, without its NUL. */

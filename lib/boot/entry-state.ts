@@ -1,20 +1,9 @@
+import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, RFLAGS_FIXED } from '../arch/x86/register-bits.js'
+import type { EntryRegs, EntrySregs, EntryState, SegmentState } from '../arch/x86/registers.js'
 import { GDT_ADDRESS, PAGE, PAGE_TABLES_ADDRESS } from './addresses.js'
 import type { BootPlan } from './boot-plan.js'
 import { identityPageTables, PAGE_TABLES_SIZE } from './page-tables.js'
 import { buildGdt, FLAT_CODE_32, FLAT_CODE_64, FLAT_DATA, NO_IDT, NO_LDT, TASK } from './segments.js'
-import type { EntryRegs, EntrySregs, EntryState, SegmentState } from './types.js'
-
-// Control register bits (Intel SDM vol. 3A, 2.5).
-const CR0_PE = 1n << 0n
-const CR0_ET = 1n << 4n
-const CR0_NE = 1n << 5n
-const CR0_PG = 1n << 31n
-const CR4_PAE = 1n << 5n
-const EFER_LME = 1n << 8n
-const EFER_LMA = 1n << 10n
-
-/** Interrupts off; bit 1 is always set. */
-const RFLAGS_RESET = 2n
 
 const DATA = { ds: FLAT_DATA, es: FLAT_DATA, fs: FLAT_DATA, gs: FLAT_DATA, ss: FLAT_DATA }
 const TABLES = { tr: TASK, ldt: NO_LDT, idt: NO_IDT }
@@ -39,7 +28,7 @@ export function planLongMode(plan: BootPlan): Enter {
   const tables = plan.place({ name: 'page tables', from: PAGE_TABLES_ADDRESS, align: PAGE, content, fault })
   content.set(identityPageTables(tables))
   return (regs) => ({
-    regs: { rflags: RFLAGS_RESET, ...regs },
+    regs: { rflags: RFLAGS_FIXED, ...regs },
     sregs: copy({
       cs: FLAT_CODE_64,
       ...DATA,
@@ -57,7 +46,7 @@ export function planLongMode(plan: BootPlan): Enter {
 export function planProtectedMode(plan: BootPlan): Enter {
   const gdt = planGdt(plan, FLAT_CODE_32)
   return (regs) => ({
-    regs: { rflags: RFLAGS_RESET, ...regs },
+    regs: { rflags: RFLAGS_FIXED, ...regs },
     sregs: copy({ cs: FLAT_CODE_32, ...DATA, ...TABLES, gdt, cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n }),
   })
 }
@@ -72,7 +61,7 @@ function realModeSegment(segment: number, type: number): SegmentState {
 export function realMode(segment: number, offset: number, regs: EntryRegs = {}): EntryState {
   const data = realModeSegment(0, FLAT_DATA.type)
   return {
-    regs: { rflags: RFLAGS_RESET, rip: BigInt(offset), ...regs },
+    regs: { rflags: RFLAGS_FIXED, rip: BigInt(offset), ...regs },
     sregs: copy({
       cs: realModeSegment(segment, FLAT_CODE_32.type),
       ...{ ds: data, es: data, fs: data, gs: data, ss: data },

@@ -2,7 +2,7 @@ import { hex } from '../format.js'
 import { checkBytes, checkOptions } from '../validate.js'
 import { FOUR_GIB, PAGE } from './addresses.js'
 import { resetVector } from './entry-state.js'
-import { imageError } from './image-error.js'
+import { imageError } from '../image/image-error.js'
 import type { BootMemory, BootResult } from './types.js'
 
 /** Up to here, counted from 4 GiB down, there is nothing but firmware: below lie the APICs. */

@@ -1,7 +1,7 @@
 import { hex } from '../format.js'
 import { FOUR_GIB, PAGE } from './addresses.js'
 import type { BootPlan } from './boot-plan.js'
-import { imageError, type ImageFault } from './image-error.js'
+import { imageError, type ImageFault } from '../image/image-error.js'
 
 /**
  * Plans the initrd as high as it may lie: kernels unpack themselves at the bottom, and take what they find in their way.

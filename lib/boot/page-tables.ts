@@ -1,9 +1,9 @@
+import { LARGE, PRESENT, WRITABLE } from '../arch/x86/page-table-entry.js'
 import { PAGE } from './addresses.js'
 
-// Page table entries (Intel SDM vol. 3A, 4.5). All of them fit into 32 bits here: the upper half of each is 0.
-const PRESENT = 1 << 0
-const WRITABLE = 1 << 1
-const LARGE = 1 << 7
+// All entries fit into 32 bits here: the upper half of each is 0.
+const TABLE = Number(PRESENT | WRITABLE)
+const LARGE_PAGE_ENTRY = Number(PRESENT | WRITABLE | LARGE)
 
 const ENTRY_SIZE = 8
 const ENTRIES = PAGE / ENTRY_SIZE
@@ -18,14 +18,14 @@ export function identityPageTables(address: number): Uint8Array {
   const bytes = new Uint8Array(PAGE_TABLES_SIZE)
   const tables = new DataView(bytes.buffer)
   const [PML4, PDPT, FIRST_DIRECTORY] = [0, 1, 2] as const
-  const table = (index: number) => address + index * PAGE + (PRESENT | WRITABLE)
+  const table = (index: number) => address + index * PAGE + TABLE
   tables.setUint32(PML4 * PAGE, table(PDPT), true)
   for (let index = 0; index < DIRECTORIES; index++) {
     tables.setUint32(PDPT * PAGE + index * ENTRY_SIZE, table(FIRST_DIRECTORY + index), true)
   }
   // The directories follow each other: one after the other they are a list of all large pages.
   for (let page = 0; page < DIRECTORIES * ENTRIES; page++) {
-    const entry = page * LARGE_PAGE + (PRESENT | WRITABLE | LARGE)
+    const entry = page * LARGE_PAGE + LARGE_PAGE_ENTRY
     tables.setUint32(FIRST_DIRECTORY * PAGE + page * ENTRY_SIZE, entry, true)
   }
   return bytes

@@ -1,10 +1,5 @@
-import type { SegmentState } from './types.js'
-
-// Descriptor types (Intel SDM vol. 3A, tables 3-1 and 3-2). Intel's VM entry wants the accessed bit, hence these.
-const CODE_READ_ACCESSED = 0b1011
-const DATA_WRITE_ACCESSED = 0b0011
-const LDT = 0b0010
-const TSS_BUSY = 0b1011
+import type { SegmentState } from '../arch/x86/registers.js'
+import { CODE_READ_ACCESSED, DATA_WRITE_ACCESSED, descriptor, LDT, TSS_BUSY } from '../arch/x86/segments.js'
 
 // The selectors that Linux's 64-bit boot protocol names; the other protocols do not care.
 const CODE_SELECTOR = 0x10
@@ -42,21 +37,6 @@ export const TASK: SegmentState = {
   g: 0,
 }
 export const NO_LDT: SegmentState = { ...TASK, limit: 0, selector: 0, type: LDT, present: 0, unusable: 1 }
-
-/** The 8 bytes of a descriptor (Intel SDM vol. 3A, figure 3-8). */
-export function descriptor({ base, limit, type, s, dpl, present, avl, l, db, g }: SegmentState): bigint {
-  const scaled = BigInt(g === 1 ? Math.floor(limit / 0x1000) : limit)
-  const access = BigInt(type | (s << 4) | (dpl << 5) | (present << 7))
-  const flags = BigInt(avl | (l << 1) | (db << 2) | (g << 3))
-  return (
-    (scaled & 0xffffn) |
-    ((base & 0xff_ffffn) << 16n) |
-    (access << 40n) |
-    (((scaled >> 16n) & 0xfn) << 48n) |
-    (flags << 52n) |
-    (((base >> 24n) & 0xffn) << 56n)
-  )
-}
 
 /** The table behind those selectors: the guest may load them again before it has a table of its own. */
 export function buildGdt(code: SegmentState): Uint8Array {

@@ -1,5 +1,5 @@
 import { hex } from '../format.js'
-import { ImageReader } from '../boot/image-reader.js'
+import { ImageReader } from '../image/image-reader.js'
 import { allocateSymbols, CODE, GLOBAL, MAX_NAME_LENGTH, MAX_SYMBOLS, type RawSymbols } from './symbols.js'
 
 // ELF header, section header and symbol (System V ABI, chapter 4; ELF-64 object file format, 2, 3 and 5).

@@ -5,7 +5,17 @@
  * @packageDocumentation
  */
 export { printable } from '../format.js'
-export type { CodeSize, CpuState, GeneralRegister, PagingState, SegmentRegister, SystemState } from './cpu-state.js'
+export { GENERAL_REGISTERS, SEGMENT_REGISTERS } from '../arch/x86/registers.js'
+export type {
+  CpuState,
+  GeneralRegister,
+  PagingState,
+  SegmentRegister,
+  SegmentState,
+  SystemState,
+  TableRegister,
+} from '../arch/x86/registers.js'
+export type { CodeSize } from './cpu-state.js'
 export { disassemble, type DisassembleOptions, type Instruction } from './disassemble.js'
 export { formatPostMortem } from './format.js'
 export { inspectCpu } from './inspect-cpu.js'

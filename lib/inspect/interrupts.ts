@@ -1,3 +1,5 @@
+import * as A from '../arch/x86/apic.js'
+import { RFLAGS_IF } from '../arch/x86/register-bits.js'
 import { hex } from '../format.js'
 import type { InterruptControllersReport, InterruptReport, LocalApicReport, PicReport, PinReport } from './report.js'
 
@@ -30,24 +32,9 @@ export interface InterruptControllersState {
   ioapic: { irr: number; redirtbl: readonly bigint[] }
 }
 
-const RFLAGS_IF = 1n << 9n
-
-// Registers of a local APIC (Intel SDM vol. 3A, table 10-1), and bits of them.
-const TASK_PRIORITY = 0x80
-const SPURIOUS_VECTOR = 0xf0
-const IN_SERVICE = 0x100
-const REQUESTED = 0x200
-const LVT_TIMER = 0x320
-const INITIAL_COUNT = 0x380
-const CURRENT_COUNT = 0x390
 const SOFTWARE_ENABLED = 1 << 8
-const MASKED = 1 << 16
-const VECTOR = 0xff
 const TIMER_MODES = ['one-shot', 'periodic', 'TSC deadline', 'reserved mode'] as const
-
-// A redirection entry of an I/O APIC (82093AA data sheet, 3.2.4).
 const DELIVERIES = ['fixed', 'lowest priority', 'SMI', 'reserved', 'NMI', 'INIT', 'reserved', 'ExtINT'] as const
-const LEVEL = 1 << 15
 
 export function reportInterrupts({ events, lapic }: InterruptState, rflags: bigint): InterruptReport {
   const { exception, interrupt, nmi, smi } = events
@@ -77,18 +64,18 @@ function reportLocalApic(bytes: Uint8Array): LocalApicReport {
     Array.from({ length: 256 }, (_, vector) => vector)
       .filter((vector) => ((register(from + 16 * (vector >> 5)) >>> (vector & 31)) & 1) !== 0)
       .map(hex)
-  const timer = register(LVT_TIMER)
+  const timer = register(A.APIC_LVT_TIMER)
   return {
-    enabled: (register(SPURIOUS_VECTOR) & SOFTWARE_ENABLED) !== 0,
-    taskPriority: hex(register(TASK_PRIORITY)),
-    requested: vectors(REQUESTED),
-    inService: vectors(IN_SERVICE),
+    enabled: (register(A.APIC_SPURIOUS_VECTOR) & SOFTWARE_ENABLED) !== 0,
+    taskPriority: hex(register(A.APIC_TASK_PRIORITY)),
+    requested: vectors(A.APIC_REQUESTED),
+    inService: vectors(A.APIC_IN_SERVICE),
     timer: {
       mode: TIMER_MODES[((timer >> 17) & 3) as 0 | 1 | 2 | 3],
-      vector: hex(timer & VECTOR),
-      masked: (timer & MASKED) !== 0,
-      initialCount: register(INITIAL_COUNT),
-      currentCount: register(CURRENT_COUNT),
+      vector: hex(timer & A.VECTOR_MASK),
+      masked: (timer & A.MASKED) !== 0,
+      initialCount: register(A.APIC_INITIAL_COUNT),
+      currentCount: register(A.APIC_CURRENT_COUNT),
     },
   }
 }
@@ -110,9 +97,9 @@ const reportPic = ({ irq_base, imr, irr, isr }: PicState): PicReport => ({
 
 const reportPin = (pin: number, entry: number, irr: number): PinReport => ({
   pin,
-  vector: hex(entry & VECTOR),
-  delivery: DELIVERIES[((entry >> 8) & 7) as 0],
-  trigger: (entry & LEVEL) !== 0 ? 'level' : 'edge',
-  masked: (entry & MASKED) !== 0,
+  vector: hex(entry & A.VECTOR_MASK),
+  delivery: DELIVERIES[((entry >> A.DELIVERY_SHIFT) & A.DELIVERY_MASK) as 0],
+  trigger: (entry & A.LEVEL_TRIGGERED) !== 0 ? 'level' : 'edge',
+  masked: (entry & A.MASKED) !== 0,
   requested: ((irr >>> pin) & 1) !== 0,
 })

@@ -1,4 +1,4 @@
-import type { SystemState } from './cpu-state.js'
+import type { SystemState } from '../arch/x86/registers.js'
 import type { LinearMemory } from './linear-memory.js'
 import type { SymbolTable } from './symbols.js'
 

@@ -1,6 +1,7 @@
+import { EFER_LMA } from '../arch/x86/register-bits.js'
+import type { PagingState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
-import { EFER_LMA, type PagingState } from './cpu-state.js'
 import { translate, type Translation } from './translate.js'
 
 const PAGE = 4096

@@ -1,6 +1,7 @@
+import { CR0_PE } from '../arch/x86/register-bits.js'
+import type { CpuState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
-import { CR0_PE, type CpuState } from './cpu-state.js'
 import type { Disassembler } from './disassemble.js'
 import { reportCpu } from './inspect-cpu.js'
 import {

@@ -1,4 +1,4 @@
-import { readImage } from '../boot/image-file.js'
+import { readImage } from '../image/image-file.js'
 import { checkBytes, checkOptions } from '../validate.js'
 import { ELF_MAGIC, parseElfSymbols } from './elf-symbols.js'
 import { SymbolTable } from './symbols.js'

@@ -1,4 +1,4 @@
-import type { GeneralRegister, SegmentRegister } from './cpu-state.js'
+import type { GeneralRegister, SegmentRegister } from '../arch/x86/registers.js'
 import type { ExitReport } from './last-exits.js'
 
 // A post-mortem is plain data that JSON.stringify() takes: addresses and registers are strings like `0x1000`.

@@ -1,4 +1,5 @@
-import { type CodeSize, type CpuState, cpuMode, linearAddress } from './cpu-state.js'
+import type { CpuState } from '../arch/x86/registers.js'
+import { type CodeSize, cpuMode, linearAddress } from './cpu-state.js'
 import { LinearMemory, numberAt } from './linear-memory.js'
 import { followsCall, returnSlot } from './call-sites.js'
 import type { SymbolTable } from './symbols.js'

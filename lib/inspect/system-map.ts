@@ -1,4 +1,4 @@
-import { imageError } from '../boot/image-error.js'
+import { imageError } from '../image/image-error.js'
 import { quote } from '../format.js'
 import { allocateSymbols, CODE, GLOBAL, MAX_NAME_LENGTH, MAX_SYMBOLS, type RawSymbols } from './symbols.js'
 

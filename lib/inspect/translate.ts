@@ -1,15 +1,10 @@
+import { ADDRESS, LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE } from '../arch/x86/page-table-entry.js'
+import { CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE } from '../arch/x86/register-bits.js'
+import type { PagingState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 import { checkUint64 } from '../validate.js'
-import { CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE, type PagingState } from './cpu-state.js'
 
-// Bits of a paging-structure entry (Intel SDM vol. 3A, 4.3 to 4.5).
-const PRESENT = 1n << 0n
-const WRITABLE = 1n << 1n
-const USER = 1n << 2n
-const LARGE = 1n << 7n
-const NO_EXECUTE = 1n << 63n
-const ADDRESS = 0x000f_ffff_ffff_f000n
 /** PSE-36: bits 20 to 13 of a 4 MiB page's entry are bits 39 to 32 of its address (Intel SDM vol. 3A, 4.3). */
 const PSE36_BITS = 0x1f_e000n
 const PSE36_SHIFT = 19n

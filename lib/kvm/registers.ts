@@ -1,76 +1,17 @@
+import type { GeneralRegister, SegmentState, SystemState, TableRegister } from '../arch/x86/registers.js'
 import { Struct } from './struct.js'
 
-/** General registers, struct kvm_regs (KVM API, KVM_GET_REGS). x86_64. */
-export interface Regs {
-  rax: bigint
-  rbx: bigint
-  rcx: bigint
-  rdx: bigint
-  rsi: bigint
-  rdi: bigint
-  rsp: bigint
-  rbp: bigint
-  r8: bigint
-  r9: bigint
-  r10: bigint
-  r11: bigint
-  r12: bigint
-  r13: bigint
-  r14: bigint
-  r15: bigint
-  rip: bigint
-  /** Bit 1 is always set in hardware: 2n is the least legal value. */
-  rflags: bigint
-}
+/** General registers, struct kvm_regs (KVM API, KVM_GET_REGS). x86_64. Bit 1 of `rflags` is always set: 2n is its least value. */
+export type Regs = Record<GeneralRegister, bigint>
 
-/** A segment register with its hidden part, struct kvm_segment. Single-bit members are 0 or 1. */
-export interface Segment {
-  base: bigint
-  /** In bytes, whatever `g` says: 0xffffffff for a flat segment. */
-  limit: number
-  selector: number
-  /** The descriptor's four type bits (Intel SDM vol. 3A, 3.4.5.1). */
-  type: number
-  present: number
-  /** Privilege level, 0 to 3. */
-  dpl: number
-  /** 1: 32-bit code or stack. */
-  db: number
-  /** 1: code or data; 0: system. */
-  s: number
-  /** 1: 64-bit code. */
-  l: number
-  /** 1: the limit counts pages. */
-  g: number
-  avl: number
-  unusable: number
-}
+/** A segment register with its hidden part, struct kvm_segment. */
+export type Segment = SegmentState
 
 /** A descriptor table register, struct kvm_dtable. */
-export interface Dtable {
-  base: bigint
-  /** The table's size in bytes, less one. */
-  limit: number
-}
+export type Dtable = TableRegister
 
 /** Special registers, struct kvm_sregs (KVM API, KVM_GET_SREGS). x86_64. */
-export interface Sregs {
-  cs: Segment
-  ds: Segment
-  es: Segment
-  fs: Segment
-  gs: Segment
-  ss: Segment
-  tr: Segment
-  ldt: Segment
-  gdt: Dtable
-  idt: Dtable
-  cr0: bigint
-  cr2: bigint
-  cr3: bigint
-  cr4: bigint
-  cr8: bigint
-  efer: bigint
+export interface Sregs extends SystemState {
   apic_base: bigint
   /** Four words: the external interrupt that is pending, one bit a vector. */
   interrupt_bitmap: bigint[]

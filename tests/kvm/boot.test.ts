@@ -5,8 +5,6 @@ import { expect, test } from 'vitest'
 import {
   type BootMemory,
   type BootResult,
-  buildMpTable,
-  loadAcpiTables,
   loadBzImage,
   loadElf,
   loadFirmware,
@@ -16,7 +14,8 @@ import {
   loadPvh,
   loadVmlinux,
 } from '../../lib/boot/index.js'
-import { MACHINE } from '../unit/boot/acpi/machine.js'
+import { buildMpTable, loadAcpiTables } from '../../lib/platform/index.js'
+import { MACHINE } from '../unit/platform/acpi/machine.js'
 import {
   bzImage,
   elf,

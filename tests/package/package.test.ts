@@ -24,7 +24,7 @@ const compiled = (folder: string, output: string, endings: string[]) =>
 
 /** What scripts/bundle.mjs makes of lib/. */
 const isBundled = (path: string) => /^dist\/(?!examples\/).+\.js(\.map)?$/.test(path)
-const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index'].map(
+const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index', 'platform/index'].map(
   (name) => `dist/${name}.js`,
 )
 const commands = ['main.js', 'trace.js'].map((name) => `dist/cli/${name}`)
@@ -102,7 +102,7 @@ describe('installed without a compiler', () => {
     expect(user.run('node', 'entry-points.mjs')).toMatchObject({
       status: 0,
       stderr: '',
-      stdout: 'boot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\n',
+      stdout: 'boot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\nplatform: KvmError\n',
     })
   })
 

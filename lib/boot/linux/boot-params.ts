@@ -1,5 +1,5 @@
-import { imageError } from '../image-error.js'
-import { E820_NUMBERS, type E820Entry } from '../memory-layout.js'
+import { imageError } from '../../image/image-error.js'
+import { E820_NUMBERS, type E820Entry } from '../../arch/x86/memory-layout.js'
 import { CMD_LINE_PTR, RAMDISK_IMAGE, RAMDISK_SIZE, SETUP_SECTS, TYPE_OF_LOADER } from './setup-header.js'
 
 // struct boot_params (Linux, arch/x86/include/uapi/asm/bootparam.h; Documentation/arch/x86/zero-page.rst).

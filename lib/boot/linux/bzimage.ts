@@ -1,7 +1,7 @@
 import { hex } from '../../format.js'
 import { FOUR_GIB } from '../addresses.js'
 import { BootPlan } from '../boot-plan.js'
-import { imageError } from '../image-error.js'
+import { imageError } from '../../image/image-error.js'
 import type { BootMemory, BootResult } from '../types.js'
 import { checkKernelOptions, type KernelOptions } from './options.js'
 import {

@@ -1,6 +1,6 @@
 import { checkBytes, checkInteger, checkOptions } from '../../validate.js'
-import { imageError } from '../image-error.js'
-import type { E820Entry } from '../memory-layout.js'
+import { imageError } from '../../image/image-error.js'
+import type { E820Entry } from '../../arch/x86/memory-layout.js'
 
 export interface KernelOptions {
   /** The image's bytes. */

@@ -1,5 +1,5 @@
 import { hex } from '../../format.js'
-import { ImageReader } from '../image-reader.js'
+import { ImageReader } from '../../image/image-reader.js'
 
 // Fields of the setup header (Linux, Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header"). The offsets are
 // the same in the image and in boot_params.

@@ -1,6 +1,6 @@
 import { BootPlan } from '../boot-plan.js'
-import { parseElf } from '../elf/parse.js'
-import { physicalEntry, planSegments } from '../elf/place.js'
+import { parseElf } from '../../image/elf/parse.js'
+import { physicalEntry, planSegments } from '../place-elf.js'
 import type { BootMemory, BootResult } from '../types.js'
 import { checkKernelOptions, type KernelOptions } from './options.js'
 import {

@@ -1,6 +1,6 @@
 import { hex } from '../../format.js'
 import type { BootPlan } from '../boot-plan.js'
-import type { ImageReader } from '../image-reader.js'
+import type { ImageReader } from '../../image/image-reader.js'
 
 /** The address fields of a header, which load a file that is no ELF one ("a.out kludge"). */
 export interface AddressFields {

@@ -2,8 +2,8 @@ import { checkBytes, checkOptions, invalidArgument } from '../../validate.js'
 import { BOOT_INFO_ADDRESS, FOUR_GIB, PAGE } from '../addresses.js'
 import type { BootPlan } from '../boot-plan.js'
 import { encodeCommandLine } from '../command-line.js'
-import { imageError } from '../image-error.js'
-import { type E820Entry, HIGH_MEMORY_START } from '../memory-layout.js'
+import { imageError } from '../../image/image-error.js'
+import { type E820Entry, HIGH_MEMORY_START } from '../../arch/x86/memory-layout.js'
 
 /** A file that the kernel gets beside itself. */
 export interface BootModule {

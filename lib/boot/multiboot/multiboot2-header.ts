@@ -1,6 +1,6 @@
 import { hex } from '../../format.js'
 import { findMultiboot2Header } from '../detect-format.js'
-import type { ImageReader } from '../image-reader.js'
+import type { ImageReader } from '../../image/image-reader.js'
 
 // Multiboot 2.0, 3.1: the header, and its tags.
 const ARCHITECTURE = 4

@@ -1,7 +1,8 @@
-import { acpiRtc, acpiSerial } from '../../boot/acpi/devices.js'
-import { loadAcpiTables } from '../../boot/acpi/tables.js'
-import { loadMpTable } from '../../boot/mp-table.js'
-import type { BootMemory, Placed } from '../../boot/types.js'
+import { acpiRtc, acpiSerial } from '../../platform/acpi/devices.js'
+import { loadAcpiTables } from '../../platform/acpi/tables.js'
+import { loadMpTable } from '../../platform/mp-table.js'
+import type { Placed } from '../../memory/placed.js'
+import type { WritableMemory } from '../../platform/writable-memory.js'
 import * as PM from '../../devices/acpi-pm-registers.js'
 import { AcpiPm } from '../../devices/acpi-pm.js'
 import { wallClock } from '../../bus/clock.js'
@@ -38,7 +39,7 @@ export interface Chipset {
 }
 
 /** Puts in what makes a PC: clock, keyboard controller, power management, ways to reset, exit and panic. */
-export function addChipset(host: DeviceHost, memory: BootMemory, options: ChipsetOptions): Chipset {
+export function addChipset(host: DeviceHost, memory: WritableMemory, options: ChipsetOptions): Chipset {
   const { effects } = host
   const reset = (cause: string) => () => {
     effects.reset(cause)
@@ -101,7 +102,7 @@ function addOpenBus(host: DeviceHost, pci: PciPorts): void {
 }
 
 /** Tells the guest of all this: by ACPI, and by the older MP table. */
-function writeTables(memory: BootMemory, cpus: number): { rsdp: number; placed: Placed[] } {
+function writeTables(memory: WritableMemory, cpus: number): { rsdp: number; placed: Placed[] } {
   const apicIds = Array.from({ length: cpus }, (_, id) => id)
   // The I/O APIC's number must not be a local APIC's.
   const ioApic = { id: cpus, address: P.IO_APIC_ADDRESS }

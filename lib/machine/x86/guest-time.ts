@@ -1,8 +1,7 @@
+import { MSR_TSC, MSR_TSC_DEADLINE } from '../../arch/x86/msrs.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
 import type { Vm } from '../../kvm/vm.js'
 
-const MSR_TSC = 0x10
-const MSR_TSC_DEADLINE = 0x6e0
 // KVM takes a TSC within a second of what it expects for an attempt to make vCPUs agree, and does not set it. This is far
 // away from any expectation, whatever the frequency.
 const FAR = 1n << 50n

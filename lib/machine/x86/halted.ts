@@ -1,15 +1,18 @@
+import {
+  APIC_LVT0,
+  DELIVER_INIT,
+  DELIVER_NMI,
+  DELIVER_SMI,
+  DELIVERY_MASK,
+  DELIVERY_SHIFT,
+  MASKED,
+} from '../../arch/x86/apic.js'
+import { RFLAGS_IF } from '../../arch/x86/register-bits.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
 import type { Vm } from '../../kvm/vm.js'
 
-const RFLAGS_IF = 1n << 9n
-
-// A local APIC's LVT entry, and an I/O APIC's redirection entry (Intel SDM vol. 3A, 10.5.1; 82093AA data sheet, 3.2.4).
-const APIC_LVT0 = 0x350
-const MASKED = 1 << 16
-const DELIVERY_SHIFT = 8
-const DELIVERY_MASK = 7
 /** SMI, NMI, INIT: they come whether or not interrupts are on. */
-const UNSTOPPABLE: readonly number[] = [2, 4, 5]
+const UNSTOPPABLE: readonly number[] = [DELIVER_SMI, DELIVER_NMI, DELIVER_INIT]
 
 /**
  * Whether nothing can wake a guest: every vCPU has halted with interrupts off, or waits to be started by one that has, and

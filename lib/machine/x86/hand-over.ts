@@ -1,5 +1,6 @@
-import { loadBiosDataArea } from '../../boot/bios-data-area.js'
-import type { EntryState, Placed } from '../../boot/types.js'
+import type { EntryState } from '../../arch/x86/registers.js'
+import { loadBiosDataArea } from '../../platform/bios-data-area.js'
+import type { Placed } from '../../memory/placed.js'
 import type { Bus } from '../../bus/bus.js'
 import type { Vm } from '../../kvm/vm.js'
 import * as P from './platform.js'

@@ -32,7 +32,7 @@ export const CASCADE_IRQ = 2
 export const PCI_CONFIG_PORT = 0xcf8
 export const PCI_CONFIG_LENGTH = 8
 
-export const IO_APIC_ADDRESS = 0xfec0_0000
+export { IO_APIC_ADDRESS } from '../../arch/x86/apic.js'
 export const IDENTITY_MAP_ADDRESS = 0xfeff_c000
 export const TSS_ADDRESS = 0xfeff_d000
 

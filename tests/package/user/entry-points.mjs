@@ -3,6 +3,7 @@ import { readImage } from 'node-kvm/boot'
 import { DebugConsole } from 'node-kvm/devices'
 import { readSymbols } from 'node-kvm/inspect'
 import { linux, Machine } from 'node-kvm/machine'
+import { loadMpTable } from 'node-kvm/platform'
 
 // Each of them refuses something, with the error class of the first.
 /** @type {Record<string, () => unknown>} */
@@ -11,6 +12,7 @@ const refused = {
   devices: () => new DebugConsole({ output: () => undefined, readback: 256 }),
   inspect: () => readSymbols('/does/not/exist'),
   machine: () => Machine.create({ boot: linux({ kernel: 'vmlinuz' }), cpus: 0 }),
+  platform: () => loadMpTable({ write: () => undefined }, { apicIds: [], ioApic: { id: 0, address: 0 } }),
 }
 for (const [name, call] of Object.entries(refused)) {
   try {

@@ -1,8 +1,8 @@
-import { hex } from '../../format.js'
-import { FOUR_GIB } from '../addresses.js'
-import type { BootPlan } from '../boot-plan.js'
-import { imageError } from '../image-error.js'
-import { type ElfImage, ENTRY_FAULT } from './parse.js'
+import { hex } from '../format.js'
+import { FOUR_GIB } from './addresses.js'
+import type { BootPlan } from './boot-plan.js'
+import { imageError } from '../image/image-error.js'
+import { type ElfImage, ENTRY_FAULT } from '../image/elf/parse.js'
 
 /** Plans every segment at its physical address; what the file does not fill is zero. */
 export function planSegments(plan: BootPlan, { segments }: ElfImage, what = 'segment'): void {

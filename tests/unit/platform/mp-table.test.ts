@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 
-import { buildMpTable, loadMpTable } from '../../../lib/boot/index.js'
+import { buildMpTable, loadMpTable } from '../../../lib/platform/index.js'
 import { expectRefusal } from '../../thrown.js'
-import { MIB, ram } from './sparse-memory.js'
+import { MIB, ram } from '../boot/sparse-memory.js'
 
 const OPTIONS = { apicIds: [0, 1], ioApic: { id: 2, address: 0xfec0_0000 }, sciGsi: 9 }
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0) & 0xff

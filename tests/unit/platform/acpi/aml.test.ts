@@ -10,7 +10,7 @@ import {
   packageOf,
   scope,
   string,
-} from '../../../../lib/boot/acpi/aml.js'
+} from '../../../../lib/platform/acpi/aml.js'
 
 describe('encodings of ACPI 6.5, chapter 20', () => {
   test('integers take as few bytes as they need', () => {

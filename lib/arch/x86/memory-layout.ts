@@ -1,5 +1,6 @@
-import { hex } from '../format.js'
-import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { hex } from '../../format.js'
+import { checkInteger, checkOptions, invalidArgument } from '../../validate.js'
+import { IO_APIC_ADDRESS } from './apic.js'
 
 /** E820 types (ACPI 6.5, table 15.4). */
 export type E820Type = 'ram' | 'reserved' | 'acpi' | 'nvs' | 'unusable'
@@ -38,9 +39,12 @@ const PAGE = 4 * KIB
 const FOUR_GIB = 4 * GIB
 /** The extended BIOS data area begins here, and with it what a PC's operating system leaves alone up to 1 MiB. */
 export const EBDA_START = 0x9_fc00
+/** Between the EBDA and the BIOS area's upper part lies what the reserved entry of the e820 map covers. */
+export const ACPI_ADDRESS = 0xe_0000
+export const ACPI_END = 0x10_0000
 export const HIGH_MEMORY_START = 0x10_0000
 /** The least address at which the I/O APIC, the local APICs and the reset vector leave no room for RAM. */
-const APIC_START = 0xfec0_0000
+const APIC_START = IO_APIC_ADDRESS
 
 /** Guest physical addresses have 52 bits at most. */
 const ADDRESS_END = 2 ** 52

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { e820Map, memoryLayout } from '../../../lib/boot/index.js'
 import { expectRefusal, NOT_OBJECTS, NOT_WHOLE_NUMBERS } from '../../thrown.js'
-import { GIB, MIB } from './sparse-memory.js'
+import { GIB, MIB } from '../boot/sparse-memory.js'
 
 const BIOS_AREA = { start: 0x9_fc00, size: 0x6_0400, type: 'reserved' }
 const LOW = { start: 0, size: 0x9_fc00, type: 'ram' }

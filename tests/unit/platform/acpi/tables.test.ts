@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 
-import { type AcpiOptions, type AcpiTable, buildAcpiTables, loadAcpiTables } from '../../../../lib/boot/index.js'
+import { type AcpiOptions, type AcpiTable, buildAcpiTables, loadAcpiTables } from '../../../../lib/platform/index.js'
 import { expectRefusal, NOT_OBJECTS } from '../../../thrown.js'
-import { MIB, ram } from '../sparse-memory.js'
+import { MIB, ram } from '../../boot/sparse-memory.js'
 import { MACHINE } from './machine.js'
 
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0) & 0xff

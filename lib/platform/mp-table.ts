@@ -1,8 +1,10 @@
+import { LOCAL_APIC_ADDRESS } from '../arch/x86/apic.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { ascii, littleEndian } from './acpi/aml.js'
 import { checksum, TableBuilder } from './acpi/table.js'
-import { EBDA_START } from './memory-layout.js'
-import type { BootMemory, Placed } from './types.js'
+import { EBDA_START } from '../arch/x86/memory-layout.js'
+import type { Placed } from '../memory/placed.js'
+import type { WritableMemory } from './writable-memory.js'
 
 // Intel MultiProcessor Specification 1.4, chapter 4.
 const FLOATING_POINTER_SIZE = 16
@@ -23,7 +25,6 @@ const ENABLED = 1 << 0
 const BOOTSTRAP_PROCESSOR = 1 << 1
 const LOCAL_APIC_VERSION = 0x14
 const IO_APIC_VERSION = 0x11
-const LOCAL_APIC_ADDRESS = 0xfee0_0000
 
 const INT = 0
 const NMI = 1
@@ -88,7 +89,7 @@ export function buildMpTable(options: MpTableOptions, address: number = MP_ADDRE
 }
 
 /** Writes the table where guests without ACPI search for it: in the EBDA. */
-export function loadMpTable(memory: BootMemory, options: MpTableOptions): Placed {
+export function loadMpTable(memory: WritableMemory, options: MpTableOptions): Placed {
   const bytes = buildMpTable(options)
   memory.write(MP_ADDRESS, bytes)
   return { name: 'MP table', start: MP_ADDRESS, size: bytes.length }

@@ -1,4 +1,4 @@
-import { acpiKeyboard, type AcpiOptions, acpiRtc, acpiSerial } from '../../../../lib/boot/index.js'
+import { acpiKeyboard, type AcpiOptions, acpiRtc, acpiSerial } from '../../../../lib/platform/index.js'
 
 /** A machine with every kind of device and resource. */
 export const MACHINE: AcpiOptions = {

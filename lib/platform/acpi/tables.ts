@@ -1,7 +1,8 @@
 import { hex } from '../../format.js'
 import { checkInteger, invalidArgument } from '../../validate.js'
-import { ACPI_ADDRESS, ACPI_END } from '../addresses.js'
-import type { BootMemory, Placed } from '../types.js'
+import { ACPI_ADDRESS, ACPI_END } from '../../arch/x86/memory-layout.js'
+import type { Placed } from '../../memory/placed.js'
+import type { WritableMemory } from '../writable-memory.js'
 import { buildDsdt } from './dsdt.js'
 import { buildFadt } from './fadt.js'
 import { buildMadt } from './madt.js'
@@ -46,7 +47,7 @@ export function buildAcpiTables(options: AcpiOptions, address: number = ACPI_ADD
  * Writes the tables where a PC's firmware has them, from 0xe0000 on: a guest that is not told where the RSDP is
  * searches there. The memory map must not call that place RAM; `memoryLayout()`'s does not.
  */
-export function loadAcpiTables(memory: BootMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
+export function loadAcpiTables(memory: WritableMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
   const tables = buildAcpiTables(options)
   const end = Math.max(...tables.map(({ address, bytes }) => address + bytes.length))
   if (end > ACPI_END)

@@ -1,3 +1,4 @@
+import { LOCAL_APIC_ADDRESS } from '../../arch/x86/apic.js'
 import { littleEndian } from './aml.js'
 import type { AcpiOptions } from './options.js'
 import { finishTable, HEADER_SIZE, TableBuilder } from './table.js'
@@ -5,7 +6,6 @@ import { finishTable, HEADER_SIZE, TableBuilder } from './table.js'
 // Multiple APIC Description Table (ACPI 6.5, 5.2.12).
 const SIGNATURE = 'APIC'
 const REVISION = 5
-const LOCAL_APIC_ADDRESS = 0xfee0_0000
 /** The machine also has a pair of 8259s. */
 const PCAT_COMPAT = 1 << 0
 

@@ -3,10 +3,10 @@ import { KvmError } from '../../errors.js'
 import { hex } from '../../format.js'
 import { checkBytes, checkInteger, checkOptions } from '../../validate.js'
 import { detectFormat } from '../detect-format.js'
-import { ImageReader } from '../image-reader.js'
-import { PAYLOAD_FAULT, payloadOf } from '../linux/setup-header.js'
-import { imageError } from '../image-error.js'
-import { LZ4_LEGACY_MAGIC, unpackLz4 } from './lz4.js'
+import { ImageReader } from '../../image/image-reader.js'
+import { PAYLOAD_FAULT, payloadOf } from './setup-header.js'
+import { imageError } from '../../image/image-error.js'
+import { LZ4_LEGACY_MAGIC, unpackLz4 } from '../../image/unpack/lz4.js'
 
 const littleEndian = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)
 
@@ -76,12 +76,12 @@ function withoutTrailer(unpack: Unpack): Unpack {
 // What these need is not loaded before.
 
 async function unpackXz(packed: Uint8Array, size: number): Promise<Uint8Array> {
-  const { unpackXz } = await import('./xz.js')
+  const { unpackXz } = await import('../../image/unpack/xz.js')
   return unpackXz(packed, size)
 }
 
 async function unpackZstd(packed: Uint8Array, size: number): Promise<Uint8Array> {
-  const { unpackZstd } = await import('./zstd/unpack.js')
+  const { unpackZstd } = await import('../../image/unpack/zstd/unpack.js')
   return unpackZstd(packed, size)
 }
 

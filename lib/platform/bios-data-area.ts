@@ -1,7 +1,8 @@
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { littleEndian } from './acpi/aml.js'
-import { EBDA_START } from './memory-layout.js'
-import type { BootMemory, Placed } from './types.js'
+import { EBDA_START } from '../arch/x86/memory-layout.js'
+import type { Placed } from '../memory/placed.js'
+import type { WritableMemory } from './writable-memory.js'
 
 // IBM PS/2 and Personal Computer BIOS Interface Technical Reference, "BIOS data areas": offsets in segment 40.
 const BDA_START = 0x400
@@ -34,7 +35,7 @@ export interface BiosDataOptions {
  * Writes what real mode's programs look up at 0x400: where the EBDA is, how much memory lies below it, which serial lines
  * there are. And the EBDA's own first byte, which is its size.
  */
-export function loadBiosDataArea(memory: BootMemory, options: BiosDataOptions = {}): Placed[] {
+export function loadBiosDataArea(memory: WritableMemory, options: BiosDataOptions = {}): Placed[] {
   checkOptions('options', options, ['serialPorts', 'placed'])
   const { serialPorts = [], placed = [] } = options
   if (!Array.isArray(serialPorts) || serialPorts.length > MAX_SERIAL_PORTS) {
