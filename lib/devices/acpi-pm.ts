@@ -7,7 +7,7 @@ import * as R from './acpi-pm-registers.js'
 import { ByteDevice } from './byte-access.js'
 import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from '../bus/clock.js'
 import { PmTimer } from './pm-timer.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 export interface AcpiPmOptions {
   /** The system control interrupt: level-triggered, active high; GSI 9 by custom. */
@@ -26,14 +26,14 @@ export interface AcpiPmOptions {
   timerBits?: 24 | 32
 }
 
-export interface AcpiPmState {
+export interface AcpiPmState extends Versioned {
   status: number
   enable: number
   control: number
   timer: number
 }
 
-const WORD = 0xffff
+const STATUS = R.TIMER_STATUS | R.POWER_BUTTON_STATUS | R.SLEEP_BUTTON_STATUS
 const low = (word: number) => word & 0xff
 const high = (word: number) => word >> 8
 
@@ -85,13 +85,13 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
     this.#disarm()
   }
 
-  /** The timer stands still until {@link resumeTimer}: for a machine whose time does. */
-  pauseTimer(): void {
+  /** The timer stands still until {@link resume}: for a machine whose time does. */
+  pause(): void {
     this.#timer.pause()
     this.#disarm()
   }
 
-  resumeTimer(): void {
+  resume(): void {
     this.#timer.resume()
     this.#fast.setTimer(this.#timer.start)
     this.#update()
@@ -218,23 +218,30 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
     return (this.#status & this.#enable) !== 0
   }
 
+  reset(): void {
+    this.#enter({ status: 0, enable: 0, control: R.SCI_ENABLE, timer: 0 })
+  }
+
   save(): AcpiPmState {
     this.#refresh()
-    return { status: this.#status, enable: this.#enable, control: this.#control, timer: this.#timer.value }
+    return { version: 1, status: this.#status, enable: this.#enable, control: this.#control, timer: this.#timer.value }
   }
 
   restore(state: AcpiPmState): void {
-    const reader = new StateReader('ACPI power management', state)
-    const checked = {
-      status: reader.integer('status', WORD),
-      enable: reader.integer('enable', WORD),
-      control: reader.integer('control', WORD),
+    const reader = new StateReader('ACPI power management', state, 1)
+    this.#enter({
+      status: reader.bits('status', STATUS),
+      enable: reader.bits('enable', R.PM1_ENABLE_MASK),
+      control: reader.bits('control', R.PM1_CONTROL_KEPT, R.SCI_ENABLE),
       timer: reader.integer('timer', this.#timerMask),
-    }
-    this.#status = checked.status
-    this.#enable = checked.enable & R.PM1_ENABLE_MASK
-    this.#control = (checked.control & R.PM1_CONTROL_KEPT) | R.SCI_ENABLE
-    this.#timer.value = checked.timer
+    })
+  }
+
+  #enter({ status, enable, control, timer }: Omit<AcpiPmState, 'version'>): void {
+    this.#status = status
+    this.#enable = enable
+    this.#control = control
+    this.#timer.value = timer
     this.#seenHalfTurns = this.#timer.halfTurns
     this.#fast.setTimer(this.#timer.start)
     this.#latch()

@@ -47,6 +47,8 @@ export interface FwCfgFile {
   readonly bytes: Uint8Array
   /** Whether the guest may change the bytes by DMA. Their number is fixed. */
   readonly writable: boolean
+  /** As they were given. */
+  readonly given: Uint8Array
 }
 
 /** Everything that firmware can ask for: items by key, and files by name. */
@@ -90,9 +92,14 @@ export class FwCfgItems {
       })
     }
     const own = checkBytes('bytes', bytes).slice()
-    this.#files.set(name, { name, key, bytes: own, writable })
+    this.#files.set(name, { name, key, bytes: own, writable, given: writable ? own.slice() : own })
     this.#items.set(key, own)
     this.#list()
+  }
+
+  /** Takes back what the guest has written. */
+  reset(): void {
+    for (const { bytes, given, writable } of this.files) if (writable) bytes.set(given)
   }
 
   /** The directory: a count, and for each file its size, key and name; big-endian, by name. */

@@ -11,7 +11,7 @@ import {
   readDmaCommand,
 } from './fw-cfg-dma.js'
 import { FW_CFG_KEYS, FwCfgItems } from './fw-cfg-items.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 export interface FwCfgOptions {
   /** Guest memory, for the DMA interface; without it only the data port works. */
@@ -25,7 +25,7 @@ export interface FwCfgOptions {
   displayOff?: boolean
 }
 
-export interface FwCfgState {
+export interface FwCfgState extends Versioned {
   key: number
   position: number
   dmaAddressHigh: number
@@ -182,9 +182,17 @@ export class FwCfg implements Device, Stateful<FwCfgState> {
     return true
   }
 
+  /** As new; the files that the guest may write are as they were given. */
+  reset(): void {
+    this.#items.reset()
+    this.#select(0)
+    this.#dmaAddressHigh = 0
+  }
+
   save(): FwCfgState {
     const writable = this.#items.files.filter((file) => file.writable)
     return {
+      version: 1,
       key: this.#key,
       position: this.#position,
       dmaAddressHigh: this.#dmaAddressHigh,
@@ -194,7 +202,7 @@ export class FwCfg implements Device, Stateful<FwCfgState> {
 
   /** The files must be there, as they were when the state was saved. */
   restore(state: FwCfgState): void {
-    const reader = new StateReader('fw_cfg', state)
+    const reader = new StateReader('fw_cfg', state, 1)
     const key = reader.integer('key', 0xffff)
     const position = reader.integer('position', this.#items.get(key)?.length ?? 0)
     const dmaAddressHigh = reader.integer('dmaAddressHigh', 0xffff_ffff)

@@ -1,6 +1,6 @@
 import { RAM_SIZE } from './i8042-registers.js'
 import { type KeyboardState, readKeyboardState } from './keyboard.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 /** No byte there. */
 export const NOTHING = -1
@@ -15,7 +15,7 @@ export interface I8042OutputState {
   lastData: number
 }
 
-export interface I8042State extends I8042OutputState {
+export interface I8042State extends Versioned, I8042OutputState {
   ram: number[]
   outputPort: number
   /** The command whose parameter is awaited, or 0. */
@@ -26,8 +26,9 @@ export interface I8042State extends I8042OutputState {
 
 /** A checked copy. */
 export function readI8042State(state: unknown): I8042State {
-  const reader = new StateReader('the keyboard controller', state)
+  const reader = new StateReader('the keyboard controller', state, 1)
   return {
+    version: 1,
     ram: reader.integers('ram', RAM_SIZE, 0xff, true),
     outputPort: reader.integer('outputPort', 0xff),
     pendingCommand: reader.integer('pendingCommand', 0xff),

@@ -26,8 +26,8 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
   readonly #interrupt: InterruptOutput
   readonly #reset: () => void
   readonly #a20: (open: boolean) => void
-  readonly #keyboard = new Keyboard()
-  readonly #output = new I8042Output()
+  #keyboard = new Keyboard()
+  #output = new I8042Output()
   readonly #statusLatch = new QuietLatch(R.COMMAND)
   #paths: FastPaths | undefined
   #ram = new Uint8Array(R.RAM_SIZE)
@@ -42,6 +42,19 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
     this.#reset = options.reset ?? (() => undefined)
     this.#a20 = options.a20 ?? (() => undefined)
     this.#ram[0] = R.CONFIG_DEFAULT
+  }
+
+  /** As new, and the keyboard too. */
+  reset(): void {
+    this.#keyboard = new Keyboard()
+    this.#output = new I8042Output()
+    this.#ram.fill(0)
+    this.#ram[0] = R.CONFIG_DEFAULT
+    this.#pending = 0
+    this.#lastWriteWasCommand = false
+    this.#driveOutputPort(R.OUTPUT_PORT_DEFAULT)
+    this.#interrupt.drive(false)
+    this.#update()
   }
 
   /**
@@ -204,13 +217,17 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
   }
 
   #writeOutputPort(value: number): void {
-    const changed = this.#outputPort ^ value
-    this.#outputPort = value & ~R.OUTPUT_PORT_OUTPUT_FULL
-    if ((changed & R.OUTPUT_PORT_A20) !== 0) this.#a20((value & R.OUTPUT_PORT_A20) !== 0)
+    this.#driveOutputPort(value)
     if ((value & R.OUTPUT_PORT_NO_RESET) === 0) {
       this.#outputPort |= R.OUTPUT_PORT_NO_RESET
       this.#reset()
     }
+  }
+
+  #driveOutputPort(value: number): void {
+    const changed = this.#outputPort ^ value
+    this.#outputPort = value & ~R.OUTPUT_PORT_OUTPUT_FULL
+    if ((changed & R.OUTPUT_PORT_A20) !== 0) this.#a20((value & R.OUTPUT_PORT_A20) !== 0)
   }
 
   /** Moves a byte from the keyboard into the output buffer if it is free; brings status and interrupt up to date. */
@@ -229,6 +246,7 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
 
   save(): I8042State {
     return {
+      version: 1,
       ram: [...this.#ram],
       outputPort: this.#outputPort,
       pendingCommand: this.#pending,

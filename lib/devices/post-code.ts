@@ -2,14 +2,14 @@ import type { Stateful } from '../bus/device.js'
 import type { FastDevice, FastPath, FastPaths } from '../bus/fast-paths.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 export interface PostCodeOptions {
   /** Called for each code that differs from the one before. */
   code?: (code: number) => void
 }
 
-export interface PostCodeState {
+export interface PostCodeState extends Versioned {
   code: number
 }
 
@@ -53,11 +53,15 @@ export class PostCode extends ByteDevice implements FastDevice, Stateful<PostCod
     this.#report(value)
   }
 
+  reset(): void {
+    this.#code = 0
+  }
+
   save(): PostCodeState {
-    return { code: this.#code }
+    return { version: 1, code: this.#code }
   }
 
   restore(state: PostCodeState): void {
-    this.#code = new StateReader('the POST code port', state).integer('code', 0xff)
+    this.#code = new StateReader('the POST code port', state, 1).integer('code', 0xff)
   }
 }

@@ -1,7 +1,7 @@
 import type { Stateful } from '../bus/device.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 // Intel I/O Controller Hub data sheets, "RST_CNT: reset control register".
 const SYSTEM_RESET = 1 << 1
@@ -14,7 +14,7 @@ export interface ResetControlOptions {
   reset?: () => void
 }
 
-export interface ResetControlState {
+export interface ResetControlState extends Versioned {
   value: number
 }
 
@@ -44,11 +44,15 @@ export class ResetControl extends ByteDevice implements Stateful<ResetControlSta
     if ((value & RESET_CPU) !== 0) this.#reset()
   }
 
+  reset(): void {
+    this.#value = 0
+  }
+
   save(): ResetControlState {
-    return { value: this.#value }
+    return { version: 1, value: this.#value }
   }
 
   restore(state: ResetControlState): void {
-    this.#value = new StateReader('the reset control register', state).integer('value', 0xff) & KEPT
+    this.#value = new StateReader('the reset control register', state, 1).bits('value', KEPT)
   }
 }

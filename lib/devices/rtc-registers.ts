@@ -36,11 +36,15 @@ export const A_DEFAULT = 0x26
 export const B_24_HOURS = 1 << 1
 /** Numbers are binary, not BCD. */
 export const B_BINARY = 1 << 2
+export const B_SQUARE_WAVE = 1 << 3
 export const B_UPDATE_INTERRUPT = 1 << 4
 export const B_ALARM_INTERRUPT = 1 << 5
 export const B_PERIODIC_INTERRUPT = 1 << 6
 /** The clock stands while the guest sets it. */
 export const B_SET = 1 << 7
+
+/** What a reset clears: the enabling bits, and that of the square wave. */
+export const B_RESET = B_UPDATE_INTERRUPT | B_ALARM_INTERRUPT | B_PERIODIC_INTERRUPT | B_SQUARE_WAVE
 
 export const C_UPDATE = 1 << 4
 export const C_ALARM = 1 << 5

@@ -8,7 +8,7 @@ import { RtcFastRegisters } from './rtc-fast-registers.js'
 import { type CmosContents, cmosMemory } from './rtc-memory.js'
 import * as R from './rtc-registers.js'
 import { alarmMatches, readTime, wholeSecond, writeTime } from './rtc-time.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 export interface RtcOptions {
   /** The clock's interrupt: GSI 8. */
@@ -20,7 +20,7 @@ export interface RtcOptions {
   contents?: CmosContents
 }
 
-export interface RtcState {
+export interface RtcState extends Versioned {
   index: number
   cmos: number[]
   /** How far the guest's clock is ahead of the host's, in ms. */
@@ -51,6 +51,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   #seen: number
   #cancel: (() => void) | undefined
   #closed = false
+  #paused = false
   readonly #fast = new RtcFastRegisters()
 
   constructor(options: RtcOptions = {}) {
@@ -85,6 +86,18 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   close(): void {
     this.#closed = true
     this.#disarm()
+  }
+
+  /** No interrupts until {@link resume}, and then those of what has happened meanwhile: the time of day went on. */
+  pause(): void {
+    this.#paused = true
+    this.#disarm()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#refresh()
+    this.#arm()
   }
 
   attachFastPaths(paths: FastPaths): void {
@@ -223,6 +236,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
 
   /** Brings the flags up to date, and with them the interrupt. */
   #refresh(): void {
+    if (this.#paused) return
     const now = this.#now()
     const before = Math.min(this.#seen, now)
     this.#seen = now
@@ -252,7 +266,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   /** A timer for the next event that is to interrupt. */
   #arm(): void {
     this.#disarm()
-    if (this.#closed) return
+    if (this.#closed || this.#paused) return
     const enabled = this.#control & R.FLAGS
     const perSecond = !this.#halted && (enabled & (R.B_UPDATE_INTERRUPT | R.B_ALARM_INTERRUPT)) !== 0
     const period = (enabled & R.B_PERIODIC_INTERRUPT) !== 0 ? this.#periodNs : 0
@@ -274,14 +288,28 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     this.#cancel = undefined
   }
 
+  /**
+   * Data sheet, "RESET": interrupts are disabled and forgotten; time and memory, which have a battery, stay as they are, and so
+   * does how the guest wants to see them.
+   */
+  reset(): void {
+    this.#fast.clear()
+    this.#index = 0
+    this.#cmos[R.REGISTER_B] = this.#control & ~R.B_RESET
+    this.#cmos[R.REGISTER_C] = 0
+    this.#seen = this.#now()
+    this.#interrupt.drive(false)
+    this.#arm()
+  }
+
   save(): RtcState {
     this.#refresh()
     if (!this.#halted) writeTime(this.#cmos, this.#now(), this.#control)
-    return { index: this.#written, cmos: [...this.#cmos], offset: this.#offset }
+    return { version: 1, index: this.#written, cmos: [...this.#cmos], offset: this.#offset }
   }
 
   restore(state: RtcState): void {
-    const reader = new StateReader('the real-time clock', state)
+    const reader = new StateReader('the real-time clock', state, 1)
     const index = reader.integer('index', 0xff)
     const cmos = reader.integers('cmos', R.CMOS_SIZE, 0xff, true)
     const offset = reader.number('offset', FARTHEST)

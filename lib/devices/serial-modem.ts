@@ -68,6 +68,11 @@ export class SerialModem {
     this.#noteChange(before)
   }
 
+  reset(): void {
+    this.control = 0
+    this.deltas = 0
+  }
+
   save(): ModemState {
     return { modemControl: this.control, modemLines: this.#lines, modemDeltas: this.deltas }
   }

@@ -87,6 +87,15 @@ export class SerialReceiver {
     this.fifo.length = 0
   }
 
+  reset(): void {
+    this.fifoEnabled = false
+    this.trigger = TRIGGER_LEVELS[0]
+    this.errors = 0
+    this.clear()
+    this.#last = 0
+    this.fill()
+  }
+
   save(): ReceiverState {
     return {
       fifoEnabled: this.fifoEnabled,

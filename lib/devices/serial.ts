@@ -228,8 +228,22 @@ export class Serial extends ByteDevice implements FastDevice, Stateful<SerialSta
     }
   }
 
+  /** As new. What waits on the host's side of the wire comes now, and the modem's lines are still as they are. */
+  reset(): void {
+    this.#interruptEnable = 0
+    this.#lineControl = 0
+    this.#scratch = 0
+    this.#divisor = R.DEFAULT_DIVISOR
+    this.#emptyPending = false
+    this.#modem.reset()
+    this.#receiver.reset()
+    this.#interrupt.drive(false)
+    this.#update()
+  }
+
   save(): SerialState {
     return {
+      version: 1,
       interruptEnable: this.#interruptEnable,
       lineControl: this.#lineControl,
       scratch: this.#scratch,

@@ -1,5 +1,10 @@
 import { KvmError } from '../errors.js'
-import { show } from '../format.js'
+import { hex, show } from '../format.js'
+
+/** What every device's state begins with: by it a later library knows how to read the rest. */
+export interface Versioned {
+  version: number
+}
 
 /**
  * Reads a saved state as what it is: input. A member that is absent or out of range throws `ERR_KVM_INVALID_STATE`. A device
@@ -9,18 +14,30 @@ export class StateReader {
   readonly #device: string
   readonly #members: Record<string, unknown>
 
-  constructor(device: string, state: unknown) {
+  /** `version`: what the device reads; a state of another one is refused. Left out for an object within a state. */
+  constructor(device: string, state: unknown, version?: number) {
     this.#device = device
     if (typeof state !== 'object' || state === null || Array.isArray(state)) {
       throw this.#invalid('state', state, 'an object')
     }
     this.#members = state as Record<string, unknown>
+    if (version !== undefined && this.#members['version'] !== version) throw this.#otherVersion(version)
   }
 
   /** A whole number from 0 to `max`, or from `min`. */
   integer(member: string, max: number, min = 0): number {
     const value = this.#members[member]
     if (!isInteger(value, min, max)) throw this.#invalid(member, value, `a whole number from ${min} to ${max}`)
+    return value
+  }
+
+  /** A whole number with no bits but those of `mask`, and with all of `always`. */
+  bits(member: string, mask: number, always = 0): number {
+    const value = this.#members[member]
+    if (!isInteger(value, 0, mask | always) || (value & ~(mask | always)) !== 0 || (value & always) !== always) {
+      const expected = `a number made of the bits ${hex(mask | always)}${always === 0 ? '' : `, with ${hex(always)} set`}`
+      throw this.#invalid(member, value, expected)
+    }
     return value
   }
 
@@ -64,6 +81,15 @@ export class StateReader {
       if (!isInteger(element, 0, max)) throw this.#invalid(member, element, `made of whole numbers from 0 to ${max}`)
       return element
     })
+  }
+
+  #otherVersion(known: number): KvmError {
+    const { version } = this.#members
+    return new KvmError(
+      'ERR_KVM_INVALID_STATE',
+      `the saved state of ${this.#device} has version ${show(version)}, and this library reads version ${known}; restore it with the library that saved it`,
+      { operands: { device: this.#device, member: 'version', value: version } },
+    )
   }
 
   #invalid(member: string, value: unknown, expected: string): KvmError {

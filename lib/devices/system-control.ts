@@ -1,7 +1,7 @@
 import type { Stateful } from '../bus/device.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
-import { StateReader } from './state.js'
+import { StateReader, type Versioned } from './state.js'
 
 // Port 0x92 (IBM PS/2 technical reference, "system control port A").
 const A_FAST_RESET = 1 << 0
@@ -18,7 +18,7 @@ export interface SystemControlAOptions {
   a20?: (open: boolean) => void
 }
 
-export interface SystemControlState {
+export interface SystemControlState extends Versioned {
   value: number
 }
 
@@ -42,18 +42,27 @@ export class SystemControlA extends ByteDevice implements Stateful<SystemControl
   protected override writeByte(offset: number, value: number): void {
     if (offset !== 0) return
     const changed = this.#value ^ value
-    this.#value = value
-    if ((changed & A_A20) !== 0) this.#a20((value & A_A20) !== 0)
+    this.#set(value)
     // Only the change from 0 to 1 resets.
     if ((changed & value & A_FAST_RESET) !== 0) this.#reset()
   }
 
+  #set(value: number): void {
+    const moved = ((this.#value ^ value) & A_A20) !== 0
+    this.#value = value
+    if (moved) this.#a20((value & A_A20) !== 0)
+  }
+
+  reset(): void {
+    this.#set(A_A20)
+  }
+
   save(): SystemControlState {
-    return { value: this.#value }
+    return { version: 1, value: this.#value }
   }
 
   restore(state: SystemControlState): void {
-    this.#value = new StateReader('system control port A', state).integer('value', 0xff)
+    this.#value = new StateReader('system control port A', state, 1).integer('value', 0xff)
   }
 }
 
@@ -75,12 +84,15 @@ export class SystemControlB extends ByteDevice implements Stateful<SystemControl
     if (offset === 0) this.#value = (this.#value & B_REFRESH) | (value & B_KEPT)
   }
 
+  reset(): void {
+    this.#value = 0
+  }
+
   save(): SystemControlState {
-    return { value: this.#value }
+    return { version: 1, value: this.#value }
   }
 
   restore(state: SystemControlState): void {
-    const value = new StateReader('system control port B', state).integer('value', 0xff)
-    this.#value = value & (B_KEPT | B_REFRESH)
+    this.#value = new StateReader('system control port B', state, 1).bits('value', B_KEPT | B_REFRESH)
   }
 }

@@ -82,10 +82,10 @@ export function addChipset(host: DeviceHost, memory: WritableMemory, options: Ch
     ...writeTables(memory, options.cpus),
     pressPowerButton: () => powerManagement.pressPowerButton(),
     pauseTimer: () => {
-      powerManagement.pauseTimer()
+      powerManagement.pause()
     },
     resumeTimer: () => {
-      powerManagement.resumeTimer()
+      powerManagement.resume()
     },
   }
 }

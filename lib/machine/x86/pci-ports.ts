@@ -1,5 +1,6 @@
 import type { FastDevice, FastPath, FastPaths } from '../../bus/fast-paths.js'
-import type { ResetControl } from '../../devices/reset-control.js'
+import type { Stateful } from '../../bus/device.js'
+import type { ResetControl, ResetControlState } from '../../devices/reset-control.js'
 import { PCI_CONFIG_LENGTH } from './platform.js'
 
 /** Where the reset control register is among PCI's configuration ports. */
@@ -14,7 +15,7 @@ const NO_DEVICE = 0xffff_ffffn
  * times. The second byte of the address register is a register of its own when a byte is accessed there (PCI specification
  * 3.0, 3.2.2.3.2: only whole words of 32 bits are the mechanism's).
  */
-export class PciPorts implements FastDevice {
+export class PciPorts implements FastDevice, Stateful<ResetControlState> {
   readonly #resetControl: ResetControl
   #paths: FastPath[] = []
 
@@ -29,6 +30,18 @@ export class PciPorts implements FastDevice {
 
   write(offset: number, data: Uint8Array): void {
     if (isResetControl(offset, data)) this.#resetControl.write(0, data)
+  }
+
+  reset(): void {
+    this.#resetControl.reset()
+  }
+
+  save(): ResetControlState {
+    return this.#resetControl.save()
+  }
+
+  restore(state: ResetControlState): void {
+    this.#resetControl.restore(state)
   }
 
   attachFastPaths(paths: FastPaths): void {

@@ -156,7 +156,7 @@ test('a guest that does anything reads what it would have read without the threa
           direct.write(offset, value, width)
         } else {
           const timer = value % 2 ** timerBits
-          const changed = { timer, enable: offset << 8, control: value & 0xffff }
+          const changed = { timer, enable: (offset << 8) & 0x0721, control: (value & 0x1c02) | 1 }
           pm.restore({ ...pm.save(), ...changed })
           plain.restore({ ...plain.save(), ...changed })
         }

@@ -198,3 +198,12 @@ test('a saved state goes on in the middle of an item, with what the guest has wr
     expectRefusal(() => device.restore({ ...state, ...wrong } as never), 'ERR_KVM_INVALID_STATE')
   }
 })
+
+test('a reset takes back what the guest has written, and selects the signature', () => {
+  const { device, memory, read, dma, key } = setUp()
+  device.addFile('rw', Uint8Array.of(7, 8), { writable: true })
+  memory.write(0x200, Uint8Array.of(5, 6))
+  dma((key('rw') << 16) | SELECT | WRITE, 2, 0x200)
+  device.reset()
+  expect([device.file('rw'), read(DATA)]).toEqual([Uint8Array.of(7, 8), 'Q'.charCodeAt(0)])
+})

@@ -217,3 +217,25 @@ test('once closed, it sets no timer, whatever the guest writes', () => {
   rtc.restore(rtc.save())
   expect(clock.timers).toBe(0)
 })
+
+test('a reset ends its interrupts; the time that the guest set and its memory have a battery', () => {
+  const { rtc, clock, interrupt, put, get, time } = setUp()
+  put(0x09, 0x30)
+  put(0x40, 0x77)
+  put(0x0b, 0x12)
+  clock.pass(1)
+  expect(interrupt.level).toBe(true)
+  rtc.reset()
+  expect([interrupt.level, clock.timers, get(0x0b), get(0x0c)]).toEqual([false, 0, 0x02, 0])
+  expect([time().slice(0, 8), get(0x40)]).toEqual(['30 11 25', 0x77])
+})
+
+test('paused, it does not interrupt; resumed, it does at once for what has happened', () => {
+  const { rtc, clock, interrupt, put, get } = setUp()
+  put(0x0b, 0x12)
+  rtc.pause()
+  clock.pass(5)
+  expect([interrupt.level, clock.timers]).toEqual([false, 0])
+  rtc.resume()
+  expect([interrupt.level, get(0x0c), clock.timers]).toEqual([true, 0xd0, 1])
+})

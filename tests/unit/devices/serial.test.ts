@@ -449,3 +449,15 @@ describe('saved state', () => {
     expect(serial.save()).toEqual(before)
   })
 })
+
+test('after a reset, what waits on the other end of the wire comes, and its lines are as they were', () => {
+  const { serial, interrupt, read, write, receiveAll } = setUp()
+  write(FCR, 1)
+  write(IER, 1)
+  serial.setModemLines({ carrierDetect: false })
+  serial.receive(bytes('0123456789abcdefghij'))
+  expect(interrupt.level).toBe(true)
+  serial.reset()
+  expect([interrupt.level, read(IER), read(IIR), read(MSR)]).toEqual([false, 0, 1, 0x30])
+  expect(receiveAll()).toBe('ghij')
+})

@@ -75,7 +75,7 @@ describe('POST code port', () => {
     const other = new PostCode()
     other.restore(device.save())
     expect(other.code).toBe(1)
-    expectRefusal(() => other.restore({ code: 256 }), 'ERR_KVM_INVALID_STATE')
+    expectRefusal(() => other.restore({ version: 1, code: 256 }), 'ERR_KVM_INVALID_STATE')
   })
 
   test('its writes are posted', () => {
@@ -105,6 +105,15 @@ describe('system control ports', () => {
     expect(registers(other).read(0)).toBe(3)
   })
 
+  test('0x92: a reset opens the A20 gate, and says so', () => {
+    const effects: boolean[] = []
+    const device = new SystemControlA({ a20: (open) => effects.push(open) })
+    registers(device).write(0, 0)
+    device.reset()
+    device.reset()
+    expect([effects, registers(device).read(0)]).toEqual([[false, true], 2])
+  })
+
   test('0x61: the refresh bit toggles, gate and speaker are kept', () => {
     const device = new SystemControlB()
     const { read, write } = registers(device)
@@ -113,7 +122,7 @@ describe('system control ports', () => {
     const other = new SystemControlB()
     other.restore(device.save())
     expect(registers(other).read(0)).toBe(0x0f)
-    expectRefusal(() => other.restore({ value: -1 }), 'ERR_KVM_INVALID_STATE')
+    expectRefusal(() => other.restore({ version: 1, value: -1 }), 'ERR_KVM_INVALID_STATE')
   })
 })
 
@@ -137,7 +146,7 @@ describe('reset control', () => {
     other.restore(device.save())
     expect(other.value).toBe(0x0a)
     expectRefusal(() => {
-      other.restore({ value: 256 })
+      other.restore({ version: 1, value: 256 })
     }, 'ERR_KVM_INVALID_STATE')
   })
 })
