@@ -3,8 +3,9 @@ import { hex } from '../format.js'
 import { FOUR_GIB, PAGE } from './addresses.js'
 import { imageError, type ImageFault } from '../image/image-error.js'
 import { e820Map, type E820Entry } from '../arch/x86/memory-layout.js'
-import type { Placed } from '../memory/placed.js'
-import type { BootMemory, BootResult } from './types.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { place, type Placed } from '../memory/placed.js'
+import type { BootResult } from './types.js'
 
 interface Part extends Placed {
   content: Uint8Array
@@ -38,11 +39,11 @@ export interface RoomOptions {
  * another. Guest memory changes only in `commit()`, which nothing in an image can make fail.
  */
 export class BootPlan {
-  readonly #memory: BootMemory
+  readonly #memory: DeviceMemory
   readonly #parts: Part[] = []
   readonly e820: readonly E820Entry[]
 
-  constructor(memory: BootMemory, e820?: readonly E820Entry[]) {
+  constructor(memory: DeviceMemory, e820?: readonly E820Entry[]) {
     this.#memory = memory
     this.e820 = e820 ?? e820Map(memory.regions.filter(({ readonly }) => !readonly))
   }
@@ -113,9 +114,8 @@ export class BootPlan {
   }
 
   commit(entry: EntryState): BootResult {
-    for (const { start, size, content, zeroed } of this.#parts) {
-      this.#memory.write(start, content)
-      if (zeroed && size > content.length) this.#memory.fill(start + content.length, size - content.length, 0)
+    for (const { name, start, size, content, zeroed } of this.#parts) {
+      place(this.#memory, name, start, content, zeroed ? size : content.length)
     }
     const placed = this.#parts.map(({ name, start, size }) => ({ name, start, size }))
     return { entry, placed: placed.sort((a, b) => a.start - b.start) }

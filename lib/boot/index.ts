@@ -15,7 +15,7 @@ export {
   type MemoryLayoutOptions,
 } from '../arch/x86/memory-layout.js'
 export type { EntryRegs, EntryState, EntrySregs, SegmentState, TableRegister } from '../arch/x86/registers.js'
-export type { BootMemory, BootResult } from './types.js'
+export type { BootResult } from './types.js'
 export type { Placed } from '../memory/placed.js'
 export { loadVmlinux } from './linux/vmlinux.js'
 export { hasPvhEntry, loadPvh } from './pvh.js'

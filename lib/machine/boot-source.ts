@@ -4,14 +4,15 @@ import { readImage } from '../image/image-file.js'
 import { kernelFormat, type KernelFormat, loadKernel } from '../boot/load.js'
 import type { MemoryLayout } from '../arch/x86/memory-layout.js'
 import type { BootModule } from '../boot/multiboot/modules.js'
-import type { BootMemory, BootResult } from '../boot/types.js'
+import type { BootResult } from '../boot/types.js'
 import { unpackKernel } from '../boot/linux/unpack-kernel.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
 import { checkBoolean, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import { namingFiles } from './boot-files.js'
 
 /** What a boot source needs to put a guest into memory. */
 export interface BootContext {
-  memory: BootMemory
+  memory: DeviceMemory
   layout: MemoryLayout
   /** Where the ACPI RSDP is. */
   rsdp: number

@@ -107,7 +107,7 @@ export class Guest {
       })
       for (const device of options.devices) device.attach(host)
       const { entry, placed } = load({
-        memory: this.vm.memory,
+        memory: this.vm.memory.dma,
         layout,
         rsdp: this.chipset.rsdp,
         mapRom: (at, bytes) => {

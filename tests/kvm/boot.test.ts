@@ -1,9 +1,8 @@
 // The entry states on a real vCPU: tiny guests, loaded by each protocol, say what they find.
-import { Kvm } from 'node-kvm'
+import { type DeviceMemory, Kvm } from 'node-kvm'
 import { expect, test } from 'vitest'
 
 import {
-  type BootMemory,
   type BootResult,
   loadBzImage,
   loadElf,
@@ -45,11 +44,11 @@ const AT_ESI = [0x8b, 0x86] // mov eax, [rsi + disp32]
 const RELOAD = [0x66, 0xb8, 0x18, 0x00, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0] // mov ax, 0x18; mov ds/es/ss, ax
 
 /** Runs until the guest halts, and returns what it has written to the port. */
-function outputs(load: (memory: BootMemory) => BootResult): number[] {
+function outputs(load: (memory: DeviceMemory) => BootResult): number[] {
   using kvm = Kvm.open()
   using vm = kvm.createVm()
   vm.addMemory({ at: 0, size: 64 * MIB })
-  const { entry } = load(vm.memory)
+  const { entry } = load(vm.memory.dma)
   const vcpu = vm.createVcpu(0)
   vcpu.setCpuid2(kvm.getSupportedCpuid())
   vcpu.setSregs(entry.sregs)
@@ -196,7 +195,7 @@ test('firmware starts at the reset vector, in the region below 4 GiB, and finds 
   vm.setTssAddr(0xfeff_d000)
   vm.setIdentityMapAddr(0xfeff_c000)
   vm.addMemory({ at: 0, size: MIB })
-  const { rom, entry } = loadFirmware(vm.memory, { image })
+  const { rom, entry } = loadFirmware(vm.memory.dma, { image })
   vm.addMemory({ at: rom.at, size: rom.bytes.length, readonly: true }).write(rom.at, rom.bytes)
   const vcpu = vm.createVcpu(0)
   vcpu.setSregs(entry.sregs)
@@ -209,7 +208,7 @@ test('tables and loaders share guest memory', () => {
   using vm = kvm.createVm()
   vm.addMemory({ at: 0, size: 64 * MIB })
   const { rsdp, placed } = loadAcpiTables(vm.memory, MACHINE)
-  const loaded = loadBzImage(vm.memory, { kernel: bzImage(), rsdp })
+  const loaded = loadBzImage(vm.memory.dma, { kernel: bzImage(), rsdp })
   expect(new TextDecoder().decode(vm.memory.read(rsdp, 8))).toBe('RSD PTR ')
   const ends = [...placed, ...loaded.placed].sort((a, b) => a.start - b.start)
   for (const [index, { start, size }] of ends.entries()) {

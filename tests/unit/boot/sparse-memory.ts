@@ -1,9 +1,9 @@
-import type { BootMemory } from '../../../lib/boot/index.js'
+import type { DeviceMemory } from '../../../lib/memory/device-memory.js'
 
 const PAGE = 0x1000
 
-/** Guest memory of any size that costs only what is written. */
-export class SparseMemory implements BootMemory {
+/** Guest memory of any size that costs only what is written, a page at a time: a fuzzer needs thousands. */
+export class SparseMemory implements DeviceMemory {
   readonly #pages = new Map<number, Uint8Array>()
   readonly regions: { at: number; size: number; readonly: boolean }[]
   /** How many bytes have been written or filled. */
@@ -13,18 +13,20 @@ export class SparseMemory implements BootMemory {
     this.regions = regions.map(({ at, size }) => ({ at, size, readonly: false }))
   }
 
-  write(address: number, bytes: Uint8Array): void {
+  write(address: number, bytes: Uint8Array): boolean {
     this.#check(address, bytes.length)
     this.touched += bytes.length
     this.#walk(address, bytes.length, (page, offset, done, length) => {
       page.set(bytes.subarray(done, done + length), offset)
     })
+    return true
   }
 
-  fill(address: number, length: number, value: number): void {
+  fill(address: number, length: number, value: number): boolean {
     this.#check(address, length)
     this.touched += length
     this.#walk(address, length, (page, offset, _, part) => void page.fill(value, offset, offset + part))
+    return true
   }
 
   read(address: number, length: number): Uint8Array {
@@ -33,6 +35,13 @@ export class SparseMemory implements BootMemory {
     this.#walk(address, length, (page, offset, done, part) => bytes.set(page.subarray(offset, offset + part), done))
     return bytes
   }
+
+  // Of no use to a loader.
+  slices = () => undefined
+  loadUint16 = () => undefined
+  loadUint32 = () => undefined
+  storeUint16 = () => false
+  storeUint32 = () => false
 
   uint16 = (address: number) => new DataView(this.read(address, 2).buffer).getUint16(0, true)
   uint32 = (address: number) => new DataView(this.read(address, 4).buffer).getUint32(0, true)
