@@ -1,7 +1,7 @@
 // Lesson 15, clock: a clock that keeps ticking in the terminal while a guest computes
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describeExit, Kvm } from 'node-kvm'
+import { describeExit, Kvm, ValueCell } from 'node-kvm'
 
 const LOAD_ADDRESS = 0x1000
 const PORT_CONSOLE = 0xe9
@@ -19,7 +19,8 @@ vcpu.setSregs({ cs: { base: 0n, selector: 0 } })
 vcpu.setRegs({ rip: BigInt(LOAD_ADDRESS), rflags: 2n })
 
 // The guest asks at every step whether it is enough. Its thread answers from this value; JavaScript hears nothing of it.
-const enough = vm.latchRead({ port: PORT_ENOUGH, width: 1 }, 0n)
+const enough = new ValueCell({ offset: 0, value: 0 })
+vm.mapCells({ port: PORT_ENOUGH }, [enough])
 
 const finished = vcpu.start((exit) => {
   if (exit.reason !== 'io') throw new Error(`unexpected exit: ${describeExit(exit)}`)
@@ -33,5 +34,5 @@ for (let tick = 1; tick <= TICKS; tick++) {
   process.stdout.write(`\rhost: ${(tick * TICK) / 1000} s `) // \r: the same line again
 }
 process.stdout.write('\n')
-enough.value = 1n
+enough.value = 1
 await finished

@@ -1,6 +1,6 @@
 // Lesson 14, smp-threads: four vCPUs on threads of their own, all at the same time
 import { readFileSync } from 'node:fs'
-import { describeExit, type Exit, Kvm } from 'node-kvm'
+import { describeExit, type Exit, Kvm, ValueCell } from 'node-kvm'
 
 const LOAD_ADDRESS = 0x1000
 const PORT_CONSOLE = 0xe9
@@ -23,7 +23,8 @@ for (const vcpu of vcpus) {
 }
 
 // What the guest prints need not stop it: its thread puts each write into a ring and runs on.
-vm.postWrites({ port: PORT_CONSOLE, length: 1 }, (_offset, data) => process.stdout.write(data))
+const console = new ValueCell({ offset: 0, write: 'post' })
+vm.mapCells({ port: PORT_CONSOLE }, [console], (_offset, data) => process.stdout.write(data))
 
 // Every other exit of every vCPU comes here, one at a time: this is one JavaScript thread, whatever the guests do.
 // Those that wait for their SIPI, and those that have halted, sleep in the kernel and need nothing from us.

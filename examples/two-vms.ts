@@ -1,6 +1,6 @@
 // Lesson 16, two-vms: two virtual machines talk to each other through a device in JavaScript
 import { readFileSync } from 'node:fs'
-import { describeExit, type Exit, Kvm, type Vm } from 'node-kvm'
+import { describeExit, type Exit, Kvm, ValueCell, type Vm } from 'node-kvm'
 
 const LOAD_ADDRESS = 0x1000
 const PORT_CONSOLE = 0xe9
@@ -31,7 +31,7 @@ function play(vm: Vm, role: number, mine: Mailbox, theirs: Mailbox): Promise<voi
     LOAD_ADDRESS,
     readFileSync(new URL('guests/two-vms.bin', import.meta.url)),
   )
-  vm.latchRead({ port: PORT_ROLE, width: 1 }, BigInt(role))
+  vm.mapCells({ port: PORT_ROLE }, [new ValueCell({ offset: 0, value: role })])
   const vcpu = vm.createVcpu(0)
   vcpu.setCpuid2(kvm.getSupportedCpuid())
   vcpu.setSregs({ cs: { base: 0n, selector: 0 } })

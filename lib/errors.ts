@@ -16,6 +16,7 @@
  * | `ERR_KVM_NOT_CONTIGUOUS` | a view would cross from one region into the next |
  * | `ERR_KVM_MEMORY_OVERLAP` | a region would overlap another one of the same VM, or a device would cover RAM |
  * | `ERR_KVM_MEMORY_LIMIT` | the VM has no free memory slot |
+ * | `ERR_KVM_CELL_LIMIT` | the VM has no free cell for a register |
  * | `ERR_KVM_MEMORY_IN_USE` | memory cannot be closed while a VM uses it |
  * | `ERR_KVM_OUT_OF_MEMORY` | the host has no memory, or no huge pages, to give |
  * | `ERR_KVM_VCPU_LIMIT` | the host allows no further vCPU, or none with that id |
@@ -23,7 +24,7 @@
  * | `ERR_KVM_MSR` | the kernel does not let one of the MSRs be read or written |
  * | `ERR_KVM_RUNNING` | the vCPU runs on its own thread: pause or stop it first |
  * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
- * | `ERR_KVM_BUS_OVERLAP` | a device would share an address with another one on the same bus |
+ * | `ERR_KVM_BUS_OVERLAP` | a device, or a cell, would share an address with another one on the same bus |
  * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
@@ -47,6 +48,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_NOT_CONTIGUOUS'
   | 'ERR_KVM_MEMORY_OVERLAP'
   | 'ERR_KVM_MEMORY_LIMIT'
+  | 'ERR_KVM_CELL_LIMIT'
   | 'ERR_KVM_MEMORY_IN_USE'
   | 'ERR_KVM_OUT_OF_MEMORY'
   | 'ERR_KVM_VCPU_LIMIT'

@@ -33,17 +33,8 @@ export type { GuestDebug } from './kvm/guest-debug.js'
 export type { MpState } from './kvm/mp-state.js'
 export type { VcpuStats } from './kvm/stats.js'
 export type { ExitHandler } from './kvm/thread.js'
-export type {
-  CounterOptions,
-  FastAddress,
-  FastRange,
-  IndexedAddress,
-  IndexedRead,
-  LatchedCounter,
-  LatchedRead,
-  PostedListener,
-  PostedWrites,
-} from './kvm/fast-access.js'
+export type { BusAddress } from './kvm/bus-address.js'
+export type { CellMapping, PostedListener } from './kvm/register-page.js'
 export { Vcpu } from './kvm/vcpu.js'
 export type { AddMemoryOptions } from './kvm/memory-slots.js'
 export type { ClockData } from './kvm/vm-clock.js'

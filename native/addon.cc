@@ -43,6 +43,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
   exports.Set("ioctls", IoctlRows(env));
   exports.Set("layout", Layout(env));
+  exports.Set("registerCell", RegisterCellLayout(env));
   exports.Set("constants", Constants(env));
   return exports;
 }

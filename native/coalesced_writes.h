@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <mutex>
 
-#include "fast_access.h"
+#include "register_page.h"
 #include "uapi/kvm.h"
 
 namespace node_kvm {
@@ -35,10 +35,10 @@ class CoalescedRing {
 
 class CoalescedWrites {
  public:
-  // An access, and the posted range that it lies in.
+  // An access, and the row that it lies in.
   struct Zone {
     Access access;
-    PostedRange range;
+    DecodeRow row;
   };
 
   // Each write must exit, and does so until Allow() has been called as often: for a vCPU that has no thread, or whose
@@ -54,13 +54,13 @@ class CoalescedWrites {
   void TurnOff(int vm);
   // The same if JavaScript has found writes to be few. A vCPU thread's: the kernel takes milliseconds for it.
   void TurnOffIfFew(int vm);
-  // Hands the gathered writes to `append(range, write)` in order, while that returns true. False when it did not. A vCPU
+  // Hands the gathered writes to `append(row, write)` in order, while that returns true. False when it did not. A vCPU
   // thread's.
   template <typename Append>
   bool Take(CoalescedRing ring, Append append) {
     const std::lock_guard lock(mutex_);
     for (; !ring.empty(); ++taken_) {
-      if (!append(zone_.range, ring.front())) return false;
+      if (!append(zone_.row, ring.front())) return false;
       ring.Pop();
     }
     return true;

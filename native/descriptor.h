@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "coalesced_writes.h"
-#include "fast_access.h"
 #include "memory.h"
+#include "register_page.h"
 #include "unique_fd.h"
 
 namespace node_kvm {
@@ -22,12 +22,14 @@ enum FdKind : std::uint32_t {
 
 struct Descriptor {
   Descriptor(UniqueFd descriptor, FdKind fd_kind, std::shared_ptr<Descriptor> parent_descriptor)
-      : parent(std::move(parent_descriptor)), kind(fd_kind), fd(std::move(descriptor)) {}
+      : parent(std::move(parent_descriptor)), kind(fd_kind), fd(std::move(descriptor)) {
+    if (kind == kVmFd) registers = std::make_unique<RegisterPage>();
+  }
 
   // Members go in reverse order: the descriptor is closed first, then its memory is let go, then its parent.
   std::shared_ptr<Descriptor> parent;
   std::map<std::uint32_t, MemorySlot> slots;  // of a VM; empty for the other kinds
-  FastAccessTable fast;                       // of a VM, too
+  std::unique_ptr<RegisterPage> registers;    // of a VM, too
   CoalescedWrites coalesced;
   FdKind kind;
   UniqueFd fd;

@@ -204,7 +204,7 @@ int Hub::Find(std::uint64_t now) {
 // an exit after every write that had been posted when it was seen. Returns whose turn it is.
 int Hub::Offer(std::size_t index, std::uint64_t now) {
   Seat& seat = seats_[index];
-  const FastAccessTable& vm = seat.thread->table();
+  const RegisterPage& vm = seat.thread->registers();
   const bool pending = seat.thread->exit_pending();
   // Before the rings are looked at: what is posted from here on, and could follow from a write that is not seen below,
   // waits until the next time. The limit of an exit stays, so that no other vCPU can put it off for ever.
@@ -217,7 +217,7 @@ int Hub::Offer(std::size_t index, std::uint64_t now) {
   std::uint64_t next = limit;
   for (std::size_t other = 0; other < seats_.size(); ++other) {
     const Seat& of = seats_[other];
-    if (!of.thread || of.taken || &of.thread->table() != &vm || of.thread->PostedCount() == 0) continue;
+    if (!of.thread || of.taken || &of.thread->registers() != &vm || of.thread->PostedCount() == 0) continue;
     const std::uint64_t stamp = of.thread->OldestPosted();
     if (stamp >= oldest) {
       next = std::min(next, stamp);

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -49,11 +50,7 @@ Napi::Function KvmFd::Define(Napi::Env env) {
       {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
        InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
        InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
-       InstanceMethod<&KvmFd::Post>("post"), InstanceMethod<&KvmFd::Latch>("latch"),
-       InstanceMethod<&KvmFd::SetLatch>("setLatch"), InstanceMethod<&KvmFd::LatchIndexed>("latchIndexed"),
-       InstanceMethod<&KvmFd::SetIndexed>("setIndexed"), InstanceMethod<&KvmFd::ClearIndexed>("clearIndexed"),
-       InstanceMethod<&KvmFd::ChosenIndexed>("chosenIndexed"), InstanceMethod<&KvmFd::LatchCounter>("latchCounter"),
-       InstanceMethod<&KvmFd::SetCounter>("setCounter"), InstanceMethod<&KvmFd::RemoveFast>("removeFast"),
+       InstanceMethod<&KvmFd::RegisterPage>("registerPage"), InstanceMethod<&KvmFd::Decode>("decode"),
        InstanceMethod<&KvmFd::Close>("close")});
 }
 
@@ -102,7 +99,11 @@ Napi::Value KvmFd::Create(const Napi::CallbackInfo& info) {
   if (row.creates == 0) throw Napi::TypeError::New(info.Env(), std::string(row.name) + " creates no descriptor");
   UniqueFd fd(Issue(info, row));
   if (!fd.valid()) return Result(info.Env(), -1);
-  return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), static_cast<FdKind>(row.creates), descriptor_));
+  try {
+    return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), static_cast<FdKind>(row.creates), descriptor_));
+  } catch (const std::bad_alloc&) {
+    throw SystemError(info.Env(), "mmap", ENOMEM);
+  }
 }
 
 // setMemory(slot, flags, guestAddress, size, memory?, offset?): KVM_SET_USER_MEMORY_REGION. Size 0 deletes the slot.
@@ -195,6 +196,7 @@ Napi::Value KvmFd::Irqfd(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value KvmFd::Close(const Napi::CallbackInfo& info) {
+  views_.DetachAll();
   descriptor_.reset();
   return info.Env().Undefined();
 }

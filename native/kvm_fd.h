@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "descriptor.h"
+#include "views.h"
 
 namespace node_kvm {
 
@@ -28,16 +29,8 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value GetDirtyLog(const Napi::CallbackInfo& info);
   Napi::Value Ioeventfd(const Napi::CallbackInfo& info);
   Napi::Value Irqfd(const Napi::CallbackInfo& info);
-  Napi::Value Post(const Napi::CallbackInfo& info);
-  Napi::Value Latch(const Napi::CallbackInfo& info);
-  Napi::Value SetLatch(const Napi::CallbackInfo& info);
-  Napi::Value LatchIndexed(const Napi::CallbackInfo& info);
-  Napi::Value SetIndexed(const Napi::CallbackInfo& info);
-  Napi::Value ChosenIndexed(const Napi::CallbackInfo& info);
-  Napi::Value ClearIndexed(const Napi::CallbackInfo& info);
-  Napi::Value LatchCounter(const Napi::CallbackInfo& info);
-  Napi::Value SetCounter(const Napi::CallbackInfo& info);
-  Napi::Value RemoveFast(const Napi::CallbackInfo& info);
+  Napi::Value RegisterPage(const Napi::CallbackInfo& info);
+  Napi::Value Decode(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   // The descriptor, when it is open and of one of these kinds; throws otherwise.
@@ -45,6 +38,10 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   int Issue(const Napi::CallbackInfo& info, const struct IoctlRow& row) const;
 
   std::shared_ptr<Descriptor> descriptor_;
+  Views views_{Views::AtTheEnd::kKeepPages};
 };
+
+// Where JavaScript finds the members of a cell of the register page.
+Napi::Object RegisterCellLayout(Napi::Env env);
 
 }  // namespace node_kvm

@@ -1,4 +1,4 @@
-// What a vCPU thread does without JavaScript: latched reads, and posted writes, its own and those that the kernel gathered.
+// What a vCPU thread does without JavaScript: reads from cells, and posted writes, its own and those that the kernel gathered.
 #include <algorithm>
 #include <cstring>
 
@@ -11,75 +11,74 @@ namespace node_kvm {
 bool VcpuThread::AnswerFast() {
   const std::uint32_t reason = vcpu_->run()->exit_reason;
   ThreadStats::Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
-  fast_version_ = table_.Refresh(fast_version_, fast_);
-  if (fast_.empty()) return false;
+  registers_.Refresh(decode_);
+  if (decode_->rows.empty()) return false;
   kvm_run* run = vcpu_->run();
   if (run->exit_reason == KVM_EXIT_IO) {
     // SAFETY: the kernel puts the data of `count` accesses into the vCPU's mapping at this offset.
     std::uint8_t* data = reinterpret_cast<std::uint8_t*>(run) + run->io.data_offset;
     const Access access{Space::kPort, run->io.port, run->io.size};
-    return run->io.direction == KVM_EXIT_IO_OUT ? AppendPosted(access, data, run->io.count)
-                                                : AnswerLatched(access, data, run->io.count);
+    return run->io.direction == KVM_EXIT_IO_OUT ? PostWrite(access, data, run->io.count)
+                                                : AnswerRead(access, data, run->io.count);
   }
   if (run->exit_reason == KVM_EXIT_MMIO) {
     const Access access{Space::kMmio, run->mmio.phys_addr, std::min<std::uint32_t>(run->mmio.len, 8)};
-    return run->mmio.is_write != 0 ? AppendPosted(access, run->mmio.data, 1) : AnswerLatched(access, run->mmio.data, 1);
+    return run->mmio.is_write != 0 ? PostWrite(access, run->mmio.data, 1) : AnswerRead(access, run->mmio.data, 1);
   }
   return false;
 }
 
-bool VcpuThread::AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count) {
-  // The bytes from the access's address on, of a register that begins at `start`, as it is at each of them.
-  const auto fill = [&](std::uint64_t start, auto value) {
+bool VcpuThread::AnswerRead(const Access& access, std::uint8_t* data, std::uint32_t count) {
+  do {
+    const DecodeRow* row = decode_->Find(access);
+    if (row == nullptr) return false;
     for (std::uint32_t index = 0; index < count; ++index) {
-      const std::uint64_t bytes = value() >> (8 * (access.address - start));
-      std::memcpy(data + std::size_t{index} * access.length, &bytes, access.length);
+      const auto value = registers_.Read(*row, access);
+      if (!value) return false;
+      std::memcpy(data + std::size_t{index} * access.length, &*value, access.length);
     }
-  };
-  if (const LatchedRead* latch = fast_.FindLatched(access); latch != nullptr) {
-    fill(latch->address, [latch] { return latch->value.load(); });
-  } else if (const LatchedCounter* counter = fast_.FindCounter(access); counter != nullptr) {
-    fill(counter->address, [counter] { return counter->At(MonotonicNow()); });
-  } else if (const auto value = fast_.ReadIndexed(access)) {
-    std::memset(data, *value, count);
-  } else {
-    return false;
-  }
+  } while (registers_.Refresh(decode_));
   ThreadStats::Add(stats_.latched, count);
   return true;
 }
 
-bool VcpuThread::AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count) {
-  const PostedRange* found = fast_.FindPosted(access);
-  if (found == nullptr) return false;
-  const PostedRange& range = *found;
+bool VcpuThread::PostWrite(const Access& access, const std::uint8_t* data, std::uint32_t count) {
+  const DecodeRow* row = nullptr;
+  CellWrite write = CellWrite::kExit;
+  do {
+    row = decode_->Find(access);
+    if (row == nullptr) return false;
+    write = registers_.Write(*row, access);
+  } while (registers_.Refresh(decode_));
+  if (write == CellWrite::kExit) return false;
+  const bool lazy = write == CellWrite::kLazy;
   for (std::uint32_t index = 0; index < count; ++index) {
     if (PostedCount() == kRingEntries) {
       WaitForSpace();
       if (stop_) return true;
     }
-    Append(range, access, data + std::size_t{index} * access.length);
+    Append(*row, lazy, access, data + std::size_t{index} * access.length);
   }
-  if (range.lazy) {
+  if (lazy) {
     // The kernel does not gather these: JavaScript would have to look every millisecond.
     dense_.Interrupt();
-  } else if (dense_.Add(access, PostedCount()) && fast_.HasOneRange(access)) {
-    coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, range}, vcpu_->coalesced());
-    // Who removes a range turns this off after that, but that may have been before it was turned on.
-    if (table_.version() != fast_version_) coalesced_.TurnOff(vcpu_->vm().fd.get());
+  } else if (dense_.Add(access, PostedCount()) && registers_.TakesParts(*row, access)) {
+    coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, *row}, vcpu_->coalesced());
+    // Who changes the table turns this off after that, but that may have been before it was turned on.
+    if (!registers_.Current(*decode_)) coalesced_.TurnOff(vcpu_->vm().fd.get());
   }
-  NotifyPosted(range.lazy);
+  NotifyPosted(lazy);
   return true;
 }
 
-void VcpuThread::Append(const PostedRange& range, const Access& access, const std::uint8_t* data) {
+void VcpuThread::Append(const DecodeRow& row, bool lazy, const Access& access, const std::uint8_t* data) {
   PostedWrite& entry = page().ring[head_ % kRingEntries];
-  entry = {range.id, access.length, access.address - range.start, {}, table_.Stamp()};
+  entry = {row.listener, access.length, access.address, {}, registers_.Stamp()};
   std::memcpy(entry.data.data(), data, access.length);
   // Before JavaScript can hear of it: what it then forgets is not chosen again.
-  if (range.indexed) range.indexed->Choose(*data);
+  registers_.Choose(row, *data);
   ++head_;
-  if (!range.lazy) eager_end_ = head_.load();
+  if (!lazy) eager_end_ = head_.load();
   ThreadStats::Add(stats_.posted, 1);
   // JavaScript has read the next entry in the last round: it is fetched while the guest runs.
   __builtin_prefetch(&page().ring[(head_ + 1) % kRingEntries], 1);
@@ -88,9 +87,9 @@ void VcpuThread::Append(const PostedRange& range, const Access& access, const st
 // What the kernel has gathered comes before what this thread does next.
 void VcpuThread::TakeCoalesced() {
   if (!coalesced_.active()) return;
-  const auto append = [this](const PostedRange& range, const kvm_coalesced_mmio& write) {
+  const auto append = [this](const DecodeRow& row, const kvm_coalesced_mmio& write) {
     if (PostedCount() == kRingEntries) return false;
-    Append(range, {range.space, write.phys_addr, std::min<std::uint32_t>(write.len, 8)}, write.data);
+    Append(row, false, {row.space, write.phys_addr, std::min<std::uint32_t>(write.len, 8)}, write.data);
     return true;
   };
   while (!coalesced_.Take(vcpu_->coalesced(), append)) {

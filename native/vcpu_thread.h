@@ -1,4 +1,4 @@
-// A vCPU on a thread of its own. It runs the guest, answers fast accesses itself (fast_access.h), and takes every
+// A vCPU on a thread of its own. It runs the guest, answers accesses itself where it may (register_page.h), and takes every
 // other exit to the JavaScript thread (rendezvous.h).
 #pragma once
 
@@ -11,8 +11,8 @@
 
 #include "cache_line.h"
 #include "coalesced_writes.h"
-#include "fast_access.h"
 #include "mapping.h"
+#include "register_page.h"
 #include "rendezvous.h"
 #include "vcpu_state.h"
 
@@ -20,11 +20,11 @@ namespace node_kvm {
 
 // One posted write, as JavaScript reads it from the ring.
 struct PostedWrite {
-  std::uint32_t range;  // the id that posting the range returned
+  std::uint32_t listener;  // of the row that it lies in
   std::uint32_t length;
-  std::uint64_t offset;  // from the start of the range
+  std::uint64_t address;
   std::array<std::uint8_t, 8> data;
-  std::uint64_t stamp;  // when, among all posted writes of the VM: FastAccessTable::Stamp()
+  std::uint64_t stamp;  // when, among all posted writes of the VM: RegisterPage::Stamp()
 };
 
 inline constexpr std::uint32_t kRingEntries = 1024;
@@ -48,7 +48,7 @@ struct ThreadStats {
   static constexpr std::size_t kReasons = 64;
   std::array<std::atomic<std::uint64_t>, kReasons> exits;  // by KVM_EXIT_*; the last one counts all that are higher
   std::atomic<std::uint64_t> posted;                       // writes that went into the ring
-  std::atomic<std::uint64_t> latched;                      // reads answered from a latch
+  std::atomic<std::uint64_t> latched;                      // reads answered from a cell
   std::atomic<std::uint64_t> delivered;                    // turns given to JavaScript
   std::atomic<std::uint64_t> notified;                     // times that the event loop had to be woken
   std::atomic<std::uint64_t> slept;                        // times that the thread slept until it was answered
@@ -94,7 +94,7 @@ class VcpuThread {
   [[nodiscard]] std::uint64_t OldestPosted() const { return page().ring[tail_ % kRingEntries].stamp; }
   // How many of the posted writes have a stamp below this one.
   [[nodiscard]] std::uint32_t PostedBefore(std::uint64_t stamp) const;
-  [[nodiscard]] const FastAccessTable& table() const { return table_; }
+  [[nodiscard]] const RegisterPage& registers() const { return registers_; }
   // JavaScript must look every millisecond: the kernel may be gathering writes.
   [[nodiscard]] bool coalescing() const { return coalesced_.active(); }
   // That look: the thread comes for what nobody has taken.
@@ -115,9 +115,9 @@ class VcpuThread {
   int CompleteAccess();
   // Whether the exit was one that needs no JavaScript.
   bool AnswerFast();
-  bool AnswerLatched(const Access& access, std::uint8_t* data, std::uint32_t count);
-  bool AppendPosted(const Access& access, const std::uint8_t* data, std::uint32_t count);
-  void Append(const PostedRange& range, const Access& access, const std::uint8_t* data);
+  bool AnswerRead(const Access& access, std::uint8_t* data, std::uint32_t count);
+  bool PostWrite(const Access& access, const std::uint8_t* data, std::uint32_t count);
+  void Append(const DecodeRow& row, bool lazy, const Access& access, const std::uint8_t* data);
   void NotifyPosted(bool lazy);
   void TakeCoalesced();
   TurnState GiveTurn(int result);
@@ -125,7 +125,7 @@ class VcpuThread {
 
   std::shared_ptr<VcpuState> vcpu_;
   std::shared_ptr<Meeting> meeting_;
-  const FastAccessTable& table_;  // of the VM, which vcpu_ keeps alive
+  RegisterPage& registers_;  // of the VM, which vcpu_ keeps alive
   std::shared_ptr<Mapping> mapping_;
   std::atomic<bool> stop_ = false;
 
@@ -137,8 +137,7 @@ class VcpuThread {
 
   alignas(kCacheLine) std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
   std::atomic<std::uint32_t> eager_end_ = 0;                 // where head_ was after the last write that is not lazy
-  std::uint64_t fast_version_ = 0;                           // and looks here whether it does
-  FastAccesses fast_;
+  std::shared_ptr<const DecodeTable> decode_ = std::make_shared<DecodeTable>();  // and looks here whether it does
   alignas(kCacheLine) std::atomic<std::uint32_t> tail_ = 0;  // JavaScript has taken everything before this
 
   // The vCPU thread's own.

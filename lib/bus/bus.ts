@@ -1,9 +1,10 @@
 import { KvmError } from '../errors.js'
-import { describeThrown, hex } from '../format.js'
+import { hex } from '../format.js'
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
+import { Cell } from './cells.js'
 import type { Device } from './device.js'
 import { inOrder } from './in-order.js'
-import { type BusMapping, Mapping } from './mapping.js'
+import { type BusMapping, type CellHome, Mapping } from './mapping.js'
 
 export interface BusOptions {
   /** What messages call it. */
@@ -12,6 +13,10 @@ export interface BusOptions {
   size: number
   /** Throw `ERR_KVM_UNCLAIMED_ACCESS` where no device answers, instead of reading ones. Default: false. */
   strict?: boolean
+  /** Where the cells of its devices take effect: a `Vm`. Default: nowhere, and every access reaches its device. */
+  cells?: CellHome
+  /** Takes the `ERR_KVM_DEVICE_FAILED` with which the promise of a posted write rejects. Default: nobody handles it. */
+  fail?: (error: unknown) => void
 }
 
 export interface MapOptions {
@@ -52,6 +57,8 @@ export class Bus {
   readonly name: 'port' | 'mmio'
   readonly size: number
   readonly strict: boolean
+  readonly #cells: CellHome | undefined
+  readonly #fail: ((error: unknown) => void) | undefined
   // Sorted by address; they never overlap.
   readonly #mappings: Mapping[] = []
   // Accesses come in runs: the last device found is likely the next one.
@@ -61,10 +68,12 @@ export class Bus {
   #lastUnclaimed: UnclaimedAccess | undefined
 
   constructor(options: BusOptions) {
-    checkOptions('options', options, ['name', 'size', 'strict'])
+    checkOptions('options', options, ['name', 'size', 'strict', 'cells', 'fail'])
     this.name = checkOneOf('name', options.name, ['port', 'mmio'])
     this.size = checkInteger('size', options.size, 1, Number.MAX_SAFE_INTEGER)
     this.strict = checkBoolean('strict', options.strict ?? false)
+    this.#cells = checkHome(options.cells)
+    this.#fail = checkFail(options.fail)
   }
 
   /** The devices, lowest address first. */
@@ -79,8 +88,7 @@ export class Bus {
 
   /**
    * Puts a device at `length` addresses from `start`; possible at any time.
-   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken, by a mapping that does not yield, and `ERR_KVM_DEVICE_FAILED`
-   * where a device that yields fails to take back what it has offered.
+   * Throws `ERR_KVM_BUS_OVERLAP` where one of them is taken, by a mapping that does not yield.
    */
   map(start: number, length: number, device: Device, options: MapOptions = {}): BusMapping {
     checkOptions('options', options, ['offset', 'yields', 'name'])
@@ -99,28 +107,21 @@ export class Bus {
     const mapping = new Mapping(place, device, {
       bus: this.name,
       name: options.name,
+      cells: this.#cells,
+      fail: this.#fail,
       remove: (gone) => {
         this.#remove(gone)
       },
     })
-    // At once: a device that is told that it is unmapped sees the new one.
+    for (const gone of overlapped) gone.closeCells()
+    try {
+      mapping.openCells()
+    } catch (error) {
+      for (const kept of overlapped) kept.openCells()
+      throw error
+    }
     this.#mappings.splice(first, overlapped.length, mapping)
-    const errors: unknown[] = []
-    for (const gone of overlapped) {
-      try {
-        gone.unmap()
-      } catch (error) {
-        errors.push(error)
-      }
-    }
-    if (errors.length > 0) {
-      mapping.unmap()
-      throw new KvmError(
-        'ERR_KVM_DEVICE_FAILED',
-        `nothing is mapped at ${this.name} ${hex(start)} now: what gave way there failed: ${errors.map(describeThrown).join('; ')}`,
-        { operands: { errors }, cause: errors[0] },
-      )
-    }
+    for (const gone of overlapped) gone.unmap()
     return mapping
   }
 
@@ -219,10 +220,24 @@ export class Bus {
   }
 }
 
+function checkHome(home: unknown): CellHome | undefined {
+  const { mapCells } = (home ?? {}) as Partial<CellHome>
+  if (home !== undefined && typeof mapCells !== 'function') throw invalidArgument('cells', home, 'a Vm')
+  return home as CellHome | undefined
+}
+
+function checkFail(fail: unknown): ((error: unknown) => void) | undefined {
+  if (fail !== undefined && typeof fail !== 'function') throw invalidArgument('fail', fail, 'a function')
+  return fail as ((error: unknown) => void) | undefined
+}
+
 function checkDevice(device: unknown): void {
-  const { read, write } = (typeof device === 'object' && device !== null ? device : {}) as Partial<Device>
+  const { read, write, cells } = (typeof device === 'object' && device !== null ? device : {}) as Partial<Device>
   if (typeof read !== 'function' || typeof write !== 'function') {
     throw invalidArgument('device', device, 'a device with read() and write()')
+  }
+  if (cells !== undefined && !(Array.isArray(cells) && cells.every((cell) => cell instanceof Cell))) {
+    throw invalidArgument("the device's cells", cells, 'an array of cells')
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Cell } from './cells.js'
+
 /** An access of a guest, done at once or by and by. */
 export type Access =
   ((offset: number, data: Uint8Array) => void) | ((offset: number, data: Uint8Array) => Promise<void>)
@@ -22,6 +24,11 @@ export interface Device {
   read: Access
   /** The guest writes `data`, little-endian. A promise is waited for as that of `read()`. */
   write: Access
+  /**
+   * Registers that need not always wait for JavaScript: where the device is mapped in a machine, vCPU threads answer for it what
+   * these say. A write that one posts arrives as `write()`, whose promise nobody waits for. Without a machine they do nothing.
+   */
+  readonly cells?: readonly Cell[]
   /** The machine was reset: the device is as it was when it was new. What the outside gave it (a disk, a stream) it keeps. */
   reset?(): void
   /** State as a plain object with named members, which JSON can carry: numbers, booleans, strings, arrays and objects of these. */

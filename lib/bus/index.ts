@@ -4,15 +4,16 @@ export type { Clock, Schedule } from './clock.js'
 export { type Access, type Device, isStateful, type Stateful, type Task } from './device.js'
 export type { DeviceContext, Doorbell, DoorbellOptions, MachineEffects } from './device-context.js'
 export {
-  type CounterRegister,
+  BankCell,
+  type BankCellOptions,
+  Cell,
+  type CellOptions,
+  type CellWrite,
+  CounterCell,
+  type CounterCellOptions,
   type CounterStart,
-  type FastDevice,
-  type FastPath,
-  type FastPaths,
-  type IndexedOffsets,
-  type IndexedRegister,
-  isFastDevice,
-  type LatchedRegister,
-} from './fast-paths.js'
+  ValueCell,
+  type ValueCellOptions,
+} from './cells.js'
 export { type InterruptLine, InterruptOutput, SharedInterruptLine, UNCONNECTED } from './interrupt-line.js'
-export type { BusMapping } from './mapping.js'
+export type { BusMapping, CellHome } from './mapping.js'

@@ -1,8 +1,8 @@
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
+import { type Cell, ValueCell } from './cells.js'
 import { type Device, isStateful } from './device.js'
 import { deviceFailure, deviceName } from './device-failure.js'
-import { type FastPaths, isFastDevice } from './fast-paths.js'
 import { promised } from './in-order.js'
 
 /** A device at its place on a bus. */
@@ -19,19 +19,30 @@ export interface BusMapping {
   /** The device that answers now. */
   readonly device: Device
   /**
-   * Another device answers from now on. When both save and restore their state, the new one takes it over; fast paths move
-   * too. What throws on the way (`ERR_KVM_INVALID_STATE`) leaves the old device in place.
+   * Another device answers from now on, with its cells. When both save and restore their state, the new one takes it over.
+   * What throws on the way (`ERR_KVM_INVALID_STATE`) leaves the old device in place.
    */
   replace(device: Device): void
-  /** Offers the device's registers, and those of every device that replaces it, to the vCPU threads. */
-  attachFastPaths(paths: FastPaths): void
   /** Takes the device off the bus. Doing it again does nothing. */
   unmap(): void
+}
+
+/** Where cells take effect: a `Vm`. */
+export interface CellHome {
+  readonly closed: boolean
+  mapCells(
+    at: { port: number } | { address: number },
+    cells: readonly Cell[],
+    listener: (offset: number, data: Uint8Array) => void,
+  ): { close(): void }
 }
 
 /** What a mapping has of its bus. */
 interface Home {
   bus: 'port' | 'mmio'
+  /** Where its devices' cells take effect, if anywhere. */
+  cells: CellHome | undefined
+  fail: ((error: unknown) => void) | undefined
   /** The name that the device was mapped with. */
   name: string | undefined
   remove: (mapping: Mapping) => void
@@ -49,7 +60,9 @@ export class Mapping implements BusMapping {
   readonly end: number
   device: Device
   readonly #home: Home
-  #paths: FastPaths | undefined
+  #cells: { close(): void } | undefined
+  // The index registers among them.
+  #indexes: readonly ValueCell[] = []
   #mapped = true
 
   constructor(place: Place, device: Device, home: Home) {
@@ -71,6 +84,11 @@ export class Mapping implements BusMapping {
   }
 
   write(address: number, data: Uint8Array): void | Promise<void> {
+    const offset = address - this.start + this.offset
+    // The threads do not know of this choice.
+    for (const index of this.#indexes) {
+      if (index.offset < offset + data.length && offset < index.offset + index.width) index.chooses?.clear()
+    }
     return this.#access(address, data, true)
   }
 
@@ -91,25 +109,54 @@ export class Mapping implements BusMapping {
     const old = this.device
     if (device === old) return
     if (isStateful(old) && isStateful(device)) device.restore(old.save())
-    if (this.#paths !== undefined) {
-      if (isFastDevice(old)) old.detachFastPaths()
-      if (isFastDevice(device)) device.attachFastPaths(this.#paths)
-    }
+    this.closeCells()
     this.device = device
+    try {
+      this.openCells()
+    } catch (error) {
+      this.device = old
+      this.openCells()
+      throw error
+    }
   }
 
-  attachFastPaths(paths: FastPaths): void {
-    this.#checkMapped()
-    this.#paths = paths
-    if (isFastDevice(this.device)) this.device.attachFastPaths(paths)
+  /** From now on the device's cells answer. Those that are not mapped as a whole are left out. */
+  openCells(): void {
+    const { cells: home, bus } = this.#home
+    const inside = (this.device.cells ?? []).filter(
+      ({ offset, width }) => offset >= this.offset && offset + width <= this.offset + this.length,
+    )
+    const start = this.start - this.offset
+    // A device whose first register would lie below the first address works without.
+    if (home === undefined || home.closed || inside.length === 0 || start < 0) return
+    this.#cells = home.mapCells(bus === 'port' ? { port: start } : { address: start }, inside, (offset, data) => {
+      this.#post(offset, data)
+    })
+    this.#indexes = inside.filter((cell) => cell instanceof ValueCell).filter(({ chooses }) => chooses !== undefined)
+  }
+
+  /** Every access reaches the device, which hears what has been chosen: it may not have, yet. */
+  closeCells(): void {
+    const choices = this.#indexes.map(({ offset, chooses }) => ({ offset, chosen: chooses?.chosen }))
+    this.#cells?.close()
+    this.#cells = undefined
+    this.#indexes = []
+    for (const { offset, chosen } of choices) {
+      if (chosen !== undefined) this.#post(offset, Uint8Array.of(chosen))
+    }
   }
 
   unmap(): void {
     if (!this.#mapped) return
     this.#mapped = false
-    // First: a device that throws when it is told is gone as well.
     this.#home.remove(this)
-    if (this.#paths !== undefined && isFastDevice(this.device)) this.device.detachFastPaths()
+    this.closeCells()
+  }
+
+  /** A write for which no vCPU waits, nor for its promise. */
+  #post(offset: number, data: Uint8Array): void {
+    const pending = this.#access(offset - this.offset + this.start, data, true)
+    if (this.#home.fail !== undefined) pending?.catch(this.#home.fail)
   }
 
   failure(address: number, length: number, isWrite: boolean, cause: unknown): KvmError {

@@ -1,8 +1,7 @@
+import { type Cell, CounterCell, ValueCell } from '../bus/cells.js'
 import type { Stateful } from '../bus/device.js'
-import type { FastDevice, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkOptions, invalidArgument } from '../validate.js'
-import { AcpiPmFastRegisters } from './acpi-pm-fast-registers.js'
 import * as R from './acpi-pm-registers.js'
 import { ByteDevice } from './byte-access.js'
 import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from '../bus/clock.js'
@@ -34,11 +33,12 @@ export interface AcpiPmState extends Versioned {
 }
 
 const STATUS = R.TIMER_STATUS | R.POWER_BUTTON_STATUS | R.SLEEP_BUTTON_STATUS
+const PM1_LENGTH = 2
 const low = (word: number) => word & 0xff
 const high = (word: number) => word >> 8
 
 /** ACPI's fixed hardware: events with the SCI, power button, sleep, reset register, timer. 20 ports, anywhere. */
-export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmState> {
+export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
   readonly #interrupt: InterruptOutput
   readonly #powerOff: () => void
   readonly #reset: () => void
@@ -54,7 +54,13 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
   #control = R.SCI_ENABLE
   #cancel: (() => void) | undefined
   #closed = false
-  readonly #fast = new AcpiPmFastRegisters()
+  // They change by the guest's own writes only. The status does not: that the timer's highest bit has changed is found out
+  // when the guest reads it.
+  readonly #enableCell = new ValueCell({ offset: R.PM1_ENABLE, width: PM1_LENGTH })
+  readonly #controlCell = new ValueCell({ offset: R.PM1_CONTROL, width: PM1_LENGTH })
+  // Kernels read the timer thousands of times to calibrate others.
+  readonly #timerCell: CounterCell
+  readonly cells: readonly Cell[]
 
   constructor(options: AcpiPmOptions = {}) {
     super()
@@ -68,6 +74,11 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
     this.#schedule = options.schedule ?? eventLoopSchedule
     this.#timer = new PmTimer(options.clock ?? monotonicClock, timerBits)
     this.#timerMask = 2 ** timerBits - 1
+    this.#timerCell = new CounterCell({ offset: R.PM_TIMER, width: R.PM_TIMER_LENGTH, ...this.#timer.start })
+    const steady = [this.#enableCell, this.#controlCell]
+    // Threads count on the host's monotonic clock only.
+    this.cells = this.#timer.monotonic ? [...steady, this.#timerCell] : steady
+    this.#updateCells()
   }
 
   /** The user presses the power button. Returns whether the guest has asked to be told. */
@@ -93,17 +104,8 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
 
   resume(): void {
     this.#timer.resume()
-    this.#fast.setTimer(this.#timer.start)
+    this.#startCounter()
     this.#update()
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.#fast.attach(paths, this.#timer.monotonic ? this.#timer.start : undefined)
-    this.#latch()
-  }
-
-  detachFastPaths(): void {
-    this.#fast.detach()
   }
 
   override read(offset: number, data: Uint8Array): void {
@@ -115,7 +117,7 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
   override write(offset: number, data: Uint8Array): void {
     this.#refresh()
     super.write(offset, data)
-    this.#latch()
+    this.#updateCells()
     this.#update()
   }
 
@@ -179,14 +181,21 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
   #writeControl(value: number): void {
     this.#control = (value & R.PM1_CONTROL_KEPT) | R.SCI_ENABLE
     if ((value & R.SLEEP_ENABLE) === 0) return
-    this.#latch()
+    this.#updateCells()
     const type = (value >> R.SLEEP_TYPE_SHIFT) & R.SLEEP_TYPE_MASK
     if (type === R.SLEEP_TYPE_S5) this.#powerOff()
     else this.#sleep(type)
   }
 
-  #latch(): void {
-    this.#fast.update(this.#enable, this.#control)
+  /** Before anybody can hear that they have changed. */
+  #updateCells(): void {
+    this.#enableCell.value = this.#enable
+    this.#controlCell.value = this.#control
+  }
+
+  #startCounter(): void {
+    const { value, epoch } = this.#timer.start
+    this.#timerCell.set(value, epoch)
   }
 
   /** Notes whether the timer's highest bit has changed since the last look. */
@@ -243,8 +252,8 @@ export class AcpiPm extends ByteDevice implements FastDevice, Stateful<AcpiPmSta
     this.#control = control
     this.#timer.value = timer
     this.#seenHalfTurns = this.#timer.halfTurns
-    this.#fast.setTimer(this.#timer.start)
-    this.#latch()
+    this.#startCounter()
+    this.#updateCells()
     this.#interrupt.drive(this.#interruptLevel)
     this.#update()
   }

@@ -1,4 +1,4 @@
-import type { FastDevice, FastPath, FastPaths } from '../bus/fast-paths.js'
+import { ValueCell } from '../bus/cells.js'
 import { checkInteger, checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
 import type { Output } from './output-buffer.js'
@@ -13,27 +13,18 @@ export interface DebugConsoleOptions {
 const READBACK = 0xe9
 
 /** The debug console of Bochs and QEMU: one port, 0xe9 or 0x402; each byte written is put out. It has no state. */
-export class DebugConsole extends ByteDevice implements FastDevice {
+export class DebugConsole extends ByteDevice {
   readonly #output: Output
   readonly #readback: number
   readonly #byte = new Uint8Array(1)
-  #paths: FastPath[] = []
+  readonly cells: readonly ValueCell[]
 
   constructor(options: DebugConsoleOptions = {}) {
     super()
     checkOptions('options', options, ['output', 'readback'])
     this.#output = options.output ?? (() => undefined)
     this.#readback = checkInteger('readback', options.readback ?? READBACK, 0, 0xff)
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.detachFastPaths()
-    this.#paths = [paths.postWrites(0, 1), paths.latchRead(0, 1, BigInt(this.#readback))]
-  }
-
-  detachFastPaths(): void {
-    for (const path of this.#paths) path.close()
-    this.#paths = []
+    this.cells = [new ValueCell({ offset: 0, write: 'post', value: BigInt(this.#readback) })]
   }
 
   protected override readByte(): number {

@@ -1,5 +1,5 @@
+import { ValueCell } from '../bus/cells.js'
 import type { Stateful } from '../bus/device.js'
-import type { FastDevice, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkBytes, checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
@@ -7,7 +7,6 @@ import * as R from './i8042-registers.js'
 import { I8042Output } from './i8042-output.js'
 import { type I8042State, readI8042State } from './i8042-state.js'
 import { Keyboard } from './keyboard.js'
-import { QuietLatch } from './quiet-latch.js'
 
 export interface I8042Options {
   /** The keyboard's interrupt: GSI 1. */
@@ -20,16 +19,17 @@ export interface I8042Options {
 
 /**
  * The keyboard controller with a keyboard, and no mouse. Mapped at port 0x60 for 5 ports, or, when port 0x61 belongs to
- * something else, at 0x60 and, with `offset: 4`, at 0x64 for one port each. Its status is latched.
+ * something else, at 0x60 and, with `offset: 4`, at 0x64 for one port each.
  */
-export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State> {
+export class I8042 extends ByteDevice implements Stateful<I8042State> {
   readonly #interrupt: InterruptOutput
   readonly #reset: () => void
   readonly #a20: (open: boolean) => void
   #keyboard = new Keyboard()
   #output = new I8042Output()
-  readonly #statusLatch = new QuietLatch(R.COMMAND)
-  #paths: FastPaths | undefined
+  // Reading it has no effect.
+  readonly #statusCell = new ValueCell({ offset: R.COMMAND })
+  readonly cells = [this.#statusCell]
   #ram = new Uint8Array(R.RAM_SIZE)
   #outputPort = R.OUTPUT_PORT_DEFAULT
   #pending = 0
@@ -42,6 +42,7 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
     this.#reset = options.reset ?? (() => undefined)
     this.#a20 = options.a20 ?? (() => undefined)
     this.#ram[0] = R.CONFIG_DEFAULT
+    this.#statusCell.value = this.#status
   }
 
   /** As new, and the keyboard too. */
@@ -73,17 +74,6 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
   get leds(): { scrollLock: boolean; numLock: boolean; capsLock: boolean } {
     const { leds } = this.#keyboard
     return { scrollLock: (leds & 1) !== 0, numLock: (leds & 2) !== 0, capsLock: (leds & 4) !== 0 }
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.detachFastPaths()
-    this.#paths = paths
-    this.#statusLatch.update(paths, this.#status)
-  }
-
-  detachFastPaths(): void {
-    this.#statusLatch.close()
-    this.#paths = undefined
   }
 
   protected override readByte(offset: number): number {
@@ -236,7 +226,7 @@ export class I8042 extends ByteDevice implements FastDevice, Stateful<I8042State
       this.#output.fetch(this.#keyboard, (this.#config & R.CONFIG_TRANSLATE) !== 0)
     }
     // First: the interrupt's handler reads it.
-    if (this.#paths !== undefined) this.#statusLatch.update(this.#paths, this.#status)
+    this.#statusCell.value = this.#status
     this.#interrupt.set(this.#interruptLevel)
   }
 

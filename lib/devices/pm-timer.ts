@@ -1,4 +1,4 @@
-import type { CounterStart } from '../bus/fast-paths.js'
+import type { CounterStart } from '../bus/cells.js'
 import { type Clock, monotonicClock, NS_PER_SECOND } from '../bus/clock.js'
 import { PM_TIMER_HZ } from './acpi-pm-registers.js'
 

@@ -1,5 +1,5 @@
+import { ValueCell } from '../bus/cells.js'
 import type { Stateful } from '../bus/device.js'
-import type { FastDevice, FastPath, FastPaths } from '../bus/fast-paths.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
 import { StateReader, type Versioned } from './state.js'
@@ -17,10 +17,10 @@ export interface PostCodeState extends Versioned {
  * Port 0x80, where firmware says how far its power-on self test has come. Kernels write to it to pass a moment; such writes
  * are posted.
  */
-export class PostCode extends ByteDevice implements FastDevice, Stateful<PostCodeState> {
+export class PostCode extends ByteDevice implements Stateful<PostCodeState> {
   readonly #report: (code: number) => void
+  readonly cells = [new ValueCell({ offset: 0, write: 'post' })]
   #code = 0
-  #posted: FastPath | undefined
 
   constructor(options: PostCodeOptions = {}) {
     super()
@@ -31,16 +31,6 @@ export class PostCode extends ByteDevice implements FastDevice, Stateful<PostCod
   /** The last code. */
   get code(): number {
     return this.#code
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.detachFastPaths()
-    this.#posted = paths.postWrites(0, 1)
-  }
-
-  detachFastPaths(): void {
-    this.#posted?.close()
-    this.#posted = undefined
   }
 
   protected override readByte(): number {

@@ -1,10 +1,9 @@
 import type { Stateful } from '../bus/device.js'
-import type { FastDevice, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
 import { type Clock, eventLoopSchedule, type Schedule, wallClock } from '../bus/clock.js'
-import { RtcFastRegisters } from './rtc-fast-registers.js'
+import { RtcCells } from './rtc-cells.js'
 import { type CmosContents, cmosMemory } from './rtc-memory.js'
 import * as R from './rtc-registers.js'
 import { alarmMatches, readTime, wholeSecond, writeTime } from './rtc-time.js'
@@ -40,7 +39,7 @@ const SHORTEST_PERIOD_NS = 1e6
 const FARTHEST = 1e15
 
 /** The CMOS real-time clock with 128 bytes of memory: ports 0x70 and 0x71. Most reads in a second come here only once. */
-export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
+export class Rtc extends ByteDevice implements Stateful<RtcState> {
   readonly #interrupt: InterruptOutput
   readonly #clock: Clock
   readonly #schedule: Schedule
@@ -52,7 +51,8 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
   #cancel: (() => void) | undefined
   #closed = false
   #paused = false
-  readonly #fast = new RtcFastRegisters()
+  readonly #threads = new RtcCells()
+  readonly cells = this.#threads.all
 
   constructor(options: RtcOptions = {}) {
     super()
@@ -74,7 +74,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
 
   /** The index, also if this device has not heard of it yet. */
   get #written(): number {
-    return this.#fast.chosen ?? this.#index
+    return this.#threads.chosen ?? this.#index
   }
 
   /** What the guest's firmware is to do after a reset: register 0x0f. */
@@ -100,24 +100,12 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     this.#arm()
   }
 
-  attachFastPaths(paths: FastPaths): void {
-    this.#index = this.#written
-    this.#fast.attach(paths, (index) => {
-      this.#index = index
-    })
-  }
-
-  detachFastPaths(): void {
-    this.#index = this.#written
-    this.#fast.detach()
-  }
-
   protected override readByte(offset: number): number {
     // The index cannot be read back on a PC AT.
     if (offset !== R.DATA) return 0xff
     const register = this.#index & R.INDEX_MASK
     // How long another clock stays within a second is not known.
-    if (this.#clock === wallClock) this.#fast.update(register, this.#cmos, () => this.#take())
+    if (this.#clock === wallClock) this.#threads.update(register, this.#cmos, () => this.#take())
     return this.#readRegister(register)
   }
 
@@ -125,10 +113,9 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     switch (offset) {
       case R.INDEX:
         this.#index = value
-        this.#fast.clear()
         return
       case R.DATA:
-        this.#fast.clear()
+        this.#threads.clear()
         this.#writeRegister(this.#index & R.INDEX_MASK, value)
         return
       default:
@@ -293,7 +280,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
    * does how the guest wants to see them.
    */
   reset(): void {
-    this.#fast.clear()
+    this.#threads.clear()
     this.#index = 0
     this.#cmos[R.REGISTER_B] = this.#control & ~R.B_RESET
     this.#cmos[R.REGISTER_C] = 0
@@ -313,7 +300,7 @@ export class Rtc extends ByteDevice implements FastDevice, Stateful<RtcState> {
     const index = reader.integer('index', 0xff)
     const cmos = reader.integers('cmos', R.CMOS_SIZE, 0xff, true)
     const offset = reader.number('offset', FARTHEST)
-    this.#fast.clear()
+    this.#threads.clear()
     this.#index = index
     this.#cmos = Uint8Array.from(cmos)
     this.#cmos[R.REGISTER_D] = R.D_VALID

@@ -1,10 +1,9 @@
+import { ValueCell } from '../bus/cells.js'
 import type { Stateful } from '../bus/device.js'
-import type { FastDevice, FastPaths } from '../bus/fast-paths.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkBytes, checkInteger, checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
 import type { Output } from './output-buffer.js'
-import { SerialFastRegisters } from './serial-fast-registers.js'
 import { type ModemLines, type OutputLines, SerialModem } from './serial-modem.js'
 import { SerialReceiver } from './serial-receiver.js'
 import * as R from './serial-registers.js'
@@ -22,13 +21,12 @@ export interface SerialOptions {
 }
 
 /** A 16550A UART: 8 ports from 0x3f8 for COM1. A character is sent in no time, whatever the divisor says. */
-export class Serial extends ByteDevice implements FastDevice, Stateful<SerialState> {
+export class Serial extends ByteDevice implements Stateful<SerialState> {
   readonly #interrupt: InterruptOutput
   readonly #output: Output
   readonly #onDrain: () => void
   readonly #receiver: SerialReceiver
   readonly #modem = new SerialModem()
-  readonly #fast = new SerialFastRegisters()
   readonly #byte = new Uint8Array(1)
   #interruptEnable = 0
   #lineControl = 0
@@ -39,6 +37,23 @@ export class Serial extends ByteDevice implements FastDevice, Stateful<SerialSta
   // Whether the source has been told that there was no room.
   #refused = false
 
+  // Sending is posted: the transmitter is always empty, so no register shows whether a character has gone yet. In loopback,
+  // what is sent shows up in the receiver: it exits then. With DLAB the same offset is the divisor latch; its writes arrive in
+  // order, before the next access that exits.
+  readonly #sending = new ValueCell({ offset: R.DATA, write: 'post' })
+  // Status can be read without an effect, except where a read clears a bit that is set.
+  readonly #lineStatusCell = new ValueCell({ offset: R.LSR })
+  readonly #modemStatusCell = new ValueCell({ offset: R.MSR })
+  readonly cells = [
+    this.#sending,
+    // A kernel turns the interrupts off and on for each line that it prints.
+    new ValueCell({ offset: R.IER, write: 'post' }),
+    // Does nothing by itself.
+    new ValueCell({ offset: R.LCR, write: 'lazy' }),
+    this.#lineStatusCell,
+    this.#modemStatusCell,
+  ]
+
   constructor(options: SerialOptions = {}) {
     super()
     checkOptions('options', options, ['interrupt', 'output', 'onDrain', 'receiveBuffer'])
@@ -47,6 +62,7 @@ export class Serial extends ByteDevice implements FastDevice, Stateful<SerialSta
     this.#output = output ?? (() => undefined)
     this.#onDrain = onDrain ?? (() => undefined)
     this.#receiver = new SerialReceiver(checkInteger('receiveBuffer', receiveBuffer, 1, 2 ** 24))
+    this.#updateCells()
   }
 
   /**
@@ -82,15 +98,6 @@ export class Serial extends ByteDevice implements FastDevice, Stateful<SerialSta
   /** What the guest drives: DTR (data terminal ready) and RTS (request to send). In loopback both are off. */
   get outputLines(): OutputLines {
     return this.#modem.outputs
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.#fast.attach(paths)
-    this.#update()
-  }
-
-  detachFastPaths(): void {
-    this.#fast.detach()
   }
 
   protected override readByte(offset: number): number {
@@ -220,7 +227,7 @@ export class Serial extends ByteDevice implements FastDevice, Stateful<SerialSta
 
   #update(): void {
     this.#interrupt.set(this.#interruptSource !== R.IIR_NONE)
-    this.#fast.update(this.#modem.loopback, this.#lineStatus, this.#modem.status)
+    this.#updateCells()
     // Half empty: not a call for each byte. Last, because the source may call receive() again.
     if (this.#refused && this.#receiver.backlog.length <= this.#receiver.backlog.capacity / 2) {
       this.#refused = false
@@ -239,6 +246,14 @@ export class Serial extends ByteDevice implements FastDevice, Stateful<SerialSta
     this.#receiver.reset()
     this.#interrupt.drive(false)
     this.#update()
+  }
+
+  #updateCells(): void {
+    this.#sending.write = this.#modem.loopback ? 'exit' : 'post'
+    const line = this.#lineStatus
+    this.#lineStatusCell.value = (line & R.LSR_ERRORS) === 0 ? line : undefined
+    const modem = this.#modem.status
+    this.#modemStatusCell.value = (modem & R.MSR_DELTAS) === 0 ? modem : undefined
   }
 
   save(): SerialState {

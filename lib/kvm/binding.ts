@@ -25,26 +25,10 @@ export interface NativeFd {
     datamatch?: bigint,
   ): number
   irqfd(assign: boolean, event: NativeEventFd, gsi: number, resample?: NativeEventFd): number
-  /** The spaces of native/fast_access.h: 0 for ports, 1 for MMIO. */
-  post(space: number, start: number, length: number, lazy: boolean): number
-  latch(space: number, address: number, width: number, value: bigint): number
-  setLatch(id: number, value: bigint): boolean
-  latchIndexed(space: number, index: number, data: number, mask: number): number
-  setIndexed(id: number, index: number, value: number, until: bigint): boolean
-  clearIndexed(id: number): void
-  /** The byte that was written last into the index register, or -1. */
-  chosenIndexed(id: number): number
-  latchCounter(
-    space: number,
-    address: number,
-    width: number,
-    bits: number,
-    frequency: number,
-    value: bigint,
-    epoch: bigint,
-  ): number
-  setCounter(id: number, value: bigint, epoch: bigint): boolean
-  removeFast(id: number): void
+  /** The cells of a VM's register page, struct RegisterCell of native/register_page.h. */
+  registerPage(): ArrayBuffer
+  /** Which of them lies where: space, start, length, cell and listener for each, sorted. Replaces the whole table. */
+  decode(rows: Float64Array): void
   close(): void
 }
 
@@ -124,6 +108,27 @@ export interface NativeLayout {
   fields: NativeField[]
 }
 
+/** How many cells a register page has, and where their members are; see native/register_page.h. */
+export type NativeRegisterCell = Readonly<
+  Record<
+    | 'cells'
+    | 'size'
+    | 'bankCells'
+    | 'read'
+    | 'write'
+    | 'whole'
+    | 'bits'
+    | 'mask'
+    | 'bank'
+    | 'chosen'
+    | 'chooses'
+    | 'sequence'
+    | 'frequency'
+    | 'starts',
+    number
+  >
+>
+
 /** What native/addon.cc exports. */
 export interface Binding {
   openKvm(path: string): NativeFd
@@ -138,6 +143,7 @@ export interface Binding {
   pageSize: number
   ioctls: Record<string, number | undefined>
   layout: Record<string, NativeLayout | undefined>
+  registerCell: NativeRegisterCell
   constants: Record<string, number | undefined>
 }
 

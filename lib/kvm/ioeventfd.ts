@@ -1,10 +1,10 @@
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
 import { openEvent } from './event.js'
-import { type FastAddress, place } from './fast-access.js'
+import { type BusAddress, place } from './bus-address.js'
 import { type Fd, ioctlError } from './fd.js'
 
 /** A doorbell: where the guest writes, and what. */
-export type IoeventfdOptions = FastAddress & {
+export type IoeventfdOptions = BusAddress & {
   /** Width of the write in bytes: 1, 2, 4 or 8; 0 (the default) for any. */
   length?: number
   /** Only writes of this value ring; needs a `length`. */

@@ -1,4 +1,4 @@
-import type { Listener } from './fast-access.js'
+import type { Listener } from './register-page.js'
 
 // struct ThreadPage and struct PostedWrite of native/vcpu_thread.h.
 const RESULT = 0
@@ -7,9 +7,9 @@ const POSTED_FIRST = 8
 const POSTED_COUNT = 12
 const RING = 16
 const ENTRY_SIZE = 32
-const ENTRY_RANGE = 0
+const ENTRY_LISTENER = 0
 const ENTRY_LENGTH = 4
-const ENTRY_OFFSET = 8
+const ENTRY_ADDRESS = 8
 const ENTRY_DATA = 16
 const LENGTHS = 9
 
@@ -42,28 +42,28 @@ export class ThreadPage {
   }
 
   /**
-   * Hands the posted writes to their listeners, in order. A range that is gone by now has none. When a listener throws,
+   * Hands the posted writes to their listeners, in order. Cells that are gone by now have none. When a listener throws,
    * the others still get what is theirs.
    */
   deliver(listeners: ReadonlyMap<number, Listener>, onError: (error: unknown) => void): void {
     const count = this.#data.getUint32(POSTED_COUNT, true)
     const first = this.#data.getUint32(POSTED_FIRST, true)
     // Those in a row that have one listener go there together: entering its context is not done for each.
-    const together = (next: number, range: number, listener: Listener): number => {
+    const together = (next: number, id: number, listener: Listener): number => {
       do this.#hand((first + next) % this.#entries, listener, onError)
       while (
         ++next < count &&
         !this.#closed &&
-        this.#range((first + next) % this.#entries) === range &&
-        listeners.has(range)
+        this.#listener((first + next) % this.#entries) === id &&
+        listeners.has(id)
       )
       return next
     }
     // A listener may have closed the VM, and with it this page.
     for (let next = 0; next < count && !this.#closed;) {
-      const range = this.#range((first + next) % this.#entries)
-      const listener = listeners.get(range)
-      next = listener === undefined ? next + 1 : listener.context(together, next, range, listener)
+      const id = this.#listener((first + next) % this.#entries)
+      const listener = listeners.get(id)
+      next = listener === undefined ? next + 1 : listener.context(together, next, id, listener)
     }
   }
 
@@ -71,14 +71,14 @@ export class ThreadPage {
     return this.#data.buffer.byteLength === 0
   }
 
-  #range(entry: number): number {
-    return this.#data.getUint32(RING + entry * ENTRY_SIZE + ENTRY_RANGE, true)
+  #listener(entry: number): number {
+    return this.#data.getUint32(RING + entry * ENTRY_SIZE + ENTRY_LISTENER, true)
   }
 
-  #hand(entry: number, { call }: Listener, onError: (error: unknown) => void): void {
+  #hand(entry: number, { call, start: mapped }: Listener, onError: (error: unknown) => void): void {
     const start = RING + entry * ENTRY_SIZE
     const length = this.#data.getUint32(start + ENTRY_LENGTH, true)
-    const offset = Number(this.#data.getBigUint64(start + ENTRY_OFFSET, true))
+    const offset = Number(this.#data.getBigUint64(start + ENTRY_ADDRESS, true)) - mapped
     try {
       call(offset, this.#view(entry, start, length))
     } catch (error) {

@@ -3,9 +3,9 @@ import { RunResult } from './binding.js'
 import { type Context, currentContext } from './context.js'
 import type { Execution } from './execution.js'
 import type { Exit } from './exits.js'
-import type { Listener } from './fast-access.js'
 import { systemFailure } from './fd.js'
 import { hub, type HubMember } from './hub.js'
+import type { Listener } from './register-page.js'
 import { ThreadPage } from './thread-page.js'
 
 /**

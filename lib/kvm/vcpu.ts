@@ -3,7 +3,6 @@ import { checkBytes, invalidArgument } from '../validate.js'
 import { type CpuidEntry, readCpuid, writeCpuid } from './cpuid.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
-import type { Listener } from './fast-access.js'
 import { errnoName, type Fd, ioctlError } from './fd.js'
 import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
@@ -21,6 +20,7 @@ import {
   type VcpuEvents,
   vcpuEventsStruct,
 } from './registers.js'
+import type { Listener } from './register-page.js'
 import type { Patch } from './struct.js'
 import { readStats, type VcpuStats } from './stats.js'
 import { SYNCED_EVENTS, SYNCED_REGS, SYNCED_SREGS } from './synced-registers.js'

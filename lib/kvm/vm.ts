@@ -1,21 +1,11 @@
+import type { Cell } from '../bus/cells.js'
 import { GuestMemory } from '../memory/guest-memory.js'
 import type { MemoryRegion } from '../memory/region.js'
 import { checkBoolean, checkInteger, checkOptions } from '../validate.js'
 import { binding, constant } from './binding.js'
+import type { BusAddress } from './bus-address.js'
 import type { CapabilityName } from './capabilities.js'
 import type { DirtyLog } from './dirty-log.js'
-import {
-  type CounterOptions,
-  FastAccesses,
-  type FastAddress,
-  type FastRange,
-  type IndexedAddress,
-  type IndexedRead,
-  type LatchedCounter,
-  type LatchedRead,
-  type PostedListener,
-  type PostedWrites,
-} from './fast-access.js'
 import { type Fd, systemFailure } from './fd.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
@@ -23,6 +13,7 @@ import { type IrqchipStates, readIrqchip, writeIrqchip } from './irqchip.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
 import { type AddMemoryOptions, checkPageAddress, MemorySlots } from './memory-slots.js'
 import { type PitState, pitStateStruct } from './pit.js'
+import { type CellMapping, type PostedListener, RegisterPage } from './register-page.js'
 import { type Patch, Struct } from './struct.js'
 import { Vcpu } from './vcpu.js'
 import { type ClockData, clockStruct } from './vm-clock.js'
@@ -39,7 +30,7 @@ export class Vm {
   /** The guest physical address space: every region that addMemory() made. */
   readonly memory: GuestMemory
   readonly #fd: Fd
-  readonly #fast: FastAccesses
+  readonly #registers: RegisterPage
   readonly #vcpus = new Set<Vcpu>()
   readonly #eventfds = new Set<Ioeventfd | Irqfd>()
   readonly #slots: MemorySlots
@@ -49,7 +40,7 @@ export class Vm {
   /** @internal */
   constructor(fd: Fd) {
     this.#fd = fd
-    this.#fast = new FastAccesses(fd)
+    this.#registers = new RegisterPage(fd)
     this.memory = new GuestMemory()
     this.#slots = new MemorySlots(fd, this.memory)
   }
@@ -150,7 +141,7 @@ export class Vm {
     const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
     try {
       const syncable = this.check('KVM_CAP_SYNC_REGS')
-      const vcpu = new Vcpu(number, fd, syncable, this.#fast.listeners, (closed) => this.#vcpus.delete(closed))
+      const vcpu = new Vcpu(number, fd, syncable, this.#registers.listeners, (closed) => this.#vcpus.delete(closed))
       this.#vcpus.add(vcpu)
       return vcpu
     } catch (cause) {
@@ -175,40 +166,13 @@ export class Vm {
   }
 
   /**
-   * Lets vCPU threads run on at once after a write into that range: the write goes into a bounded ring, from which
-   * `listener` gets it a moment later, in each vCPU's order, and before any later exit of that vCPU is handled. A full
-   * ring makes the guest wait; nothing is lost. An access must lie wholly in the range. With `lazy` nobody is woken for it:
-   * `listener` gets it before the next exit or write that is not lazy, or when the vCPU pauses or stops. Has no effect on
-   * run().
+   * Lets vCPU threads answer accesses without JavaScript, as each cell says (`ValueCell`, `CounterCell`, `BankCell`): `at` is
+   * where their offset 0 is. A write that a cell posts goes into a bounded ring, from which `listener` gets it a moment later,
+   * in order; without one it goes nowhere. All other accesses exit as usual. A full ring makes the guest wait; nothing is
+   * lost. Has no effect on run(). Throws `ERR_KVM_BUS_OVERLAP` where a cell has been mapped, and `ERR_KVM_CELL_LIMIT`.
    */
-  postWrites(range: FastRange, listener: PostedListener): PostedWrites {
-    return this.#fast.post(range, listener)
-  }
-
-  /**
-   * Lets vCPU threads answer reads of `width` (1 to 8) bytes, or of a part of them, from a value that you keep current.
-   * Has no effect on run().
-   */
-  latchRead(at: FastAddress & { width: number }, initial: bigint): LatchedRead {
-    return this.#fast.latch(at, initial)
-  }
-
-  /**
-   * The same for an index and a data register: lets vCPU threads answer byte reads of the data register from a value for
-   * the index that was written last, on whichever vCPU. Writes of the index are posted, with the offset 0, as by
-   * {@link postWrites} with `lazy`. What has no value exits as usual; so do writes of the data register. Has no effect on run().
-   */
-  latchIndexed(at: IndexedAddress, listener: PostedListener): IndexedRead {
-    return this.#fast.latchIndexed(at, listener)
-  }
-
-  /**
-   * Lets vCPU threads answer reads of `width` (1 to 8) bytes, or of a part of them, from a counter on the host's monotonic
-   * clock: the lowest `bits` bits of `value` plus `frequency` for each second since `epoch`, rounded down. All bytes of one
-   * access are of one time. Has no effect on run().
-   */
-  latchCounter(at: FastAddress & { width: number }, counter: CounterOptions): LatchedCounter {
-    return this.#fast.latchCounter(at, counter)
+  mapCells(at: BusAddress, cells: readonly Cell[], listener?: PostedListener): CellMapping {
+    return this.#registers.map(at, cells, listener)
   }
 
   /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */
@@ -262,6 +226,7 @@ export class Vm {
     for (const vcpu of this.#vcpus) vcpu.beginClose()
     for (const vcpu of this.#vcpus) vcpu.close()
     for (const eventfd of this.#eventfds) eventfd.close()
+    this.#registers.close()
     this.#fd.close()
     this.#slots.close()
   }

@@ -63,8 +63,11 @@ export class Guest {
 
   constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.vm = kvm.createVm()
-    this.ports = new Bus({ name: 'port', size: PORT_COUNT, strict: options.strict })
-    this.mmio = new MmioBus(this.vm.memory, options.strict)
+    const fail = (error: unknown) => {
+      this.#fail(error)
+    }
+    this.ports = new Bus({ name: 'port', size: PORT_COUNT, strict: options.strict, cells: this.vm, fail })
+    this.mmio = new MmioBus(this.vm, options.strict, fail)
     this.#clockStops = options.pausedClock === 'stop'
     try {
       this.vm.createIrqchip()

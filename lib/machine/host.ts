@@ -3,7 +3,6 @@ import type { Device } from '../bus/device.js'
 import { type InterruptLine, SharedInterruptLine } from '../bus/interrupt-line.js'
 import type { Vm } from '../kvm/vm.js'
 import { checkInteger } from '../validate.js'
-import { deviceFastPaths } from './device-fast-paths.js'
 import { GSI_COUNT } from './x86/platform.js'
 
 /** What a guest can do to its machine as a whole. */
@@ -26,7 +25,7 @@ export interface DeviceHost {
    * its lines is, so devices may share it. Lower a line before you let go of it. When the life is over it does nothing.
    */
   interrupt(gsi: number): InterruptLine
-  /** Maps a device as {@link Bus.map} does, its fast paths included. */
+  /** Maps a device as {@link Bus.map} does. */
   mapPorts(start: number, length: number, device: Device, options?: MapOptions): void
   /** The same at guest physical addresses. Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM. */
   mapMmio(start: number, length: number, device: Device, options?: MapOptions): void
@@ -84,12 +83,10 @@ export function deviceHost(
       return (lines.get(gsi) ?? addLine(gsi)).source()
     },
     mapPorts(start, length, device, options) {
-      const mapping = ports.map(start, length, device, options)
-      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'port', guest.fail))
+      ports.map(start, length, device, options)
     },
     mapMmio(start, length, device, options) {
-      const mapping = mmio.map(start, length, device, options)
-      mapping.attachFastPaths(deviceFastPaths(vm, mapping, 'address', guest.fail))
+      mmio.map(start, length, device, options)
     },
   }
 }

@@ -3,6 +3,7 @@ import type { Device } from '../bus/device.js'
 import type { BusMapping } from '../bus/mapping.js'
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
+import type { Vm } from '../kvm/vm.js'
 import type { GuestMemory } from '../memory/guest-memory.js'
 import { checkInteger } from '../validate.js'
 import { PHYSICAL_ADDRESSES } from './x86/platform.js'
@@ -11,9 +12,9 @@ import { PHYSICAL_ADDRESSES } from './x86/platform.js'
 export class MmioBus extends Bus {
   readonly #memory: GuestMemory
 
-  constructor(memory: GuestMemory, strict: boolean) {
-    super({ name: 'mmio', size: PHYSICAL_ADDRESSES, strict })
-    this.#memory = memory
+  constructor(vm: Vm, strict: boolean, fail: (error: unknown) => void) {
+    super({ name: 'mmio', size: PHYSICAL_ADDRESSES, strict, cells: vm, fail })
+    this.#memory = vm.memory
   }
 
   /** Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM; over read-only memory a device gets the writes. */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describeExit, Kvm } from 'node-kvm'
+import { describeExit, Kvm, ValueCell } from 'node-kvm'
 import { buildAddon, buildGuest } from './baseline.mjs'
 import { median } from './rounds.mjs'
 
@@ -121,13 +121,13 @@ function naive(Naive, image, count) {
 /**
  * What JavaScript does not see, or sees in batches, is counted natively: the time of one, over a while.
  * @param {Uint8Array} image
- * @param {(vm: Vm) => unknown} arrange
+ * @param {ValueCell} cell  at the port
  * @param {'posted' | 'latched'} counter  of the vCPU's statistics
  */
-async function counted(image, arrange, counter) {
+async function counted(image, cell, counter) {
   const vm = createVm(image, 1)
   const vcpu = first(vm)
-  arrange(vm)
+  vm.mapCells({ port: PORT }, [cell])
   const finished = vcpu.start((exit) => {
     throw new Error(`unexpected: ${describeExit(exit)}`)
   })
@@ -141,10 +141,10 @@ async function counted(image, arrange, counter) {
 }
 
 /** @param {Uint8Array} image */
-const posted = (image) => counted(image, (vm) => vm.postWrites({ port: PORT, length: 1 }, () => undefined), 'posted')
+const posted = (image) => counted(image, new ValueCell({ offset: 0, write: 'post' }), 'posted')
 
 /** @param {Uint8Array} image */
-const latched = (image) => counted(image, (vm) => vm.latchRead({ port: PORT, width: 1 }, 0x42n), 'latched')
+const latched = (image) => counted(image, new ValueCell({ offset: 0, value: 0x42n }), 'latched')
 
 /** @param {Uint8Array} image @param {number} vcpus @param {number} percentile */
 async function delay(image, vcpus, percentile) {

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { assemble, jumpBack, outAl } from './guests.js'
 import { machine } from './machine.js'
 import { until } from './threaded.js'
+import { post } from './cells.js'
 
 const storage = new AsyncLocalStorage<string>()
 
@@ -18,8 +19,8 @@ async function one(name: string): Promise<Record<string, string[]>> {
   const seen: Record<string, Set<string>> = {}
   const note = (where: string) => (seen[where] ??= new Set()).add(String(storage.getStore()))
   const within = (where: string, give: () => unknown) => storage.run(`${name} ${where}`, give)
-  within('posted', () => m.vm.postWrites({ port: 0x50, length: 1 }, () => note('posted')))
-  within('lazy', () => m.vm.postWrites({ port: 0x60, length: 1, lazy: true }, () => note('lazy')))
+  within('posted', () => post(m.vm, { port: 0x50, length: 1 }, () => note('posted')))
+  within('lazy', () => post(m.vm, { port: 0x60, length: 1, lazy: true }, () => note('lazy')))
   within('doorbell', () => m.vm.ioeventfd({ port: 0x70 }, () => note('doorbell')))
   let exits = 0
   const ended = storage.run(`${name} handler`, () =>

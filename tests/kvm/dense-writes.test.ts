@@ -23,6 +23,7 @@ import {
 } from './guests.js'
 import { machine, type Machine, START } from './machine.js'
 import { addVcpu, block, runToHalt, until } from './threaded.js'
+import { post } from './cells.js'
 
 const PORT = 0x100
 const COUNT = 5000
@@ -39,7 +40,7 @@ const code = (program: Uint8Array): number[] => [...program]
 /** What the guest writes to the port, as numbers. */
 function collect({ vm }: Machine, port = PORT) {
   const values: number[] = []
-  const range = vm.postWrites({ port, length: 2 }, (_offset, data) => values.push(data[0]! + 256 * data[1]!))
+  const range = post(vm, { port, length: 2 }, (_offset, data) => values.push(data[0]! + 256 * data[1]!))
   return { values, range }
 }
 
@@ -71,7 +72,7 @@ describe('all arrive, in order, before the next exit', () => {
     const program = assemble(movEs(0x2000), movCx(COUNT), store(4, 0x10), decCxJnzBack(5), movCx(rounds), code(round))
     using m = machine(assemble(code(program), decCxJnzBack(round.length), HLT))
     const seen = new Map<string, number>()
-    m.vm.postWrites({ address: 0x2_0000, length: 0x1000 }, (offset, { length }) => {
+    post(m.vm, { address: 0x2_0000, length: 0x1000 }, (offset, { length }) => {
       const what = `${length} at ${offset}`
       seen.set(what, (seen.get(what) ?? 0) + 1)
     })
@@ -88,7 +89,7 @@ test('a guest that waits for an answer to each write is not kept waiting by the 
   using m = machine(assemble(movAx(0), movDx(PORT), outDx(2), [0x39, 0x06, 0, 0x40, 0x75, 0xfa], INC_AX, jumpBack(8)))
   m.vm.memory.write(0x4000, Uint8Array.of(0xff, 0xff))
   let answered = 0
-  m.vm.postWrites({ port: PORT, length: 2 }, (_offset, data) => {
+  post(m.vm, { port: PORT, length: 2 }, (_offset, data) => {
     answered++
     m.vm.memory.write(0x4000, data)
   })
@@ -105,7 +106,7 @@ test('string output', options, async () => {
   const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 251)
   m.vm.memory.write(0x2000, bytes)
   const values: number[] = []
-  m.vm.postWrites({ port: PORT, length: 1 }, (_offset, data) => values.push(data[0]!))
+  post(m.vm, { port: PORT, length: 1 }, (_offset, data) => values.push(data[0]!))
   await runToHalt(m.vcpu)
   expect(values).toEqual([...bytes, ...bytes, ...bytes])
 })
@@ -279,7 +280,7 @@ describe('of two vCPUs', options, () => {
       using m = machine(player(0, PORT))
       const { values } = collect(m)
       const second = what === 'post to one port' ? PORT : PORT + 2
-      if (what === 'post to two ports') m.vm.postWrites({ port: second, length: 2 }, hear)
+      if (what === 'post to two ports') post(m.vm, { port: second, length: 2 }, hear)
       function hear(_offset: number, data: Uint8Array) {
         values.push(data[0]! + 256 * data[1]!)
       }

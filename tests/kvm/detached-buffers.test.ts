@@ -7,6 +7,7 @@ import { assemble, HLT, movAl, outAl, storeByte } from './guests.js'
 import { machine, run, runTo, START } from './machine.js'
 import { runScript } from './run-script.js'
 import { runToHalt } from './threaded.js'
+import { post } from './cells.js'
 
 // ArrayBuffer.prototype.transfer() came with Node 21; before it a buffer of ours cannot be detached from outside.
 const takes = 'transfer' in ArrayBuffer.prototype
@@ -76,7 +77,7 @@ describe.runIf(takes)(`when a buffer has been taken${needs}`, () => {
   test('of posted writes, the next ones arrive', async () => {
     using m = machine(assemble(movAl(1), outAl(0x40), movAl(2), outAl(0x40), movAl(3), outAl(0x40), HLT))
     const seen: number[] = []
-    m.vm.postWrites({ port: 0x40, length: 1 }, (_offset, data) => {
+    post(m.vm, { port: 0x40, length: 1 }, (_offset, data) => {
       seen.push(data[0]!)
       take(data)
     })

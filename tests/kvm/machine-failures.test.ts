@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Writable } from 'node:stream'
 
-import type { Device, FastDevice, FastPaths } from 'node-kvm'
+import { type Device, ValueCell } from 'node-kvm'
 import { type DeviceHost, flat, Machine, type MachineDevice, serial } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
@@ -23,13 +23,8 @@ class Broken implements Device {
   }
 }
 
-class BrokenLater extends Broken implements FastDevice {
-  attachFastPaths(paths: FastPaths): void {
-    paths.postWrites(0, 4)
-  }
-  detachFastPaths(): void {
-    // Nothing to take back.
-  }
+class BrokenLater extends Broken {
+  readonly cells = [new ValueCell({ offset: 0, width: 4, write: 'post' })]
 }
 
 const put = (attach: (host: DeviceHost) => void): MachineDevice => ({ attach })

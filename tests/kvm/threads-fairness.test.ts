@@ -8,6 +8,7 @@ import { AMOUNTS, PATIENCE } from './amounts.js'
 import { assemble, CLI, decCxJnzBack, HLT, inDx, jumpBack, movCx, movDx, outAl, SPIN } from './guests.js'
 import { machine } from './machine.js'
 import { addVcpu, runToHalt, turn, until } from './threaded.js'
+import { answer, post } from './cells.js'
 
 const options = { timeout: PATIENCE }
 const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
@@ -43,7 +44,7 @@ describe('beside guests that exit without pause', () => {
     using m = machine(assemble(outAl(1), jumpBack(2)))
     using other = machine(assemble(movCx(200), outAl(2), decCxJnzBack(2), HLT))
     let posted = 0
-    m.vm.postWrites({ port: 1, length: 1 }, () => posted++)
+    post(m.vm, { port: 1, length: 1 }, () => posted++)
     const finished = m.vcpu.start(() => undefined)
     for (let round = 0; round < 5; round++) await sleep(1)
     await runToHalt(other.vcpu, () => undefined)
@@ -85,7 +86,7 @@ test.each(['once', 'after posting'])('a halted guest costs no CPU time: %s', opt
   const see = () => {
     seen = true
   }
-  if (how === 'after posting') m.vm.postWrites({ port: 1, length: 1 }, see)
+  if (how === 'after posting') post(m.vm, { port: 1, length: 1 }, see)
   const finished = m.vcpu.start(see)
   await until(() => seen)
   await sleep(50) // whatever polls has given up
@@ -110,8 +111,8 @@ describe('statistics', () => {
   test('add up', options, async () => {
     const count = AMOUNTS.repeats
     using m = machine(assemble(movCx(count), movDx(0x100), outAl(1), inDx(1), outAl(2), decCxJnzBack(5), HLT))
-    m.vm.postWrites({ port: 1, length: 1 }, () => undefined)
-    m.vm.latchRead({ port: 0x100, width: 1 }, 0n)
+    post(m.vm, { port: 1, length: 1 }, () => undefined)
+    answer(m.vm, { port: 0x100, width: 1 }, 0n)
     let handled = 0
     await runToHalt(m.vcpu, () => {
       handled++

@@ -23,6 +23,7 @@ import {
 } from './guests.js'
 import { machine, type Machine, START } from './machine.js'
 import { addVcpu, deferred, runToHalt, turn, until } from './threaded.js'
+import { post } from './cells.js'
 
 /** Every access to state, by name. */
 const accesses = (vcpu: Vcpu): Record<string, () => unknown> => ({
@@ -196,7 +197,7 @@ const guests: Record<string, () => Machine> = {
   exiting: () => machine(assemble(outAl(1), jumpBack(2))),
   posting: () => {
     const m = machine(assemble(outAl(1), jumpBack(2)))
-    m.vm.postWrites({ port: 1, length: 1 }, () => undefined)
+    post(m.vm, { port: 1, length: 1 }, () => undefined)
     return m
   },
   halted: () => machine(assemble(CLI, HLT), { irqchip: true }),
@@ -293,7 +294,7 @@ test('any order of calls, from outside and from inside handlers, ends well', { t
   for (let round = 0; round < AMOUNTS.repeats / 4; round++) {
     using m = machine(assemble(outAl(1), inDx(1), jumpBack(3)))
     m.vm.memory.write(0x3000, assemble(SPIN))
-    if (round % 2 === 0) m.vm.postWrites({ port: 1, length: 1 }, () => void step())
+    if (round % 2 === 0) post(m.vm, { port: 1, length: 1 }, () => void step())
     const vcpus = [m.vcpu, addVcpu(m, 1, 0x3000)]
     const waits: Promise<unknown>[] = []
     let steps = 0

@@ -1,16 +1,20 @@
-import type { FastDevice, FastPath, FastPaths } from '../../bus/fast-paths.js'
+import { ValueCell } from '../../bus/cells.js'
+import type { Device } from '../../bus/device.js'
 
-// In bytes: the widest latch, which also answers each access within it.
+// In bytes: the widest register of which a thread answers reads; it also answers each access within it.
 const WIDTH = 8
 const ONES = 0xff
 
 /** Ports where kernels look for what may not be there: ones are read, writes are swallowed, both without JavaScript. */
-export class OpenBus implements FastDevice {
-  readonly #length: number
-  #paths: FastPath[] = []
+export class OpenBus implements Device {
+  readonly cells: readonly ValueCell[]
 
   constructor(length: number) {
-    this.#length = length
+    this.cells = Array.from({ length: Math.ceil(length / WIDTH) }, (_, index) => {
+      const offset = index * WIDTH
+      const width = Math.min(WIDTH, length - offset)
+      return new ValueCell({ offset, width, write: 'lazy', value: (1n << BigInt(width * 8)) - 1n })
+    })
   }
 
   read(_offset: number, data: Uint8Array): void {
@@ -19,18 +23,5 @@ export class OpenBus implements FastDevice {
 
   write(): void {
     // Nothing is there.
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.detachFastPaths()
-    this.#paths = [paths.postWrites(0, this.#length, { lazy: true })]
-    for (let offset = 0; offset < this.#length; offset += WIDTH) {
-      const width = Math.min(WIDTH, this.#length - offset)
-      this.#paths.push(paths.latchRead(offset, width, (1n << BigInt(width * 8)) - 1n))
-    }
-  }
-
-  detachFastPaths(): void {
-    for (const path of this.#paths.splice(0)) path.close()
   }
 }

@@ -1,12 +1,12 @@
-import type { FastDevice, FastPath, FastPaths } from '../../bus/fast-paths.js'
-import type { Stateful } from '../../bus/device.js'
+import { ValueCell } from '../../bus/cells.js'
+import type { Device, Stateful } from '../../bus/device.js'
 import type { ResetControl, ResetControlState } from '../../devices/reset-control.js'
-import { PCI_CONFIG_LENGTH } from './platform.js'
 
 /** Where the reset control register is among PCI's configuration ports. */
 const RESET_CONTROL = 1
+const ADDRESS = 0
 const DATA = 4
-const DATA_LENGTH = 4
+const WIDTH = 4
 const ONES = 0xff
 const NO_DEVICE = 0xffff_ffffn
 
@@ -15,9 +15,14 @@ const NO_DEVICE = 0xffff_ffffn
  * times. The second byte of the address register is a register of its own when a byte is accessed there (PCI specification
  * 3.0, 3.2.2.3.2: only whole words of 32 bits are the mechanism's).
  */
-export class PciPorts implements FastDevice, Stateful<ResetControlState> {
+export class PciPorts implements Device, Stateful<ResetControlState> {
   readonly #resetControl: ResetControl
-  #paths: FastPath[] = []
+  readonly cells = [
+    // Not its reads: who reads the reset control register must see what he has just written. And no byte of it: a reset is
+    // to come at once.
+    new ValueCell({ offset: ADDRESS, width: WIDTH, whole: true, write: 'lazy' }),
+    new ValueCell({ offset: DATA, width: WIDTH, write: 'lazy', value: NO_DEVICE }),
+  ]
 
   constructor(resetControl: ResetControl) {
     this.#resetControl = resetControl
@@ -42,21 +47,6 @@ export class PciPorts implements FastDevice, Stateful<ResetControlState> {
 
   restore(state: ResetControlState): void {
     this.#resetControl.restore(state)
-  }
-
-  attachFastPaths(paths: FastPaths): void {
-    this.detachFastPaths()
-    this.#paths = [
-      // Before the other range: where they overlap, the first one counts. Not lazily: a reset is to come at once.
-      paths.postWrites(RESET_CONTROL, 1),
-      paths.postWrites(0, PCI_CONFIG_LENGTH, { lazy: true }),
-      // Not the address: who reads the reset control register must see what he has just written.
-      paths.latchRead(DATA, DATA_LENGTH, NO_DEVICE),
-    ]
-  }
-
-  detachFastPaths(): void {
-    for (const path of this.#paths.splice(0)) path.close()
   }
 }
 

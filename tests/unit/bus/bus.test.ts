@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { accessEach, Bus, type BusOptions, type Device, type FastPaths, type Stateful } from '../../../lib/bus/index.js'
+import { accessEach, Bus, type BusOptions, type Device, type Stateful } from '../../../lib/bus/index.js'
 import { expectRefusal, NOT_OBJECTS, NOT_WHOLE_NUMBERS } from '../../thrown.js'
 
 type Access = [kind: 'read' | 'write', offset: number, ...bytes: number[]]
@@ -240,27 +240,5 @@ describe('replacing a device', () => {
     const mapping = ports().map(0x10, 1, new Recorder())
     mapping.unmap()
     expectRefusal(() => mapping.replace(new Recorder()), 'ERR_KVM_CLOSED', /0x10/)
-  })
-
-  test('moves the fast paths, and unmapping closes them', () => {
-    const log: string[] = []
-    class Fast extends Recorder {
-      constructor(readonly name: string) {
-        super()
-      }
-      attachFastPaths() {
-        log.push(`attach ${this.name}`)
-      }
-      detachFastPaths() {
-        log.push(`detach ${this.name}`)
-      }
-    }
-    const mapping = ports().map(0x10, 1, new Fast('a'))
-    mapping.attachFastPaths({} as FastPaths)
-    mapping.replace(new Fast('b'))
-    mapping.replace(new Recorder())
-    mapping.replace(new Fast('c'))
-    mapping.unmap()
-    expect(log).toEqual(['attach a', 'detach a', 'attach b', 'detach b', 'attach c', 'detach c'])
   })
 })

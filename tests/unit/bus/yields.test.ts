@@ -1,7 +1,7 @@
 // Mappings that give way to another device.
 import { expect, test } from 'vitest'
 
-import { Bus, type Device, type FastPaths } from '../../../lib/bus/index.js'
+import { Bus, type Device } from '../../../lib/bus/index.js'
 import { expectRefusal } from '../../thrown.js'
 
 const YIELDS = { yields: true }
@@ -13,19 +13,6 @@ const read = (bus: Bus, address: number, length = 1) => {
   return [...data]
 }
 const places = (bus: Bus) => bus.mappings.map(({ start, yields }) => [start, yields])
-
-/** A device with fast paths that notes what becomes of them. */
-function fast(value: number, log: string[], told: () => void = () => undefined) {
-  return {
-    ...device(value),
-    attachFastPaths: () => void log.push(`attach ${value}`),
-    detachFastPaths: () => {
-      log.push(`detach ${value}`)
-      told()
-    },
-  }
-}
-const PATHS = {} as FastPaths
 
 test('it answers and is listed until another device is mapped over a part of it; then it is gone as a whole', () => {
   const bus = ports()
@@ -90,8 +77,7 @@ test('of two that yield, the later has the place; over one that does not, none h
 
 test('where the new device is refused, all that would have given way stay', () => {
   const bus = ports()
-  const log: string[] = []
-  bus.map(0x100, 8, fast(1, log), YIELDS).attachFastPaths(PATHS)
+  bus.map(0x100, 8, device(1), YIELDS)
   bus.map(0x108, 1, device(2))
   expectRefusal(() => bus.map(0x107, 2, device(3)), 'ERR_KVM_BUS_OVERLAP', /overlaps 0x108 to 0x108/)
   expectRefusal(() => bus.map(0x100, 0x1_0000, device(3)), 'ERR_KVM_INVALID_ARGUMENT', /length/)
@@ -100,20 +86,7 @@ test('where the new device is refused, all that would have given way stay', () =
   for (const yields of [0, 1, 'true', {}] as unknown[] as boolean[]) {
     expectRefusal(() => bus.map(0x100, 1, device(3), { yields }), 'ERR_KVM_INVALID_ARGUMENT', /yields/)
   }
-  expect([read(bus, 0x100, 9), log]).toEqual([[...new Array<number>(8).fill(1), 2], ['attach 1']])
-})
-
-test('its fast paths are closed once, before map() returns', () => {
-  const bus = ports()
-  const log: string[] = []
-  const background = bus.map(0x100, 8, fast(1, log), YIELDS)
-  background.attachFastPaths(PATHS)
-  background.replace(fast(2, log))
-  const mapping = bus.map(0x104, 1, fast(3, log))
-  log.push('mapped')
-  mapping.attachFastPaths(PATHS)
-  background.unmap()
-  expect(log).toEqual(['attach 1', 'detach 1', 'attach 2', 'detach 2', 'mapped', 'attach 3'])
+  expect(read(bus, 0x100, 9)).toEqual([...new Array<number>(8).fill(1), 2])
 })
 
 test('what is left of its mapping can be unmapped, to no effect, and nothing else', () => {
@@ -122,21 +95,7 @@ test('what is left of its mapping can be unmapped, to no effect, and nothing els
   bus.map(0x100, 8, device(2))
   background.unmap()
   expectRefusal(() => background.replace(device(3)), 'ERR_KVM_CLOSED', /0x100/)
-  expectRefusal(() => background.attachFastPaths(PATHS), 'ERR_KVM_CLOSED', /0x100/)
   expect(read(bus, 0x100)).toEqual([2])
-})
-
-test('a device that is unmapped, or gives way, sees that while it closes its fast paths', () => {
-  const bus = ports()
-  const seen: number[][] = []
-  const look = () => seen.push(read(bus, 0x100))
-  const background = bus.map(0x100, 8, fast(1, [], look), YIELDS)
-  background.attachFastPaths(PATHS)
-  look()
-  const mapping = bus.map(0x100, 1, fast(2, [], look))
-  mapping.attachFastPaths(PATHS)
-  mapping.unmap()
-  expect(seen).toEqual([[1], [2], [0xff]])
 })
 
 test('a device can take the place from inside an access', () => {
@@ -145,23 +104,4 @@ test('a device can take the place from inside an access', () => {
   bus.map(0x100, 8, late, YIELDS)
   bus.write(0x100, Uint8Array.of(0))
   expect(read(bus, 0x101, 2)).toEqual([0xff, 2])
-})
-
-test('where some of what gives way fails, all of it is gone, and nothing has come', () => {
-  const bus = ports()
-  const log: string[] = []
-  const fail = () => {
-    throw new Error('will not go')
-  }
-  for (const [start, made] of [
-    [0x100, fast(1, log, fail)],
-    [0x102, fast(2, log)],
-    [0x104, fast(3, log, fail)],
-  ] as const) {
-    bus.map(start, 2, made, YIELDS).attachFastPaths(PATHS)
-  }
-  expectRefusal(() => bus.map(0x100, 6, device(4)), 'ERR_KVM_DEVICE_FAILED', /will not go.*will not go/)
-  const detached = log.filter((line) => line.startsWith('detach'))
-  expect(detached).toEqual(['detach 1', 'detach 2', 'detach 3'])
-  expect([bus.mappings, read(bus, 0x100)]).toEqual([[], [0xff]])
 })

@@ -1,4 +1,5 @@
-import type { CounterStart, Device, FastPaths, IndexedOffsets, InterruptLine } from '../../../lib/bus/index.js'
+import type { CellPlace } from '../../../lib/bus/cells.js'
+import { type BankCell, CounterCell, type Device, type InterruptLine, ValueCell } from '../../../lib/bus/index.js'
 import type { Clock, Schedule } from '../../../lib/devices/index.js'
 
 /** A device's registers, as its guest uses them: little-endian, a byte wide unless said otherwise. */
@@ -29,49 +30,37 @@ export function interruptLine(): InterruptLine & { level: boolean; levels: boole
   return line
 }
 
-/** Fast paths of nobody: what a vCPU thread would do with them can be seen. */
-export function fastPaths() {
-  const posted: { offset: number; length: number; lazy?: boolean }[] = []
-  const latched = new Map<number, { value: bigint; width: number }>()
-  const counters = new Map<number, CounterStart & { width: number }>()
-  const indexed: {
-    registers: IndexedOffsets
-    chosen: (index: number) => void
-    values: Map<number, { value: number; until: bigint | undefined }>
-  }[] = []
-  const paths: FastPaths = {
-    postWrites(offset, length, options) {
-      const range = { offset, length, ...options }
-      posted.push(range)
-      return { close: () => void posted.splice(posted.indexOf(range), 1) }
-    },
-    latchRead(offset, width, value) {
-      const latch = { value, width, close: () => void latched.delete(offset) }
-      latched.set(offset, latch)
-      return latch
-    },
-    latchCounter(offset, width, start) {
-      const counter = { ...start, width }
-      counters.set(offset, counter)
-      return {
-        set: (value, epoch) => void Object.assign(counter, { value, epoch }),
-        close: () => void counters.delete(offset),
-      }
-    },
-    latchIndexed(registers, chosen) {
-      const pair = { registers, chosen, values: new Map<number, { value: number; until: bigint | undefined }>() }
-      indexed.push(pair)
-      return {
-        chosen: undefined,
-        set: (index, value, until) => void pair.values.set(index, { value, until }),
-        clear: () => {
-          pair.values.clear()
-        },
-        close: () => void indexed.splice(indexed.indexOf(pair), 1),
-      }
+/** What vCPU threads would do for a device: which writes are posted, and what reads find. */
+export function threads(device: Device) {
+  const cells = device.cells ?? []
+  const values = cells.filter((cell) => cell instanceof ValueCell).filter(({ value }) => value !== undefined)
+  return {
+    posted: cells.filter(({ write }) => write !== 'exit').map(({ offset, width, write }) => ({ offset, width, write })),
+    values: new Map(values.map((cell) => [cell.offset, { value: cell.value, width: cell.width }])),
+    counters: cells.filter((cell) => cell instanceof CounterCell),
+  }
+}
+
+/** What a read at that offset finds; undefined: it exits. */
+export const valueAt = (device: Device, offset: number): bigint | undefined => threads(device).values.get(offset)?.value
+
+/** A place for a bank of values, as a VM has them. */
+export function bankPlace(bank: BankCell) {
+  const entries = new Map<number, { value: number; until: bigint }>()
+  const place: CellPlace & { chosen: number | undefined } = {
+    chosen: undefined,
+    setWrite: () => undefined,
+    setValue: () => undefined,
+    count: () => undefined,
+    openBank: () => undefined,
+    setEntry: (index, value, until) => void entries.set(index, { value, until }),
+    clearBank() {
+      entries.clear()
+      place.chosen = undefined
     },
   }
-  return { paths, posted, latched, counters, indexed }
+  bank.addPlace(place)
+  return { entries, place }
 }
 
 /** Time that passes when it is told to, and the timers on it. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Serial, type SerialOptions } from '../../../lib/devices/index.js'
 import { expectRefusal } from '../../thrown.js'
-import { fastPaths, interruptLine, registers } from './access.js'
+import { interruptLine, registers, threads, valueAt } from './access.js'
 
 const [DATA, IER, IIR, FCR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 2, 3, 4, 5, 6, 7]
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -351,71 +351,72 @@ describe('loopback (8.7)', () => {
   })
 })
 
-describe('fast paths', () => {
+describe('what vCPU threads answer', () => {
   const attached = () => {
     const parts = setUp()
-    const fast = fastPaths()
-    parts.serial.attachFastPaths(fast.paths)
-    return { ...parts, ...fast }
+    const value = (offset: number) => valueAt(parts.serial, offset)
+    const posted = () => {
+      const cells = threads(parts.serial).posted
+      expect(cells.every(({ width }) => width === 1)).toBe(true)
+      return cells.map(({ offset, write }) => [offset, write])
+    }
+    return { ...parts, value, posted }
   }
+  const CONTROL = [
+    [IER, 'post'],
+    [LCR, 'lazy'],
+  ]
 
-  const offsets = (posted: { offset: number; length: number }[]) => {
-    expect(posted.every(({ length }) => length === 1)).toBe(true)
-    return posted.map(({ offset }) => offset).sort()
-  }
-
-  test('sending and what is no part of a status are posted, the status registers are latched', () => {
-    const { posted, latched } = attached()
-    expect(offsets(posted)).toEqual([DATA, IER, LCR])
-    expect([latched.get(LSR)?.value, latched.get(MSR)?.value]).toEqual([0x60n, 0xb0n])
-    expect(latched.size).toBe(2)
+  test('sending and what is no part of a status are posted, the status registers can be read', () => {
+    const { serial, posted, value } = attached()
+    expect(posted()).toEqual([[DATA, 'post'], ...CONTROL])
+    expect([value(LSR), value(MSR), threads(serial).values.size]).toEqual([0x60n, 0xb0n, 2])
   })
 
-  test('the latch follows the receiver', () => {
-    const { serial, latched, read } = attached()
+  test('follows the receiver', () => {
+    const { serial, value, read } = attached()
     serial.receive(bytes('a'))
-    expect(latched.get(LSR)?.value).toBe(0x61n)
+    expect(value(LSR)).toBe(0x61n)
     read(DATA)
-    expect(latched.get(LSR)?.value).toBe(0x60n)
+    expect(value(LSR)).toBe(0x60n)
   })
 
-  test('a status whose reading has an effect is not latched meanwhile', () => {
-    const { serial, latched, read } = attached()
+  test('is no status whose reading has an effect', () => {
+    const { serial, value, read } = attached()
     serial.receiveBreak()
     serial.setModemLines({ clearToSend: false })
-    expect(latched.size).toBe(0)
+    expect([value(LSR), value(MSR)]).toEqual([undefined, undefined])
     read(LSR)
     read(MSR)
-    expect([latched.get(LSR)?.value, latched.get(MSR)?.value]).toEqual([0x61n, 0xa0n])
+    expect([value(LSR), value(MSR)]).toEqual([0x61n, 0xa0n])
   })
 
-  test('in loopback sending is not posted, so that the next read sees the character', () => {
-    const { posted, latched, write, read } = attached()
+  test('is no sending in loopback, so that the next read sees the character', () => {
+    const { posted, value, write, read } = attached()
     write(MCR, 0x10)
-    expect(offsets(posted)).toEqual([IER, LCR])
+    expect(posted()).toEqual(CONTROL)
     read(MSR)
     write(DATA, 0x41)
-    expect(latched.get(LSR)?.value).toBe(0x61n)
+    expect(value(LSR)).toBe(0x61n)
     write(MCR, 0)
-    expect(offsets(posted)).toEqual([DATA, IER, LCR])
+    expect(posted()).toEqual([[DATA, 'post'], ...CONTROL])
   })
 
-  test('with DLAB it stays posted: the writes come in order', () => {
+  test('is the same with DLAB: the writes come in order', () => {
     const { posted, write, read } = attached()
     write(LCR, 0x80)
-    expect(posted).toHaveLength(3)
+    expect(posted()).toHaveLength(3)
     write(DATA, 0x55)
     expect(read(DATA)).toBe(0x55)
   })
 
-  test('attaching again moves them; detaching closes them', () => {
-    const { serial, posted, latched } = attached()
-    const other = fastPaths()
-    serial.attachFastPaths(other.paths)
-    expect([posted.length, latched.size, other.posted.length, other.latched.size]).toEqual([0, 0, 3, 2])
-    serial.detachFastPaths()
-    serial.receive(bytes('a'))
-    expect([other.posted.length, other.latched.size]).toEqual([0, 0])
+  test('comes with a restored state', () => {
+    const { serial, write } = attached()
+    write(MCR, 0x10)
+    write(DATA, 0x41)
+    const other = new Serial()
+    other.restore(serial.save())
+    expect([valueAt(other, LSR), threads(other).posted.length]).toEqual([0x61n, 2])
   })
 })
 

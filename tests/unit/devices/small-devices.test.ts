@@ -10,7 +10,7 @@ import {
   SystemControlB,
 } from '../../../lib/devices/index.js'
 import { expectRefusal } from '../../thrown.js'
-import { fastPaths, registers } from './access.js'
+import { registers, threads, valueAt } from './access.js'
 
 describe('debug console', () => {
   test('puts out what is written, and reads as 0xe9', () => {
@@ -21,13 +21,9 @@ describe('debug console', () => {
     expect([sent, read(0)]).toEqual([[0x68, 0x69], 0xe9])
   })
 
-  test('has another readback if wanted, and fast paths for both', () => {
+  test('has another readback if wanted, which vCPU threads answer', () => {
     const device = new DebugConsole({ readback: 0x12 })
-    const { paths, posted, latched } = fastPaths()
-    device.attachFastPaths(paths)
-    expect([posted, latched.get(0)?.value]).toEqual([[{ offset: 0, length: 1 }], 0x12n])
-    device.detachFastPaths()
-    expect([posted.length, latched.size]).toEqual([0, 0])
+    expect([threads(device).posted, valueAt(device, 0)]).toEqual([[{ offset: 0, width: 1, write: 'post' }], 0x12n])
     expectRefusal(() => new DebugConsole({ readback: 256 }), 'ERR_KVM_INVALID_ARGUMENT')
   })
 })
@@ -79,13 +75,7 @@ describe('POST code port', () => {
   })
 
   test('its writes are posted', () => {
-    const { paths, posted } = fastPaths()
-    const device = new PostCode()
-    device.attachFastPaths(paths)
-    device.attachFastPaths(paths)
-    expect(posted).toEqual([{ offset: 0, length: 1 }])
-    device.detachFastPaths()
-    expect(posted).toEqual([])
+    expect(threads(new PostCode()).posted).toEqual([{ offset: 0, width: 1, write: 'post' }])
   })
 })
 

@@ -20,7 +20,7 @@ import { B_RESET, REGISTER_B, REGISTER_C } from '../../../lib/devices/rtc-regist
 import { OpenBus } from '../../../lib/machine/x86/open-bus.js'
 import { PciPorts } from '../../../lib/machine/x86/pci-ports.js'
 import { plainMemory } from '../../../lib/memory/plain-memory.js'
-import { fastPaths, TestClock } from './access.js'
+import { TestClock } from './access.js'
 
 /** A device under test, and everything around it. */
 export interface Subject {
@@ -74,7 +74,6 @@ export const SUBJECTS: Record<string, SubjectKind> = {
         output: told('output'),
         onDrain: told('drain'),
       })
-      device.attachFastPaths(fastPaths().paths)
       const host = (value: number) => {
         if (value % 3 === 0) device.receive(new Uint8Array(value % 256))
         else if (value % 3 === 1) device.receiveBreak()

@@ -2,14 +2,16 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
+import { BankCell, ValueCell } from '../../../lib/bus/index.js'
 import { Rtc, type RtcOptions } from '../../../lib/devices/index.js'
 import { fuzzRuns } from '../fuzz-runs.js'
-import { fastPaths, registers, TestClock } from './access.js'
+import { bankPlace, registers, TestClock, threads } from './access.js'
 
 const START = Date.UTC(2026, 10, 25, 23, 59, 58)
 const TIME = [0x00, 0x02, 0x04, 0x06, 0x07, 0x08, 0x09, 0x32]
 const STABLE = [...TIME, 0x0a, 0x0b, 0x0d].sort((a, b) => a - b)
 const NS_PER_MS = 1_000_000n
+const NEVER = 2n ** 64n - 1n
 
 // The wall clock and the monotonic one stand until a test moves them.
 beforeEach(() => void vi.useFakeTimers({ now: START, toFake: ['Date', 'hrtime'] }))
@@ -17,55 +19,47 @@ afterEach(() => void vi.useRealTimers())
 
 function setUp(options: RtcOptions = {}) {
   const rtc = new Rtc({ schedule: () => () => undefined, ...options })
-  const { paths, posted, latched, indexed } = fastPaths()
-  rtc.attachFastPaths(paths)
+  const { entries: values, place } = bankPlace(rtc.cells.find((cell) => cell instanceof BankCell)!)
   const ports = registers(rtc)
-  const [pair] = indexed
+  const choose = (register: number) => {
+    place.chosen = register
+    ports.write(0, register)
+  }
   const get = (register: number) => {
-    pair?.chosen(register)
+    choose(register)
     return ports.read(1)
   }
   const put = (register: number, value: number) => {
-    pair?.chosen(register)
+    choose(register)
     ports.write(1, value)
   }
-  const values = pair!.values
   const all = () => [...values.keys()].sort((a, b) => a - b)
   /** In how many milliseconds the latched values expire; each must be what the device answers. */
   const lasts = () => {
     const untils = new Set([...values.values()].map(({ until }) => until))
     expect(untils.size).toBe(1)
     const [until] = untils
-    return until === undefined ? Infinity : Number(until - process.hrtime.bigint()) / Number(NS_PER_MS)
+    return until === NEVER ? Infinity : Number(until! - process.hrtime.bigint()) / Number(NS_PER_MS)
   }
   const check = () => {
     for (const [register, { value }] of [...values]) expect([register, get(register)]).toEqual([register, value])
   }
-  return { rtc, indexed, others: [...posted, ...latched], ports, get, put, values, all, lasts, check }
+  return { rtc, place, ports, get, put, values, all, lasts, check }
 }
 
 describe('the choice of a register', () => {
-  test('is posted, and masked as the device does it', () => {
-    const { rtc, indexed, others, get } = setUp()
-    expect([indexed.map((pair) => pair.registers), others]).toEqual([[{ index: 0, data: 1, mask: 0x7f }], []])
+  test('is posted, lazily, and masked as the device does it', () => {
+    const { rtc, get } = setUp()
+    const [index, data] = rtc.cells as [ValueCell, BankCell]
+    expect(threads(rtc).posted).toEqual([{ offset: 0, width: 1, write: 'lazy' }])
+    expect([index.chooses === data, data.offset, data.mask, data.write]).toEqual([true, 1, 0x7f, 'exit'])
     expect([get(0x8d), rtc.nmiMasked]).toEqual([0x80, true])
   })
 
-  test('that was not posted makes the threads forget', () => {
-    const { ports, get, all } = setUp()
-    get(0x0d)
-    ports.write(0, 0x0d)
-    expect([all(), ports.read(1)]).toEqual([[], 0x80])
-  })
-
-  test('is offered to one VM at a time, and taken back', () => {
-    const { rtc, indexed } = setUp()
-    const other = fastPaths()
-    rtc.attachFastPaths(other.paths)
-    expect([indexed.length, other.indexed.length]).toEqual([0, 1])
-    rtc.detachFastPaths()
-    expect(other.indexed).toEqual([])
-    expect(registers(rtc).read(1)).toBe(0x58)
+  test('counts before the device has heard of it', () => {
+    const { rtc, place } = setUp()
+    place.chosen = 0x8d
+    expect([rtc.nmiMasked, rtc.save().index]).toEqual([true, 0x8d])
   })
 })
 
@@ -173,7 +167,7 @@ describe('it expires', () => {
     })
     get(0x00)
     late.mockRestore()
-    expect(Number(values.get(0x00)!.until! - before) / 1e6).toBeCloseTo(1000 - UPDATE - 1 - 1, 3)
+    expect(Number(values.get(0x00)!.until - before) / 1e6).toBeCloseTo(1000 - UPDATE - 1 - 1, 3)
   })
 
   test('never while SET halts the clock, until it is cleared', () => {
@@ -210,7 +204,7 @@ test('a guest that does anything reads what it would have read without the threa
         direct.write(0, register)
         if (kind === 'read') {
           const latched = values.get(register)
-          const holds = latched && (latched.until === undefined || process.hrtime.bigint() < latched.until)
+          const holds = latched && (latched.until === NEVER || process.hrtime.bigint() < latched.until)
           expect(holds ? latched.value : get(register)).toBe(direct.read(1))
         } else if (kind === 'write') {
           put(register, value)

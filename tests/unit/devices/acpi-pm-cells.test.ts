@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { AcpiPm, type AcpiPmOptions, acpiPmRegisters as R } from '../../../lib/devices/index.js'
 import { fuzzRuns } from '../fuzz-runs.js'
-import { fastPaths, interruptLine, registers, TestClock } from './access.js'
+import { interruptLine, registers, TestClock, threads, valueAt } from './access.js'
 
 // The monotonic clock stands until a test moves it.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['hrtime', 'setTimeout', 'clearTimeout'] }))
@@ -13,23 +13,22 @@ afterEach(() => void vi.useRealTimers())
 function setUp(options: AcpiPmOptions = {}) {
   const interrupt = interruptLine()
   const pm = new AcpiPm({ interrupt, ...options })
-  const fast = fastPaths()
-  pm.attachFastPaths(fast.paths)
   /** What a thread answers. */
   const counted = () => {
-    const { value, epoch, frequency, bits } = fast.counters.get(R.PM_TIMER)!
+    const { value, epoch, frequency, bits } = threads(pm).counters[0]!.start
     const now = process.hrtime.bigint()
     const elapsed = now > epoch ? now - epoch : 0n
     return Number(BigInt.asUintN(bits, value + (elapsed * BigInt(frequency)) / 1_000_000_000n))
   }
-  const latched = (offset: number) => Number(fast.latched.get(offset)?.value)
-  return { pm, interrupt, fast, counted, latched, ...registers(pm) }
+  const latched = (offset: number) => Number(valueAt(pm, offset))
+  return { pm, interrupt, counted, latched, ...registers(pm) }
 }
 
 describe('the timer', () => {
   test.each([24, 32] as const)('of %i bits is offered as a counter of four bytes', (timerBits) => {
-    const { fast, counted, read } = setUp({ timerBits })
-    expect([...fast.counters]).toEqual([[R.PM_TIMER, expect.objectContaining({ width: 4, frequency: 3_579_545 })]])
+    const { pm, counted, read } = setUp({ timerBits })
+    const [timer] = threads(pm).counters
+    expect(timer).toMatchObject({ offset: R.PM_TIMER, width: 4, start: { frequency: 3_579_545, bits: timerBits } })
     for (const ms of [0, 1, 999, 1, 10_000, 2 ** 24, 2 ** 31 - 1]) {
       vi.advanceTimersByTime(ms)
       expect(counted()).toBe(read(R.PM_TIMER, 4))
@@ -51,8 +50,8 @@ describe('the timer', () => {
   })
 
   test('is not offered on another clock than that of the threads', () => {
-    const { fast, latched } = setUp({ clock: new TestClock() })
-    expect([fast.counters.size, latched(R.PM1_CONTROL)]).toEqual([0, 1])
+    const { pm, latched } = setUp({ clock: new TestClock() })
+    expect([threads(pm).counters.length, latched(R.PM1_CONTROL)]).toEqual([0, 1])
   })
 
   // 2^23 ticks are 2.343 s.
@@ -80,14 +79,14 @@ describe('the timer', () => {
 
 describe('enable and control', () => {
   test('are latched, two bytes each; the status is not', () => {
-    const { pm, fast } = setUp()
+    const { pm } = setUp()
     pm.pressPowerButton()
-    const widths = [...fast.latched].map(([offset, { width, value }]) => [offset, width, value])
+    const widths = [...threads(pm).values].map(([offset, { width, value }]) => [offset, width, value])
     expect(widths).toEqual([
       [R.PM1_ENABLE, 2, 0n],
       [R.PM1_CONTROL, 2, 1n],
     ])
-    expect(fast.posted).toEqual([])
+    expect(threads(pm).posted).toEqual([])
   })
 
   test('are what they read as before anybody hears of a change', () => {
@@ -112,21 +111,6 @@ describe('enable and control', () => {
   })
 })
 
-test('is offered to one VM at a time, and taken back', () => {
-  const { pm, fast, read, write } = setUp()
-  const other = fastPaths()
-  const sizes = ({ latched, counters }: typeof other) => [latched.size, counters.size]
-  write(R.PM1_ENABLE, 0x100, 2)
-  pm.attachFastPaths(other.paths)
-  expect([sizes(fast), sizes(other), other.latched.get(R.PM1_ENABLE)?.value]).toEqual([[0, 0], [2, 1], 0x100n])
-  pm.detachFastPaths()
-  pm.detachFastPaths()
-  expect(sizes(other)).toEqual([0, 0])
-  write(R.PM1_ENABLE, 0x200, 2)
-  pm.restore({ ...pm.save(), timer: 5 })
-  expect([sizes(other), read(R.PM1_ENABLE, 2), read(R.PM_TIMER, 4)]).toEqual([[0, 0], 0x200, 5])
-})
-
 test('a guest that does anything reads what it would have read without the threads', () => {
   const step = fc.record({
     kind: fc.constantFrom('read', 'read', 'write', 'wait', 'restore'),
@@ -137,15 +121,16 @@ test('a guest that does anything reads what it would have read without the threa
   })
   fc.assert(
     fc.property(fc.constantFrom(24 as const, 32 as const), fc.array(step, { maxLength: 60 }), (timerBits, steps) => {
-      const { pm, fast, counted, read, write } = setUp({ timerBits })
+      const { pm, counted, read, write } = setUp({ timerBits })
       const plain = new AcpiPm({ timerBits })
       const direct = registers(plain)
-      /** By the thread where that can, as native/fast_access.cc does it. */
+      /** By the thread where that can, as native/register_page.cc does it. */
       const answer = (offset: number, width: number) => {
         const inside = (start: number, length: number) => offset >= start && offset + width <= start + length
         const part = (start: number, value: bigint) =>
           Number(BigInt.asUintN(8 * width, value >> BigInt(8 * (offset - start))))
-        for (const [start, latch] of fast.latched) if (inside(start, latch.width)) return part(start, latch.value)
+        for (const [start, latch] of threads(pm).values)
+          if (inside(start, latch.width)) return part(start, latch.value!)
         return inside(R.PM_TIMER, 4) ? part(R.PM_TIMER, BigInt(counted())) : read(offset, width)
       }
       for (const { kind, offset, width, value, ms } of steps) {
