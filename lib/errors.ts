@@ -25,6 +25,8 @@
  * | `ERR_KVM_RUNNING` | the vCPU runs on its own thread: pause or stop it first |
  * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
  * | `ERR_KVM_BUS_OVERLAP` | a device, or a cell, would share an address with another one on the same bus |
+ * | `ERR_KVM_LINE_CONFLICT` | two devices would share an interrupt line, one with edges and one with levels |
+ * | `ERR_KVM_NO_RESOURCE` | no ports, memory or interrupt line is left for a device that may have any |
  * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
@@ -57,6 +59,8 @@ export type KvmErrorCode =
   | 'ERR_KVM_RUNNING'
   | 'ERR_KVM_ACCESS_PENDING'
   | 'ERR_KVM_BUS_OVERLAP'
+  | 'ERR_KVM_LINE_CONFLICT'
+  | 'ERR_KVM_NO_RESOURCE'
   | 'ERR_KVM_UNCLAIMED_ACCESS'
   | 'ERR_KVM_INVALID_STATE'
   | 'ERR_KVM_BOOT_IMAGE'

@@ -6,48 +6,73 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { acpiKeyboard, acpiRtc, acpiSerial, buildAcpiTables } from 'node-kvm/platform'
+import {
+  buildAcpiTables,
+  Platform,
+  PNP_HPET,
+  PNP_KEYBOARD,
+  PNP_RTC,
+  PNP_SERIAL_16550A,
+  PVPANIC,
+} from 'node-kvm/platform'
 
 /** What the compiler puts its own name and sum into (ACPI 6.5, table 5.4), as offsets. */
 const CHECKSUM = 9
 const CREATOR = { start: 28, end: 36 }
 
+const platform = new Platform()
+const power = platform.add({
+  name: 'power',
+  resources: [
+    { port: 0x600, length: 0x14 },
+    { gsi: 9, trigger: 'level' },
+  ],
+  acpi: { fixed: { event: 0, control: 4, timer: 8, reset: { offset: 12, value: 1 }, sleepTypes: { s3: 1, s5: 5 } } },
+})
+platform.addAll([
+  ...[0x3f8, 0x2f8, 0x3e8, 0x2e8].map((port, index) => ({
+    name: `serial${index}`,
+    resources: [{ port, length: 8 }, { gsi: index % 2 === 0 ? 4 : 3 }],
+    acpi: { hid: PNP_SERIAL_16550A, name: `COM${index + 1}`, uid: index + 1 },
+  })),
+  { name: 'rtc', resources: [{ port: 0x70, length: 2 }, { gsi: 8 }], acpi: { hid: PNP_RTC, name: 'RTC' } },
+  {
+    name: 'keyboard',
+    resources: [{ port: 0x60, length: 1 }, { port: 0x64, length: 1, offset: 4 }, { gsi: 1 }],
+    acpi: { hid: PNP_KEYBOARD, name: 'KBD' },
+  },
+  { name: 'pvpanic', resources: [{ port: 0x505, length: 1 }], acpi: { hid: PVPANIC, name: 'PEVT' } },
+  {
+    name: 'hpet',
+    resources: [{ memory: 0xfed0_0000, length: 0x400 }],
+    acpi: { hid: PNP_HPET, name: 'HPET', hpet: { id: 0x8086_a201, minimumTick: 0x80 } },
+  },
+  // A user's own, wherever there is room; another one that shares its interrupt; and one above 4 GiB.
+  {
+    name: 'copy-engine',
+    resources: [
+      { memory: 'any', length: 0x1000 },
+      { gsi: 'any', trigger: 'edge' },
+      { gsi: 20, trigger: 'level' },
+    ],
+    acpi: { hid: 'LNRO0005', uid: 0 },
+  },
+  { name: 'neighbour', resources: [{ port: 'any', length: 16 }, { gsi: 20 }], acpi: { hid: 'LNRO0005', uid: 1 } },
+  { name: 'far', resources: [{ memory: 2 ** 40, length: 2 ** 33 }], acpi: { hid: 'NKVM0001' } },
+])
+
 /** @type {import('node-kvm/platform').AcpiOptions} */
 const full = {
   apicIds: Array.from({ length: 16 }, (_, id) => id),
-  ioApic: { id: 0, address: 0xfec0_0000 },
-  sciGsi: 9,
-  powerManagement: {
-    eventPort: 0x600,
-    controlPort: 0x604,
-    timerPort: 0x608,
-    powerOffType: 5,
-    reset: { port: 0xcf9, value: 6 },
-  },
-  devices: [
-    ...[1, 2, 3, 4].map((number) => acpiSerial(/** @type {1 | 2 | 3 | 4} */ (number))),
-    acpiRtc(),
-    acpiKeyboard(),
-    { name: 'PEVT', hid: 'QEMU0001', resources: [{ port: 0x505, length: 1 }] },
-    {
-      name: 'VIO0',
-      hid: 'LNRO0005',
-      uid: 0,
-      resources: [
-        { memory: 0xd000_0000, length: 0x1000 },
-        { gsi: 20, trigger: 'edge' },
-        { gsi: 21, trigger: 'level' },
-      ],
-    },
-  ],
+  ioApic: { id: 16, address: 0xfec0_0000 },
+  nodes: platform.nodes,
   centuryRegister: 0x32,
 }
 /** @type {import('node-kvm/platform').AcpiOptions} */
 const bare = {
   ...full,
   apicIds: [0],
-  powerManagement: { eventPort: 0x600, controlPort: 0x604, powerOffType: 0 },
-  devices: [],
+  nodes: [{ ...power, acpi: { fixed: { event: 0, control: 4, sleepTypes: { s5: 0 } } } }],
   centuryRegister: 0,
 }
 

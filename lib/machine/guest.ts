@@ -26,7 +26,9 @@ import { haltedForGood } from './x86/halted.js'
 import { stopTime, tellOfPause } from './x86/guest-time.js'
 import { gsiTable } from './x86/gsi-table.js'
 import { handOver, startsAtReset } from './x86/hand-over.js'
+import { nodesOf } from './x86/nodes.js'
 import { IDENTITY_MAP_ADDRESS, PORT_COUNT, TSS_ADDRESS } from './x86/platform.js'
+import { writeTables } from './x86/tables.js'
 import { enter, setUpVcpu } from './x86/vcpu-setup.js'
 
 /** A kernel touches most of its memory; huge pages save it the faults. */
@@ -103,22 +105,23 @@ export class Guest {
         },
       })
       const [below, above] = layout.ram
-      this.chipset = addChipset(host, this.vm.memory, {
-        cpus: options.cpus,
+      this.chipset = addChipset(host, {
         memoryBelow4G: below?.size ?? 0,
         memoryAbove4G: above?.size ?? 0,
       })
       for (const device of options.devices) device.attach(host)
+      const nodes = nodesOf(this.ports)
+      const tables = writeTables(this.vm.memory, nodes, options)
       const { entry, placed } = load({
         memory: this.vm.memory.dma,
         layout,
-        rsdp: this.chipset.rsdp,
+        rsdp: tables.rsdp,
         mapRom: (at, bytes) => {
           this.vm.addMemory({ at, size: bytes.length, readonly: true }).write(at, bytes)
         },
       })
-      const left = startsAtReset(entry) ? [] : handOver(this.vm, this.ports, placed)
-      this.placed = [...placed, ...left, ...this.chipset.placed].sort((a, b) => a.start - b.start)
+      const left = startsAtReset(entry) ? [] : handOver(this.vm, nodes, placed)
+      this.placed = [...placed, ...left, ...tables.placed].sort((a, b) => a.start - b.start)
       this.vcpus = Array.from({ length: options.cpus }, (_, id) => this.vm.createVcpu(id))
       const supported = kvm.getSupportedCpuid()
       const tscDeadline = kvm.check('KVM_CAP_TSC_DEADLINE_TIMER') !== 0

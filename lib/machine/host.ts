@@ -3,7 +3,7 @@ import type { Device } from '../bus/device.js'
 import { type InterruptLine, SharedInterruptLine } from '../bus/interrupt-line.js'
 import type { Vm } from '../kvm/vm.js'
 import { checkInteger } from '../validate.js'
-import { GSI_COUNT } from './x86/platform.js'
+import { GSI_COUNT } from '../platform/interrupt-lines.js'
 
 /** What a guest can do to its machine as a whole. */
 export interface MachineEffects {

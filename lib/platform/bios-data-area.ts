@@ -1,7 +1,10 @@
-import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { checkOptions } from '../validate.js'
 import { littleEndian } from './acpi/aml.js'
 import { EBDA_START } from '../arch/x86/memory-layout.js'
 import type { Placed } from '../memory/placed.js'
+import { checkPlaced } from './check-node.js'
+import type { PlacedHardware } from './node.js'
+import { PNP_SERIAL_16550A } from './pnp-ids.js'
 import type { WritableMemory } from './writable-memory.js'
 
 // IBM PS/2 and Personal Computer BIOS Interface Technical Reference, "BIOS data areas": offsets in segment 40.
@@ -25,8 +28,8 @@ const KIB = 1024
 const EBDA_KIB = 1
 
 export interface BiosDataOptions {
-  /** Where the serial lines are, COM1's first; 4 at most. */
-  serialPorts?: readonly number[]
+  /** What the machine consists of: the serial lines among it. */
+  nodes?: readonly PlacedHardware[]
   /** What is placed there already stays: an image that wants this address gets no data area. */
   placed?: readonly Placed[]
 }
@@ -36,16 +39,26 @@ export interface BiosDataOptions {
  * there are. And the EBDA's own first byte, which is its size.
  */
 export function loadBiosDataArea(memory: WritableMemory, options: BiosDataOptions = {}): Placed[] {
-  checkOptions('options', options, ['serialPorts', 'placed'])
-  const { serialPorts = [], placed = [] } = options
-  if (!Array.isArray(serialPorts) || serialPorts.length > MAX_SERIAL_PORTS) {
-    throw invalidArgument('serialPorts', serialPorts, `an array of ${MAX_SERIAL_PORTS} ports at most`)
-  }
-  for (const port of serialPorts) checkInteger('serialPorts', port, 1, 0xffff)
+  checkOptions('options', options, ['nodes', 'placed'])
+  const { nodes = [], placed = [] } = options
+  for (const node of nodes) checkPlaced(node)
   memory.write(EBDA_START, Uint8Array.of(EBDA_KIB))
   if (placed.some(({ start, size }) => start < BDA_START + BDA_SIZE && start + size > BDA_START)) return []
-  memory.write(BDA_START, biosData(serialPorts))
+  memory.write(BDA_START, biosData(serialPortsOf(nodes)))
   return [{ name: 'BIOS data area', start: BDA_START, size: BDA_SIZE }]
+}
+
+/** Of the serial lines that the guest's tables name, COM1's first. */
+function serialPortsOf(nodes: readonly PlacedHardware[]): number[] {
+  return nodes
+    .flatMap(({ acpi, resources }) => {
+      const port = resources.find((resource) => resource.port !== undefined)?.port
+      const isSerial = acpi !== undefined && 'hid' in acpi && acpi.hid === PNP_SERIAL_16550A
+      return isSerial && port !== undefined ? [{ port, uid: acpi.uid ?? Infinity }] : []
+    })
+    .sort((a, b) => a.uid - b.uid)
+    .map(({ port }) => port)
+    .slice(0, MAX_SERIAL_PORTS)
 }
 
 function biosData(serialPorts: readonly number[]): Uint8Array {

@@ -3,12 +3,24 @@
  *
  * @packageDocumentation
  */
-export type { AcpiName, DeviceNode, NodeResource, Range } from './node.js'
-export { type AcpiDevice, acpiKeyboard, acpiRtc, acpiSerial } from './acpi/devices.js'
-export type { AcpiOptions, AcpiPowerManagement } from './acpi/options.js'
-export type { Resource as AcpiResource } from './acpi/resources.js'
+export type { AcpiOptions } from './acpi/options.js'
 export { type AcpiTable, buildAcpiTables, loadAcpiTables } from './acpi/tables.js'
 export { type BiosDataOptions, loadBiosDataArea } from './bios-data-area.js'
 export { buildMpTable, loadMpTable, type MpTableOptions } from './mp-table.js'
+export type {
+  AcpiName,
+  DeviceNode,
+  FixedHardware,
+  HardwareNode,
+  NodeResource,
+  PlacedHardware,
+  PlacedNode,
+  PlacedResource,
+  Range,
+  Trigger,
+} from './node.js'
+export { Platform, type PlatformOptions } from './platform.js'
+export { PNP_HPET, PNP_KEYBOARD, PNP_RTC, PNP_SERIAL_16550A, PVPANIC } from './pnp-ids.js'
 export type { WritableMemory } from './writable-memory.js'
 export type { Placed } from '../memory/placed.js'
+export type { AddressRange } from '../arch/x86/memory-layout.js'

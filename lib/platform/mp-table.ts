@@ -1,9 +1,12 @@
 import { LOCAL_APIC_ADDRESS } from '../arch/x86/apic.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { ascii, littleEndian } from './acpi/aml.js'
+import { checkPlaced } from './check-node.js'
 import { checksum, TableBuilder } from './acpi/table.js'
 import { EBDA_START } from '../arch/x86/memory-layout.js'
+import { LINES, triggerOf } from './interrupt-lines.js'
 import type { Placed } from '../memory/placed.js'
+import type { PlacedHardware } from './node.js'
 import type { WritableMemory } from './writable-memory.js'
 
 // Intel MultiProcessor Specification 1.4, chapter 4.
@@ -34,16 +37,13 @@ const ACTIVE_HIGH_LEVEL = 0b11_01
 const ALL_LOCAL_APICS = 0xff
 
 const ISA = 0
-const ISA_IRQS = 16
-const TIMER_IRQ = 0
-const TIMER_PIN = 2
 
 export interface MpTableOptions {
   /** Local APIC identifiers of the vCPUs, the first one's first. */
   apicIds: readonly number[]
   ioApic: { id: number; address: number }
-  /** The interrupt that ACPI's tables call the SCI, when it is an ISA one: level-triggered, active high. */
-  sciGsi?: number
+  /** What the machine consists of: how its devices trigger their interrupt lines. Default: as the ISA bus has it. */
+  nodes?: readonly PlacedHardware[]
   /** CPUID 1's EAX: family, model and stepping. */
   cpuSignature?: number
   /** CPUID 1's EDX. */
@@ -103,17 +103,16 @@ function processors({ apicIds, cpuSignature = 0, cpuFeatures = 0 }: MpTableOptio
   })
 }
 
-/** The PIT arrives at pin 2, where the cascade of the 8259s would be; every other line at the pin of its number. */
-function isaInterrupts({ ioApic, sciGsi }: MpTableOptions): number[][] {
-  const lines = Array.from({ length: ISA_IRQS }, (_, irq) => irq).filter((irq) => irq !== TIMER_PIN)
-  return lines.map((irq) => {
-    const flags = irq === sciGsi ? ACTIVE_HIGH_LEVEL : AS_THE_BUS_HAS_IT
-    return [IO_INTERRUPT, INT, ...littleEndian(flags, 2), ISA, irq, ioApic.id, irq === TIMER_IRQ ? TIMER_PIN : irq]
+/** The lines of the ISA bus; the table has no others, since there is no PCI in it. */
+function isaInterrupts({ ioApic, nodes = [] }: MpTableOptions): number[][] {
+  return LINES.filter(({ isa }) => isa).map(({ gsi, pin }) => {
+    const flags = triggerOf(nodes, gsi) === 'level' ? ACTIVE_HIGH_LEVEL : AS_THE_BUS_HAS_IT
+    return [IO_INTERRUPT, INT, ...littleEndian(flags, 2), ISA, gsi, ioApic.id, pin]
   })
 }
 
 function checkMpOptions(options: MpTableOptions): void {
-  checkOptions('options', options, ['apicIds', 'ioApic', 'sciGsi', 'cpuSignature', 'cpuFeatures'])
+  checkOptions('options', options, ['apicIds', 'ioApic', 'nodes', 'cpuSignature', 'cpuFeatures'])
   if (!Array.isArray(options.apicIds) || options.apicIds.length === 0) {
     throw invalidArgument('apicIds', options.apicIds, 'an array of numbers')
   }
@@ -121,7 +120,8 @@ function checkMpOptions(options: MpTableOptions): void {
   const ioApic = checkOptions('ioApic', options.ioApic, ['id', 'address'])
   checkInteger('ioApic.id', ioApic['id'], 0, 254)
   checkInteger('ioApic.address', ioApic['address'], 0, 0xffff_ffff)
-  for (const key of ['sciGsi', 'cpuSignature', 'cpuFeatures'] as const) {
+  for (const node of options.nodes ?? []) checkPlaced(node)
+  for (const key of ['cpuSignature', 'cpuFeatures'] as const) {
     checkInteger(key, options[key] ?? 0, 0, 0xffff_ffff)
   }
 }

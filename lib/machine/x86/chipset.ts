@@ -1,8 +1,3 @@
-import { acpiRtc, acpiSerial } from '../../platform/acpi/devices.js'
-import { loadAcpiTables } from '../../platform/acpi/tables.js'
-import { loadMpTable } from '../../platform/mp-table.js'
-import type { Placed } from '../../memory/placed.js'
-import type { WritableMemory } from '../../platform/writable-memory.js'
 import * as PM from '../../devices/acpi-pm-registers.js'
 import { AcpiPm } from '../../devices/acpi-pm.js'
 import { wallClock } from '../../bus/clock.js'
@@ -18,9 +13,8 @@ import { OpenBus } from './open-bus.js'
 import { PciPorts } from './pci-ports.js'
 import * as P from './platform.js'
 
-/** What the guest's firmware tables have to say. */
+/** What the clock's memory says. */
 export interface ChipsetOptions {
-  cpus: number
   /** RAM from address 0, in bytes. */
   memoryBelow4G: number
   /** RAM from 4 GiB on, in bytes. */
@@ -29,9 +23,6 @@ export interface ChipsetOptions {
 
 /** The devices that every machine has. */
 export interface Chipset {
-  /** Where the ACPI RSDP is. */
-  rsdp: number
-  placed: Placed[]
   pressPowerButton(): boolean
   /** The power management timer stands still until {@link resumeTimer}. */
   pauseTimer(): void
@@ -39,7 +30,7 @@ export interface Chipset {
 }
 
 /** Puts in what makes a PC: clock, keyboard controller, power management, ways to reset, exit and panic. */
-export function addChipset(host: DeviceHost, memory: WritableMemory, options: ChipsetOptions): Chipset {
+export function addChipset(host: DeviceHost, options: ChipsetOptions): Chipset {
   const { effects } = host
   const reset = (cause: string) => () => {
     effects.reset(cause)
@@ -79,7 +70,6 @@ export function addChipset(host: DeviceHost, memory: WritableMemory, options: Ch
   })
   host.mapPorts(P.PVPANIC_PORT, 1, panic)
   return {
-    ...writeTables(memory, options.cpus),
     pressPowerButton: () => powerManagement.pressPowerButton(),
     pauseTimer: () => {
       powerManagement.pause()
@@ -99,31 +89,4 @@ function addOpenBus(host: DeviceHost, pci: PciPorts): void {
     host.mapPorts(port, P.SERIAL_LENGTH, new OpenBus(P.SERIAL_LENGTH), { yields: true })
   }
   host.mapPorts(P.PCI_CONFIG_PORT, P.PCI_CONFIG_LENGTH, pci, { yields: true })
-}
-
-/** Tells the guest of all this: by ACPI, and by the older MP table. */
-function writeTables(memory: WritableMemory, cpus: number): { rsdp: number; placed: Placed[] } {
-  const apicIds = Array.from({ length: cpus }, (_, id) => id)
-  // The I/O APIC's number must not be a local APIC's.
-  const ioApic = { id: cpus, address: P.IO_APIC_ADDRESS }
-  const acpi = loadAcpiTables(memory, {
-    apicIds,
-    ioApic,
-    sciGsi: P.SCI_GSI,
-    powerManagement: {
-      eventPort: P.PM_PORT + PM.PM1_STATUS,
-      controlPort: P.PM_PORT + PM.PM1_CONTROL,
-      timerPort: P.PM_PORT + PM.PM_TIMER,
-      powerOffType: PM.SLEEP_TYPE_S5,
-      reset: { port: P.PM_PORT + PM.RESET, value: PM.RESET_VALUE },
-    },
-    // Not the keyboard: its controller is there for firmware and to reset, nobody presses keys, and to look for it takes long.
-    devices: [
-      acpiSerial(1),
-      acpiRtc(),
-      { name: 'PEVT', hid: 'QEMU0001', resources: [{ port: P.PVPANIC_PORT, length: 1 }] },
-    ],
-  })
-  const mpTable = loadMpTable(memory, { apicIds, ioApic, sciGsi: P.SCI_GSI })
-  return { rsdp: acpi.rsdp, placed: [...acpi.placed, mpTable] }
 }

@@ -1,18 +1,11 @@
 import type { GsiRoute } from '../../kvm/gsi-routing.js'
-import * as P from './platform.js'
+import { LINES, PIC_INPUTS } from '../../platform/interrupt-lines.js'
 
-const PIC_INPUTS = 8
-
-/**
- * Where a PC's interrupt lines lead: the 16 of the ISA bus to the 8259s and to the I/O APIC, the others to the I/O APIC alone.
- * The timer's arrives at the I/O APIC's pin 2, since IRQ 2 is the cascade of the 8259s and no line. The MADT and the MP
- * table say the same.
- */
+/** Where KVM is to lead the lines: what the guest's tables say, too. */
 export function gsiTable(): GsiRoute[] {
-  const lines = Array.from({ length: P.GSI_COUNT }, (_, gsi) => gsi).filter((gsi) => gsi !== P.CASCADE_IRQ)
-  return lines.flatMap((gsi): GsiRoute[] => [
-    ...(gsi < P.ISA_IRQS ? [pic(gsi)] : []),
-    { gsi, type: 'irqchip', irqchip: 'ioapic', pin: gsi === P.TIMER_IRQ ? P.TIMER_PIN : gsi },
+  return LINES.flatMap(({ gsi, pin, isa }): GsiRoute[] => [
+    ...(isa ? [pic(gsi)] : []),
+    { gsi, type: 'irqchip', irqchip: 'ioapic', pin },
   ])
 }
 

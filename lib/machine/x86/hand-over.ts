@@ -1,9 +1,9 @@
 import type { EntryState } from '../../arch/x86/registers.js'
 import { loadBiosDataArea } from '../../platform/bios-data-area.js'
+import { levelTriggeredIsaLines, PIC_INPUTS } from '../../platform/interrupt-lines.js'
+import type { PlacedHardware } from '../../platform/node.js'
 import type { Placed } from '../../memory/placed.js'
-import type { Bus } from '../../bus/bus.js'
 import type { Vm } from '../../kvm/vm.js'
-import * as P from './platform.js'
 
 // The i8254 (Intel 8254 data sheet, "Control word format"), as KVM holds it.
 const LOW_BYTE = 1
@@ -24,7 +24,6 @@ const TIMER_CHANNELS = [
 const ALL_MASKED = 0xff
 const MASTER_VECTORS = 0x08
 const SLAVE_VECTORS = 0x70
-const SCI_IS_LEVEL = 1 << (P.SCI_GSI - 8)
 
 /** Whether a guest starts as the processor does, at the reset vector: then it is firmware, and does all this itself. */
 export function startsAtReset({ regs, sregs }: EntryState): boolean {
@@ -35,11 +34,10 @@ export function startsAtReset({ regs, sregs }: EntryState): boolean {
  * Leaves the machine as firmware leaves it for an operating system, beside what the boot protocols ask: docs/boot.md has the
  * list. What was placed where the BIOS data area is stays.
  */
-export function handOver(vm: Vm, ports: Bus, placed: readonly Placed[]): Placed[] {
+export function handOver(vm: Vm, nodes: readonly PlacedHardware[], placed: readonly Placed[]): Placed[] {
   vm.setPit2({ channels: TIMER_CHANNELS })
-  vm.setIrqchip('pic-master', { irq_base: MASTER_VECTORS, imr: ALL_MASKED, init4: 1 })
-  vm.setIrqchip('pic-slave', { irq_base: SLAVE_VECTORS, imr: ALL_MASKED, init4: 1, elcr: SCI_IS_LEVEL })
-  const present = ports.mappings.filter(({ yields }) => !yields).map(({ start }) => start)
-  const serialPorts = P.SERIAL_LINES.map(({ port }) => port).filter((port) => present.includes(port))
-  return loadBiosDataArea(vm.memory, { serialPorts, placed })
+  const levels = levelTriggeredIsaLines(nodes)
+  vm.setIrqchip('pic-master', { irq_base: MASTER_VECTORS, imr: ALL_MASKED, init4: 1, elcr: levels & 0xff })
+  vm.setIrqchip('pic-slave', { irq_base: SLAVE_VECTORS, imr: ALL_MASKED, init4: 1, elcr: levels >> PIC_INPUTS })
+  return loadBiosDataArea(vm.memory, { nodes, placed })
 }

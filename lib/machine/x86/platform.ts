@@ -22,13 +22,6 @@ export const EXIT_LENGTH = 4
 export const PVPANIC_PORT = 0x505
 export const PM_PORT = 0x600
 export const SCI_GSI = 9
-/** Lines of the ISA bus, the first GSIs; and all lines, the I/O APIC's pins. */
-export const ISA_IRQS = 16
-export const GSI_COUNT = 24
-export const TIMER_IRQ = 0
-/** Of the I/O APIC. */
-export const TIMER_PIN = 2
-export const CASCADE_IRQ = 2
 export const PCI_CONFIG_PORT = 0xcf8
 export const PCI_CONFIG_LENGTH = 8
 

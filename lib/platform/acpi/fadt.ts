@@ -1,4 +1,6 @@
-import type { AcpiOptions } from './options.js'
+import { pinOf } from '../interrupt-lines.js'
+import { PNP_KEYBOARD, PNP_RTC } from '../pnp-ids.js'
+import { type AcpiOptions, powerManagement } from './options.js'
 import { finishTable, TableBuilder } from './table.js'
 
 // Fixed ACPI Description Table (ACPI 6.3, table 5-33).
@@ -60,32 +62,32 @@ function genericAddress(table: TableBuilder, offset: number, port: number, bytes
 }
 
 export function buildFadt(options: AcpiOptions, addresses: { facs: number; dsdt: number }): Uint8Array {
-  const { eventPort, controlPort, timerPort, reset } = options.powerManagement
-  const has = (hid: string) => options.devices.some((device) => device.hid === hid)
+  const { event, control, timer, reset, sci } = powerManagement(options.nodes)
+  const has = (hid: string) => options.nodes.some(({ acpi }) => acpi !== undefined && 'hid' in acpi && acpi.hid === hid)
   const table = new TableBuilder(SIZE)
   table.uint32(FIRMWARE_CTRL, addresses.facs)
   table.uint32(DSDT, addresses.dsdt)
   table.uint64(X_DSDT, addresses.dsdt)
-  table.uint16(SCI_INT, options.sciGsi)
+  table.uint16(SCI_INT, pinOf(sci))
   // SMI_CMD stays 0: the machine is in ACPI mode from the start, and nobody has to ask for it.
 
-  table.uint32(PM1A_EVT_BLK, eventPort)
+  table.uint32(PM1A_EVT_BLK, event)
   table.uint8(PM1_EVT_LEN, 4)
-  genericAddress(table, X_PM1A_EVT_BLK, eventPort, 4, WORD)
-  table.uint32(PM1A_CNT_BLK, controlPort)
+  genericAddress(table, X_PM1A_EVT_BLK, event, 4, WORD)
+  table.uint32(PM1A_CNT_BLK, control)
   table.uint8(PM1_CNT_LEN, 2)
-  genericAddress(table, X_PM1A_CNT_BLK, controlPort, 2, WORD)
-  if (timerPort !== undefined) {
-    table.uint32(PM_TMR_BLK, timerPort)
+  genericAddress(table, X_PM1A_CNT_BLK, control, 2, WORD)
+  if (timer !== undefined) {
+    table.uint32(PM_TMR_BLK, timer)
     table.uint8(PM_TMR_LEN, 4)
-    genericAddress(table, X_PM_TMR_BLK, timerPort, 4, DWORD)
+    genericAddress(table, X_PM_TMR_BLK, timer, 4, DWORD)
   }
   table.uint16(P_LVL2_LAT, NO_C2)
   table.uint16(P_LVL3_LAT, NO_C3)
   table.uint8(CENTURY, options.centuryRegister ?? 0)
   table.uint16(
     IAPC_BOOT_ARCH,
-    LEGACY_DEVICES | VGA_NOT_PRESENT | (has('PNP0303') ? HAS_8042 : 0) | (has('PNP0B00') ? 0 : CMOS_RTC_NOT_PRESENT),
+    LEGACY_DEVICES | VGA_NOT_PRESENT | (has(PNP_KEYBOARD) ? HAS_8042 : 0) | (has(PNP_RTC) ? 0 : CMOS_RTC_NOT_PRESENT),
   )
   table.uint32(
     FLAGS,
@@ -93,7 +95,7 @@ export function buildFadt(options: AcpiOptions, addresses: { facs: number; dsdt:
       PROC_C1 |
       SLP_BUTTON |
       FIX_RTC |
-      (timerPort === undefined ? 0 : TMR_VAL_EXT) |
+      (timer === undefined ? 0 : TMR_VAL_EXT) |
       (reset === undefined ? 0 : RESET_REG_SUP),
   )
   if (reset !== undefined) {

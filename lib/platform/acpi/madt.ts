@@ -1,4 +1,5 @@
 import { LOCAL_APIC_ADDRESS } from '../../arch/x86/apic.js'
+import { LINES, triggerOf } from '../interrupt-lines.js'
 import { littleEndian } from './aml.js'
 import type { AcpiOptions } from './options.js'
 import { finishTable, HEADER_SIZE, TableBuilder } from './table.js'
@@ -22,21 +23,23 @@ const BUS_ISA = 0
 const AS_THE_BUS_HAS_IT = 0
 const ACTIVE_HIGH_LEVEL = 0b11_01
 
-/** The PIT's line arrives at the I/O APIC's third input, as on every PC. */
-const TIMER_IRQ = 0
-const TIMER_GSI = 2
-
 const override = (irq: number, gsi: number, flags: number): number[] => {
   return [INTERRUPT_SOURCE_OVERRIDE, 10, BUS_ISA, irq, ...littleEndian(gsi, 4), ...littleEndian(flags, 2)]
 }
 
-export function buildMadt({ apicIds, ioApic, sciGsi }: AcpiOptions): Uint8Array {
+/** For the lines of the ISA bus that are not what such a line is by itself: at the pin of its number, edge-triggered. */
+function overrides(nodes: AcpiOptions['nodes']): number[][] {
+  return LINES.filter(({ isa }) => isa).flatMap(({ gsi, pin }) => {
+    const level = triggerOf(nodes, gsi) === 'level'
+    return level || pin !== gsi ? [override(gsi, pin, level ? ACTIVE_HIGH_LEVEL : AS_THE_BUS_HAS_IT)] : []
+  })
+}
+
+export function buildMadt({ apicIds, ioApic, nodes }: AcpiOptions): Uint8Array {
   const entries = [
     ...apicIds.map((id, uid) => [LOCAL_APIC, 8, uid, id, ...littleEndian(ENABLED, 4)]),
     [IO_APIC, 12, ioApic.id, 0, ...littleEndian(ioApic.address, 4), ...littleEndian(ioApic.gsiBase ?? 0, 4)],
-    override(TIMER_IRQ, TIMER_GSI, AS_THE_BUS_HAS_IT),
-    // ISA interrupts are edge-triggered; the SCI is not, and one above the ISA range needs no override.
-    ...(sciGsi < 16 ? [override(sciGsi, sciGsi, ACTIVE_HIGH_LEVEL)] : []),
+    ...overrides(nodes),
     [LOCAL_APIC_NMI, 6, ALL_PROCESSORS, ...littleEndian(AS_THE_BUS_HAS_IT, 2), LINT1],
   ].flat()
   const table = new TableBuilder(HEADER_SIZE + 8 + entries.length)

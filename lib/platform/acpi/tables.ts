@@ -5,6 +5,7 @@ import type { Placed } from '../../memory/placed.js'
 import type { WritableMemory } from '../writable-memory.js'
 import { buildDsdt } from './dsdt.js'
 import { buildFadt } from './fadt.js'
+import { buildHpetTables } from './hpet.js'
 import { buildMadt } from './madt.js'
 import { type AcpiOptions, checkAcpiOptions } from './options.js'
 import { buildFacs, buildRsdp, buildXsdt, RSDP_SIZE } from './root.js'
@@ -39,7 +40,8 @@ export function buildAcpiTables(options: AcpiOptions, address: number = ACPI_ADD
   const dsdt = add('DSDT', buildDsdt(options))
   const fadt = add('FACP', buildFadt(options, { facs, dsdt }))
   const madt = add('APIC', buildMadt(options))
-  const xsdt = add('XSDT', buildXsdt([fadt, madt]))
+  const hpets = buildHpetTables(options.nodes).map((bytes) => add('HPET', bytes))
+  const xsdt = add('XSDT', buildXsdt([fadt, madt, ...hpets]))
   return [{ signature: 'RSDP', address, bytes: buildRsdp(xsdt) }, ...tables]
 }
 

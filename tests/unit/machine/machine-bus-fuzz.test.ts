@@ -6,7 +6,7 @@ import { accessEach, Bus } from '../../../lib/bus/index.js'
 import { DebugConsole } from '../../../lib/devices/index.js'
 import { type DeviceHost, type MachineDevice, serial } from '../../../lib/machine/index.js'
 import { addChipset } from '../../../lib/machine/x86/chipset.js'
-import { ram, MIB } from '../boot/sparse-memory.js'
+import { MIB } from '../boot/sparse-memory.js'
 import { fuzzRuns } from '../fuzz-runs.js'
 
 const nothing = () => undefined
@@ -28,8 +28,7 @@ function machineBus(devices: readonly MachineDevice[]) {
     consoleOutput: (bytes) => (written += bytes.length),
     onEnd: (callback) => ends.push(callback),
   }
-  const memory = ram(64 * MIB)
-  const chipset = addChipset(host, memory, { cpus: 2, memoryBelow4G: 64 * MIB, memoryAbove4G: 0 })
+  const chipset = addChipset(host, { memoryBelow4G: 64 * MIB, memoryAbove4G: 0 })
   for (const device of devices) device.attach(host)
   const mapped = ports.mappings.flatMap(({ start, length }) => Array.from({ length }, (_, index) => start + index))
   return { ports, mmio, chipset, mapped, written: () => written, end: () => ends.forEach((call) => call()) }

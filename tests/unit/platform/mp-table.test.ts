@@ -3,8 +3,9 @@ import { expect, test } from 'vitest'
 import { buildMpTable, loadMpTable } from '../../../lib/platform/index.js'
 import { expectRefusal } from '../../thrown.js'
 import { MIB, ram } from '../boot/sparse-memory.js'
+import { POWER } from './acpi/machine.js'
 
-const OPTIONS = { apicIds: [0, 1], ioApic: { id: 2, address: 0xfec0_0000 }, sciGsi: 9 }
+const OPTIONS = { apicIds: [0, 1], ioApic: { id: 2, address: 0xfec0_0000 }, nodes: [POWER] }
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0) & 0xff
 
 test('the pointer leads to the table, and both sum up to 0', () => {
@@ -58,7 +59,7 @@ test('39 vCPUs fit into the KiB below 640 KiB, one more is refused', () => {
   for (const options of [
     { ...OPTIONS, apicIds: [] },
     { ...OPTIONS, apicIds: [255] },
-    { ...OPTIONS, sciGsi: -1 },
+    { ...OPTIONS, nodes: [{}] },
     { ...OPTIONS, x: 1 },
   ] as never[]) {
     expectRefusal(() => buildMpTable(options), 'ERR_KVM_INVALID_ARGUMENT')

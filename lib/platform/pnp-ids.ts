@@ -1,0 +1,7 @@
+// By what a guest's drivers know devices: identifiers of Plug and Play devices (UEFI's PNP ID registry), and QEMU's.
+
+export const PNP_SERIAL_16550A = 'PNP0501'
+export const PNP_KEYBOARD = 'PNP0303'
+export const PNP_RTC = 'PNP0B00'
+export const PNP_HPET = 'PNP0103'
+export const PVPANIC = 'QEMU0001'
