@@ -1,4 +1,5 @@
-// Every device that comes with the package, as the contract tests and the fuzzer take them.
+// Every device that comes with the package, and that of the lesson on devices, as the contract tests and the fuzzer take them.
+import { CopyEngine } from '../../../examples/devices/copy-engine.js'
 import type { Device } from '../../../lib/bus/index.js'
 import {
   AcpiPm,
@@ -142,4 +143,9 @@ export const SUBJECTS: Record<string, SubjectKind> = {
   SystemControlB: kind(1, () => ({ device: new SystemControlB() })),
   OpenBus: kind(8, () => ({ device: new OpenBus(8) })),
   PciPorts: kind(8, (told) => ({ device: new PciPorts(new ResetControl({ reset: told('reset') })) })),
+  CopyEngine: kind(0x18, (told) => {
+    const memory = plainMemory({ at: 0, size: 0x1000 })
+    memory.trackWrites(told('memory'))
+    return { device: new CopyEngine(memory, line(told)) }
+  }),
 }
