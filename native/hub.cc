@@ -55,11 +55,18 @@ void Hub::StopAll() {
     if (seat.thread) seat.thread->BeginStop();
   }
   for (Seat& seat : seats_) {
-    if (seat.thread) seat.thread->Stop();
+    if (seat.thread) seat.thread->Join();
   }
+  for (auto& thread : leaving_) thread->Join();
+}
+
+// Lets go of the threads that are out.
+void Hub::Reap() {
+  std::erase_if(leaving_, [](auto& thread) { return thread->TryJoin(); });
 }
 
 std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) {
+  Reap();
   for (std::uint32_t index = 0; index < seats_.size(); ++index) {
     if (!seats_[index].thread) {
       seats_[index] = {std::move(thread)};
@@ -72,6 +79,7 @@ std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) {
 
 // look(): begins a slice and returns the seat of a vCPU that has an exit or posted writes, or one of the codes above.
 Napi::Value Hub::Look(const Napi::CallbackInfo& info) {
+  Reap();
   const std::uint64_t now = MonotonicNow();
   slice_end_ = now + kSliceNanoseconds;
   delivered_posts_ = false;
@@ -112,10 +120,12 @@ Napi::Value Hub::Answer(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), AnyCoalescing());
 }
 
+// remove(seat): of a thread that has been told to end.
 Napi::Value Hub::Remove(const Napi::CallbackInfo& info) {
   const std::uint32_t index = ToUint32(info, 0);
   if (offered_ == static_cast<int>(index)) offered_ = -1;
-  if (index < seats_.size()) seats_[index] = {};
+  if (index < seats_.size() && seats_[index].thread) leaving_.push_back(std::exchange(seats_[index], {}).thread);
+  Reap();
   return info.Env().Undefined();
 }
 

@@ -49,14 +49,16 @@ class Hub : public Napi::ObjectWrap<Hub> {
   [[nodiscard]] bool AnyInGuest() const;
   void ConsumeOffered();
   void AnswerSeat(std::uint32_t index, std::uint64_t now);
+  void Reap();
   void StopAll();
   static void StopAllOf(void* hub);
 
   std::shared_ptr<Meeting> meeting_ = std::make_shared<Meeting>();
   Napi::ObjectReference event_;  // the EventFd that makes the event loop look
   std::vector<Seat> seats_;
-  std::size_t next_seat_ = 0;  // where to look first, so that each gets its turn
-  int offered_ = -1;           // the seat whose posted writes JavaScript is delivering
+  std::vector<std::shared_ptr<VcpuThread>> leaving_;  // have been told to end, and may not have
+  std::size_t next_seat_ = 0;                         // where to look first, so that each gets its turn
+  int offered_ = -1;                                  // the seat whose posted writes JavaScript is delivering
   // In this look: posted writes, not only lazy ones, have been delivered; and then there was a moment without any.
   bool delivered_posts_ = false;
   bool drained_ = false;

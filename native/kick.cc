@@ -114,8 +114,8 @@ void SignalThread(pid_t thread) {
   if (error != 0 && error != ESRCH) TheWaker().Add({thread, MonotonicNow(), nullptr});
 }
 
-void KickScope::Begin(kvm_run* run) { running = run; }
-void KickScope::End() { running = nullptr; }
+KickScope::KickScope(kvm_run* run) { running = run; }
+KickScope::~KickScope() { running = nullptr; }
 
 void WakeThreadBy(std::uint64_t time) {
   WakeUp& wake_up = ThreadWakeUp();

@@ -35,14 +35,10 @@ void SignalThread(pid_t thread);
 // Marks this thread as running that page, until the scope ends.
 class KickScope {
  public:
-  explicit KickScope(kvm_run* run) { Begin(run); }
-  ~KickScope() { End(); }
+  explicit KickScope(kvm_run* run);
+  ~KickScope();
   KickScope(const KickScope&) = delete;
   KickScope& operator=(const KickScope&) = delete;
-
-  // The same for a thread that does nothing else.
-  static void Begin(kvm_run* run);
-  static void End();
 };
 
 // Sees to it that this thread gets the signal at `time` or earlier. Costs a system call only when no earlier one is

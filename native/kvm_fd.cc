@@ -1,6 +1,7 @@
 #include "kvm_fd.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -34,6 +35,25 @@ int CallKernel(int fd, unsigned long request, Argument argument) {
 }
 
 Napi::Value Result(Napi::Env env, int result) { return Napi::Number::New(env, result < 0 ? -errno : result); }
+
+// Takes its memory from a VM that lives on until its vCPUs' threads are out of the guest: they are told to end, but cannot
+// be waited for, because on a busy machine that lasts until all others have had their turns. What stays somebody's when the VM has
+// gone must not change any more. When the kernel has deleted a slot, no vCPU is in the guest with it, and no instruction
+// that was being emulated still uses it. That takes milliseconds; so what goes with the VM just goes, and the guest's last
+// instruction may find zeros. False when the kernel has no memory to delete a slot.
+bool TakeMemoryFrom(Descriptor& vm) {
+  for (auto slot = vm.slots.begin(); slot != vm.slots.end();) {
+    if (slot->second.kept()) {
+      kvm_userspace_memory_region region{};
+      region.slot = slot->first;
+      if (CallKernel(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region) != 0) return false;
+      slot = vm.slots.erase(slot);
+    } else {
+      (slot++)->second.LetGo();
+    }
+  }
+  return true;
+}
 
 const IoctlRow& RowAt(const Napi::CallbackInfo& info) {
   const std::uint32_t index = ToUint32(info, 0);
@@ -106,7 +126,8 @@ Napi::Value KvmFd::Create(const Napi::CallbackInfo& info) {
   }
 }
 
-// setMemory(slot, flags, guestAddress, size, memory?, offset?): KVM_SET_USER_MEMORY_REGION. Size 0 deletes the slot.
+// setMemory(slot, flags, guestAddress, size, memory?, offset?, kept?): KVM_SET_USER_MEMORY_REGION. Size 0 deletes the slot.
+// `kept`: the memory stays somebody's when the VM has gone.
 Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   Descriptor& vm = Require(info.Env(), kVmFd);
   kvm_userspace_memory_region region{};
@@ -128,7 +149,7 @@ Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   }
   // SAFETY: the kernel wants the host address as a number; the slot kept below holds the mapping.
   region.userspace_addr = reinterpret_cast<std::uintptr_t>(memory->mapping->data() + offset);
-  MemorySlot slot(memory, region.memory_size);
+  MemorySlot slot(memory, region.memory_size, info[6].ToBoolean());
   const int result = CallKernel(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
   if (result == 0) {
     vm.slots.erase(region.slot);
@@ -195,8 +216,13 @@ Napi::Value KvmFd::Irqfd(const Napi::CallbackInfo& info) {
   return Result(info.Env(), CallKernel(vm.fd.get(), KVM_IRQFD, &request));
 }
 
+// close(): of a VM whose vCPUs have been closed. Who has a share of it still is a vCPU's thread.
 Napi::Value KvmFd::Close(const Napi::CallbackInfo& info) {
   views_.DetachAll();
+  const bool shared = descriptor_.use_count() > 1;
+  if (shared && descriptor_->kind == kVmFd && !TakeMemoryFrom(*descriptor_)) {
+    while (descriptor_.use_count() > 1) sched_yield();
+  }
   descriptor_.reset();
   return info.Env().Undefined();
 }

@@ -23,25 +23,33 @@ struct MemoryState {
   std::atomic<int> slots = 0;  // how many slots of live VMs use it; while there is one, close() is refused
 };
 
-// One KVM memory slot. While it lives, its memory cannot go away.
+// One KVM memory slot. Until it lets go, its memory cannot be closed.
 class MemorySlot {
  public:
-  MemorySlot(std::shared_ptr<MemoryState> memory, std::size_t size) : memory_(std::move(memory)), size_(size) {
+  // `kept`: the memory stays somebody's when the VM has gone.
+  MemorySlot(std::shared_ptr<MemoryState> memory, std::size_t size, bool kept)
+      : memory_(std::move(memory)), size_(size), kept_(kept) {
     ++memory_->slots;
   }
-  ~MemorySlot() {
-    if (memory_) --memory_->slots;
-  }
+  ~MemorySlot() { LetGo(); }
   MemorySlot(MemorySlot&& other) noexcept = default;
   MemorySlot(const MemorySlot&) = delete;
   MemorySlot& operator=(MemorySlot&&) = delete;
   MemorySlot& operator=(const MemorySlot&) = delete;
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool kept() const { return kept_; }
+  // From now on the memory can be closed. Its addresses stay taken as long as the slot is there.
+  void LetGo() {
+    if (memory_ && counted_) --memory_->slots;
+    counted_ = false;
+  }
 
  private:
   std::shared_ptr<MemoryState> memory_;
   std::size_t size_;
+  bool kept_;
+  bool counted_ = true;
 };
 
 class Memory : public Napi::ObjectWrap<Memory> {

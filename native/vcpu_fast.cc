@@ -9,11 +9,11 @@
 namespace node_kvm {
 
 bool VcpuThread::AnswerFast() {
-  const std::uint32_t reason = vcpu_->run()->exit_reason;
+  const std::uint32_t reason = vcpu_.run()->exit_reason;
   ThreadStats::Add(stats_.exits[std::min<std::size_t>(reason, ThreadStats::kReasons - 1)], 1);
   registers_.Refresh(decode_);
   if (decode_->rows.empty()) return false;
-  kvm_run* run = vcpu_->run();
+  kvm_run* run = vcpu_.run();
   if (run->exit_reason == KVM_EXIT_IO) {
     // SAFETY: the kernel puts the data of `count` accesses into the vCPU's mapping at this offset.
     std::uint8_t* data = reinterpret_cast<std::uint8_t*>(run) + run->io.data_offset;
@@ -63,9 +63,9 @@ bool VcpuThread::PostWrite(const Access& access, const std::uint8_t* data, std::
     // The kernel does not gather these: JavaScript would have to look every millisecond.
     dense_.Interrupt();
   } else if (dense_.Add(access, PostedCount()) && registers_.TakesParts(*row, access)) {
-    coalesced_.TurnOn(vcpu_->vm().fd.get(), {access, *row}, vcpu_->coalesced());
+    coalesced_.TurnOn(vcpu_.vm().fd.get(), {access, *row}, vcpu_.coalesced());
     // Who changes the table turns this off after that, but that may have been before it was turned on.
-    if (!registers_.Current(*decode_)) coalesced_.TurnOff(vcpu_->vm().fd.get());
+    if (!registers_.Current(*decode_)) coalesced_.TurnOff(vcpu_.vm().fd.get());
   }
   NotifyPosted(lazy);
   return true;
@@ -92,7 +92,7 @@ void VcpuThread::TakeCoalesced() {
     Append(row, false, {row.space, write.phys_addr, std::min<std::uint32_t>(write.len, 8)}, write.data);
     return true;
   };
-  while (!coalesced_.Take(vcpu_->coalesced(), append)) {
+  while (!coalesced_.Take(vcpu_.coalesced(), append)) {
     WaitForSpace();
     if (stop_) return;
   }
@@ -100,7 +100,7 @@ void VcpuThread::TakeCoalesced() {
 }
 
 void VcpuThread::LookAtCoalesced(std::uint64_t now) {
-  if (coalesced_.Look(now, vcpu_->coalesced())) vcpu_->Interrupt();
+  if (coalesced_.Look(now, vcpu_.coalesced())) vcpu_.Interrupt();
 }
 
 void VcpuThread::NotifyPosted(bool lazy) {

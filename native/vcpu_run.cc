@@ -28,7 +28,7 @@ std::vector<std::uint64_t> Collect(const VcpuThread& thread) {
     values.push_back(*counter);
   }
   values.push_back(thread.GuestTime());
-  values.push_back(stats.handler_nanoseconds);
+  values.push_back(thread.HandlerTime());
   return values;
 }
 
@@ -47,14 +47,13 @@ CoalescedRing FindCoalescedRing(const Descriptor& system, const Mapping& page) {
 }  // namespace
 
 Napi::Function VcpuRun::Define(Napi::Env env) {
-  return DefineClass(
-      env, "VcpuRun",
-      {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
-       InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
-       InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
-       InstanceMethod<&VcpuRun::BeginStop>("beginStop"), InstanceMethod<&VcpuRun::Stop>("stop"),
-       InstanceMethod<&VcpuRun::ComeOut>("comeOut"), InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"),
-       InstanceMethod<&VcpuRun::Stats>("stats"), InstanceMethod<&VcpuRun::Close>("close")});
+  return DefineClass(env, "VcpuRun",
+                     {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
+                      InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
+                      InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
+                      InstanceMethod<&VcpuRun::Stop>("stop"), InstanceMethod<&VcpuRun::ComeOut>("comeOut"),
+                      InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"), InstanceMethod<&VcpuRun::Stats>("stats"),
+                      InstanceMethod<&VcpuRun::Close>("close")});
 }
 
 // new VcpuRun(fd): maps the kvm_run page of that vCPU.
@@ -151,22 +150,21 @@ Napi::Value VcpuRun::Start(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, hub.Add(thread_));
 }
 
-// beginStop(): makes the thread end, if there is one; stop() must follow before anything else.
-Napi::Value VcpuRun::BeginStop(const Napi::CallbackInfo& info) {
-  if (thread_) thread_->BeginStop();
+// stop(): ends the thread wherever it is, so that the vCPU can be run again. The caller removes it from the hub, which
+// waits for the thread's end when there is time.
+Napi::Value VcpuRun::Stop(const Napi::CallbackInfo& info) {
+  if (thread_) {
+    last_stats_ = Collect(*thread_);
+    thread_->Stop();
+    state_->ForbidCoalescing();
+  }
+  LetGoOfThread();
   return info.Env().Undefined();
 }
 
-// stop(): ends the thread wherever it is, and waits for that. The caller has removed it from the hub.
-Napi::Value VcpuRun::Stop(const Napi::CallbackInfo& info) {
+void VcpuRun::LetGoOfThread() {
   thread_views_.DetachAll();
-  if (thread_) {
-    thread_->Stop();
-    thread_->mapping()->Release();
-    last_stats_ = Collect(*thread_);
-  }
   thread_.reset();
-  return info.Env().Undefined();
 }
 
 Napi::Value VcpuRun::ComeOut(const Napi::CallbackInfo& info) {
@@ -189,9 +187,15 @@ Napi::Value VcpuRun::Stats(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// close(): ends the thread wherever it is, and waits for nobody: a thread in the guest owns what it needs.
 Napi::Value VcpuRun::Close(const Napi::CallbackInfo& info) {
-  Stop(info);
+  if (thread_) {
+    last_stats_ = Collect(*thread_);
+    thread_->BeginStop();
+  }
+  LetGoOfThread();
   views_.DetachAll();
+  if (state_) state_->ForgetToken();
   slot_->state.reset();
   state_.reset();
   return info.Env().Undefined();

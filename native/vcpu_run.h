@@ -34,12 +34,12 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   Napi::Value Page(const Napi::CallbackInfo& info);
   Napi::Value Token(const Napi::CallbackInfo& info);
   Napi::Value Start(const Napi::CallbackInfo& info);
-  Napi::Value BeginStop(const Napi::CallbackInfo& info);
   Napi::Value Stop(const Napi::CallbackInfo& info);
   Napi::Value ComeOut(const Napi::CallbackInfo& info);
   Napi::Value ThreadBuffer(const Napi::CallbackInfo& info);
   Napi::Value Stats(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
+  void LetGoOfThread();
   [[nodiscard]] VcpuState& Require(Napi::Env env) const;
   [[nodiscard]] VcpuThread& RequireThread(Napi::Env env) const;
 

@@ -58,13 +58,13 @@ VcpuState::VcpuState(std::shared_ptr<Descriptor> descriptor, std::shared_ptr<Map
       page_(std::move(page)),
       coalesced_(coalesced),
       token_(Registry::Get().NextToken()) {
-  vm().coalesced.Forbid(vm().fd.get());
+  ForbidCoalescing();
   Registry::Get().Add(*this);
 }
 
 VcpuState::~VcpuState() {
-  Registry::Get().Remove(token_);
-  vm().coalesced.Allow();
+  ForgetToken();
+  if (forbids_) vm().coalesced.Allow();
   // The mapping holds the kernel's VM alive; the ArrayBuffer over it may live on until garbage collection.
   page_->Release();
 }
@@ -107,16 +107,20 @@ int VcpuState::Run(std::uint64_t deadline) {
 }
 
 void VcpuState::EnterThread() {
-  KickScope::Begin(run());
   thread_ = gettid();
+  vm().coalesced.Allow();
+  forbids_ = false;
 }
 
-void VcpuState::LeaveThread() {
-  thread_ = 0;
-  KickScope::End();
+void VcpuState::LeaveThread() { thread_ = 0; }
+
+void VcpuState::ForbidCoalescing() {
+  vm().coalesced.Forbid(vm().fd.get());
+  forbids_ = true;
 }
 
 int VcpuState::RunThreaded() {
+  const KickScope scope(run());
   const int result = Enter();
   if (result != -EINTR && result != -EAGAIN) return result;
   SetImmediateExit(false);
@@ -152,6 +156,8 @@ void VcpuState::Interrupt() {
   const pid_t thread = thread_;
   if (thread != 0) SignalThread(thread);
 }
+
+void VcpuState::ForgetToken() { Registry::Get().Remove(token_); }
 
 bool VcpuState::KickByToken(std::uint64_t token) { return Registry::Get().Kick(token); }
 

@@ -41,9 +41,12 @@ class VcpuState {
   // Makes the run under way, or else the next one, return kKick. From any thread.
   void Kick();
 
-  // For a vCPU with a thread of its own: that thread brackets its runs with these two,
+  // For a vCPU with a thread of its own: that thread brackets its runs with these two. From there on the kernel may gather
+  // its writes,
   void EnterThread();
   void LeaveThread();
+  // until it has no thread any more, and is run in another way.
+  void ForbidCoalescing();
   // and enters the guest with this: no deadline, no tick; kTick when a signal that is not ours arrived.
   int RunThreaded();
   // Makes RunThreaded() return kOut, or without the flag just return. From the JavaScript thread.
@@ -52,6 +55,8 @@ class VcpuState {
 
   // Kicks the vCPU with that token. False when there is none (any more).
   static bool KickByToken(std::uint64_t token);
+  // From now on there is none, though a thread may still have a share of this.
+  void ForgetToken();
 
   [[nodiscard]] const std::shared_ptr<Mapping>& page() const { return page_; }
   [[nodiscard]] std::uint64_t token() const { return token_; }
@@ -71,6 +76,7 @@ class VcpuState {
   std::atomic<bool> kicked_ = false;
   std::atomic<bool> come_out_ = false;
   std::atomic<pid_t> thread_ = 0;  // the thread inside Run, 0 when none
+  bool forbids_ = false;           // whether it has Forbid() without Allow() in the VM's coalesced writes
 };
 
 }  // namespace node_kvm

@@ -14,18 +14,20 @@
 
 namespace node_kvm {
 VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside)
-    : vcpu_(std::move(vcpu)),
+    : vcpu_(*vcpu),
       meeting_(std::move(meeting)),
-      registers_(*vcpu_->vm().registers),
+      registers_(*vcpu_.vm().registers),
       mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)),
-      coalesced_(vcpu_->vm().coalesced) {
+      share_(std::move(vcpu)),
+      coalesced_(vcpu_.vm().coalesced) {
   if (!mapping_) throw std::bad_alloc();
   const BlockedSignals blocked;
-  thread_ = std::thread([this, outside] { Main(outside); });
+  thread_ = OsThread([this, outside] { Main(outside); });
 }
 
 VcpuThread::~VcpuThread() {
-  Stop();
+  BeginStop();
+  Join();
   mapping_->Release();
 }
 
@@ -35,9 +37,8 @@ ThreadPage& VcpuThread::page() const { return *reinterpret_cast<ThreadPage*>(map
 void VcpuThread::Main(bool outside) {
   pthread_setname_np(pthread_self(), "kvm-vcpu");
   UnblockKickSignal();
-  coalesced_.Allow();
   ++Turn::awake;
-  vcpu_->EnterThread();
+  vcpu_.EnterThread();
   turn_began_ = MonotonicNow();
   TurnState command = outside ? GiveTurn(static_cast<int>(RunResult::kOut)) : kGuest;
   while (command != kStop) {
@@ -48,16 +49,22 @@ void VcpuThread::Main(bool outside) {
     }
     command = GiveTurn(result);
   }
-  vcpu_->LeaveThread();
   --Turn::awake;
+  if (!outside_) LetGoOfVcpu();
+  meeting_->notify();  // the hub may let go of this object soon
+}
+
+void VcpuThread::LetGoOfVcpu() {
+  vcpu_.LeaveThread();
+  share_.reset();
 }
 
 int VcpuThread::RunGuest() {
   for (;;) {
-    const int result = vcpu_->RunThreaded();
+    const int result = vcpu_.RunThreaded();
     if (stop_) return result;  // what other vCPUs have written stays for their threads
     const bool tick = result == static_cast<int>(RunResult::kTick);
-    if (tick) coalesced_.TurnOffIfFew(vcpu_->vm().fd.get());
+    if (tick) coalesced_.TurnOffIfFew(vcpu_.vm().fd.get());
     TakeCoalesced();
     if (stop_) return result;
     if (tick) continue;
@@ -69,7 +76,7 @@ int VcpuThread::RunGuest() {
 // What follows in the same instruction may be fast, too: the write after a read, the next element of a string.
 int VcpuThread::CompleteAccess() {
   for (;;) {
-    const int result = vcpu_->Complete();
+    const int result = vcpu_.Complete();
     if (result != 1) return result;
     if (!AnswerFast()) return result;
     if (stop_) return result;
@@ -111,31 +118,42 @@ bool VcpuThread::Answer(TurnState command, std::uint64_t handler_time) {
   return turn_.Answer(command);
 }
 
-void VcpuThread::Prefetch() const { __builtin_prefetch(vcpu_->run()); }
+void VcpuThread::Prefetch() const { __builtin_prefetch(vcpu_.run()); }
 
 void VcpuThread::BeginStop() {
+  if (stop_) return;
+  const std::shared_ptr<VcpuState> vcpu = share_;  // as soon as the thread knows, it may let go of it
+  outside_ = turn_.pending();
   stop_ = true;
-  vcpu_->Interrupt();
+  if (!outside_) vcpu->Interrupt();
   turn_.Answer(kStop);
+  if (outside_) LetGoOfVcpu();
 }
 
 void VcpuThread::Stop() {
-  if (!thread_.joinable()) return;
   BeginStop();
-  thread_.join();
-  coalesced_.Forbid(vcpu_->vm().fd.get());
+  if (!outside_) Join();
 }
+
+void VcpuThread::Join() { thread_.Join(); }
+
+bool VcpuThread::TryJoin() { return thread_.TryJoin(); }
 
 std::uint64_t VcpuThread::GuestTime() const {
   const std::uint64_t so_far = stats_.guest_nanoseconds;
   return turn_.pending() || stop_ ? so_far : so_far + MonotonicNow() - turn_began_;
 }
 
+std::uint64_t VcpuThread::HandlerTime() const {
+  const std::uint64_t so_far = stats_.handler_nanoseconds;
+  return turn_.pending() ? so_far + MonotonicNow() - turn_began_ - guest_time_ : so_far;
+}
+
 int VcpuThread::Complete() {
   ConsumePosted();
   // What this posts is delivered at once, before older writes that wait in other threads' rings. So it takes nothing of
   // what those have written since, and its own writes exit.
-  coalesced_.Forbid(vcpu_->vm().fd.get());
+  coalesced_.Forbid(vcpu_.vm().fd.get());
   turn_.Answer(kComplete);
   // KVM_RUN with immediate_exit set returns at once.
   while (!turn_.pending()) sched_yield();
@@ -144,7 +162,7 @@ int VcpuThread::Complete() {
   return result_;
 }
 
-void VcpuThread::ComeOut() { vcpu_->ComeOut(); }
+void VcpuThread::ComeOut() { vcpu_.ComeOut(); }
 
 std::uint32_t VcpuThread::PostedBefore(std::uint64_t stamp) const {
   const std::uint32_t all = PostedCount();

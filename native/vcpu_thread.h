@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "cache_line.h"
 #include "coalesced_writes.h"
 #include "mapping.h"
+#include "os_thread.h"
 #include "register_page.h"
 #include "rendezvous.h"
 #include "vcpu_state.h"
@@ -74,7 +74,10 @@ class VcpuThread {
 
   // All of these are JavaScript's.
   void BeginStop();  // makes the thread end, wherever it is
-  void Stop();       // the same, and waits for that
+  void Stop();       // the same, and waits for a thread that has the vCPU in the guest: then others may run it
+  // After that: waits until the thread has ended. This object must live so long.
+  void Join();
+  bool TryJoin();  // does not wait: false when it has not ended
   // Ends the turn, which took that many nanoseconds. True when it had to wake the thread.
   bool Answer(TurnState command, std::uint64_t handler_time);
   // How long the guest ran before the exit that JavaScript has, in nanoseconds.
@@ -106,11 +109,13 @@ class VcpuThread {
   [[nodiscard]] ThreadPage& page() const;
   [[nodiscard]] const std::shared_ptr<Mapping>& mapping() const { return mapping_; }
   [[nodiscard]] const ThreadStats& stats() const { return stats_; }
-  // Nanoseconds in the guest, up to this moment.
+  // Nanoseconds in the guest, and waiting for JavaScript's answers, up to this moment.
   [[nodiscard]] std::uint64_t GuestTime() const;
+  [[nodiscard]] std::uint64_t HandlerTime() const;
 
  private:
   void Main(bool outside);
+  void LetGoOfVcpu();
   int RunGuest();
   int CompleteAccess();
   // Whether the exit was one that needs no JavaScript.
@@ -123,17 +128,22 @@ class VcpuThread {
   TurnState GiveTurn(int result);
   void WaitForSpace();
 
-  std::shared_ptr<VcpuState> vcpu_;
+  VcpuState& vcpu_;
   std::shared_ptr<Meeting> meeting_;
-  RegisterPage& registers_;  // of the VM, which vcpu_ keeps alive
+  RegisterPage& registers_;  // of the VM, which the vCPU keeps alive
   std::shared_ptr<Mapping> mapping_;
   std::atomic<bool> stop_ = false;
+  bool outside_ = false;  // when it was told to end, it waited for JavaScript; written before stop_
 
   // Written by one side before it gives the turn away, read by the other while it has it.
   alignas(kCacheLine) Turn turn_;
   std::int32_t result_ = 0;  // a RunResult, or -errno
   std::uint64_t guest_time_ = 0;
   std::uint64_t handler_time_ = 0;
+  // The thread's share of the vCPU. It goes when the thread will not touch the vCPU again: by JavaScript when the thread
+  // was outside of the guest as it was told to end, else by the thread.
+  std::shared_ptr<VcpuState> share_;
+  OsThread thread_;
 
   alignas(kCacheLine) std::atomic<std::uint32_t> head_ = 0;  // the vCPU thread appends here
   std::atomic<std::uint32_t> eager_end_ = 0;                 // where head_ was after the last write that is not lazy
@@ -146,8 +156,6 @@ class VcpuThread {
   CoalescedWrites& coalesced_;                 // of the VM, as well
   DenseWrites dense_;
   ThreadStats stats_{};
-
-  std::thread thread_;
 };
 
 }  // namespace node_kvm

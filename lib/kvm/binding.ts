@@ -14,6 +14,7 @@ export interface NativeFd {
     size: number,
     memory?: NativeMemory,
     offset?: number,
+    kept?: boolean,
   ): number
   getDirtyLog(slot: number, bitmap: Uint8Array): number
   ioeventfd(
@@ -53,9 +54,7 @@ export interface NativeVcpuRun {
   complete(): number
   /** Gives the vCPU a thread, and returns its seat at the hub. `outside`: it begins with a turn, {@link RunResult}.out. */
   start(hub: NativeHub, outside: boolean): number
-  /** Makes the thread end, if there is one. {@link stop} must follow before anything else. */
-  beginStop(): void
-  /** Ends the thread and waits for that. */
+  /** Ends the thread, if there is one, so that the vCPU can be run again. Its seat must be removed from the hub then. */
   stop(): void
   /** Makes the thread come out of the guest with {@link RunResult}.out. */
   comeOut(): void
@@ -66,6 +65,7 @@ export interface NativeVcpuRun {
   kick(): void
   page(): ArrayBuffer
   token(): number
+  /** Ends the thread, too, but waits for nobody. */
   close(): void
 }
 

@@ -56,7 +56,7 @@ export class MemorySlots {
     const flags =
       (place.readonly ? constant('KVM_MEM_READONLY') : 0) |
       (place.logDirtyPages ? constant('KVM_MEM_LOG_DIRTY_PAGES') : 0)
-    const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset)
+    const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset, !owned)
     if (result < 0) {
       if (owned) memory.close()
       throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: place.at, size: place.size, slot: number })

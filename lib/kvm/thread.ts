@@ -68,11 +68,13 @@ export class Thread implements HubMember {
       this.#reject = reject
     })
     const { native } = execution
+    let seat: number | undefined
     try {
-      this.#seat = hub().add(this, native, execution.exitWaiting)
+      this.#seat = seat = hub().add(this, native, execution.exitWaiting)
       this.#page = new ThreadPage(() => native.threadBuffer())
     } catch (error) {
       native.stop()
+      if (seat !== undefined) hub().remove(seat)
       throw systemFailure("the vCPU's thread cannot start", error)
     }
     hub().ref()

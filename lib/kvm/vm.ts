@@ -222,8 +222,6 @@ export class Vm {
   /** Closes the VM, its vCPUs, and the memory that addMemory() allocated. Closing again does nothing. */
   close(): void {
     if (this.closed) return
-    // All are told before one is waited for: their threads end at the same time.
-    for (const vcpu of this.#vcpus) vcpu.beginClose()
     for (const vcpu of this.#vcpus) vcpu.close()
     for (const eventfd of this.#eventfds) eventfd.close()
     this.#registers.close()
