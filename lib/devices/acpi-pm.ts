@@ -1,9 +1,9 @@
 import { type Cell, CounterCell, ValueCell } from '../bus/cells.js'
-import type { Stateful } from '../bus/device.js'
+import type { Device, Stateful } from '../bus/device.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
+import { Registers } from '../bus/registers.js'
 import { checkOptions, invalidArgument } from '../validate.js'
 import * as R from './acpi-pm-registers.js'
-import { ByteDevice } from './byte-access.js'
 import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from '../bus/clock.js'
 import { PmTimer } from './pm-timer.js'
 import { StateReader, type Versioned } from './state.js'
@@ -34,11 +34,9 @@ export interface AcpiPmState extends Versioned {
 
 const STATUS = R.TIMER_STATUS | R.POWER_BUTTON_STATUS | R.SLEEP_BUTTON_STATUS
 const PM1_LENGTH = 2
-const low = (word: number) => word & 0xff
-const high = (word: number) => word >> 8
 
 /** ACPI's fixed hardware: events with the SCI, power button, sleep, reset register, timer. 20 ports, anywhere. */
-export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
+export class AcpiPm implements Device, Stateful<AcpiPmState> {
   readonly #interrupt: InterruptOutput
   readonly #powerOff: () => void
   readonly #reset: () => void
@@ -46,8 +44,6 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
   readonly #schedule: Schedule
   readonly #timer: PmTimer
   readonly #timerMask: number
-  // All bytes of one wide access see the same time.
-  #latchedTimer = 0
   #seenHalfTurns = 0n
   #status = 0
   #enable = 0
@@ -62,8 +58,35 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
   readonly #timerCell: CounterCell
   readonly cells: readonly Cell[]
 
+  // No event is pending or enabled among the GPEs: like all between the registers, they read as zero.
+  readonly #registers = new Registers([
+    {
+      ...{ name: 'PM1_STATUS', offset: R.PM1_STATUS, width: PM1_LENGTH, rest: 'zeros' },
+      read: () => this.#status,
+      write: (ones: number) => (this.#status &= ~ones),
+    },
+    {
+      ...{ name: 'PM1_ENABLE', offset: R.PM1_ENABLE, width: PM1_LENGTH },
+      read: () => this.#enable,
+      write: (value: number) => (this.#enable = value & R.PM1_ENABLE_MASK),
+    },
+    {
+      ...{ name: 'PM1_CONTROL', offset: R.PM1_CONTROL, width: PM1_LENGTH },
+      read: () => this.#control,
+      write: (value: number) => {
+        this.#writeControl(value)
+      },
+    },
+    { name: 'PM_TMR', offset: R.PM_TIMER, width: R.PM_TIMER_LENGTH, read: () => this.#timer.value },
+    {
+      ...{ name: 'RESET_REG', offset: R.RESET, width: 1 },
+      write: (value: number) => {
+        if (value === R.RESET_VALUE) this.#reset()
+      },
+    },
+  ])
+
   constructor(options: AcpiPmOptions = {}) {
-    super()
     checkOptions('options', options, [...['interrupt', 'powerOff', 'reset', 'sleep', 'clock', 'schedule', 'timerBits']])
     const { timerBits = 32 } = options
     if (![24, 32].includes(timerBits)) throw invalidArgument('timerBits', timerBits, '24 or 32')
@@ -108,68 +131,16 @@ export class AcpiPm extends ByteDevice implements Stateful<AcpiPmState> {
     this.#update()
   }
 
-  override read(offset: number, data: Uint8Array): void {
-    this.#latchedTimer = this.#timer.value
+  read(offset: number, data: Uint8Array): void {
     this.#refresh()
-    super.read(offset, data)
+    this.#registers.read(offset, data)
   }
 
-  override write(offset: number, data: Uint8Array): void {
+  write(offset: number, data: Uint8Array): void {
     this.#refresh()
-    super.write(offset, data)
+    void this.#registers.write(offset, data)
     this.#updateCells()
     this.#update()
-  }
-
-  protected override readByte(offset: number): number {
-    switch (offset) {
-      case R.PM1_STATUS:
-        return low(this.#status)
-      case R.PM1_STATUS + 1:
-        return high(this.#status)
-      case R.PM1_ENABLE:
-        return low(this.#enable)
-      case R.PM1_ENABLE + 1:
-        return high(this.#enable)
-      case R.PM1_CONTROL:
-        return low(this.#control)
-      case R.PM1_CONTROL + 1:
-        return high(this.#control)
-      case R.PM_TIMER:
-      case R.PM_TIMER + 1:
-      case R.PM_TIMER + 2:
-      case R.PM_TIMER + 3:
-        return (this.#latchedTimer >>> (8 * (offset - R.PM_TIMER))) & 0xff
-      default: // The other registers have nothing to say; no event is pending or enabled among the GPEs.
-        return 0
-    }
-  }
-
-  protected override writeByte(offset: number, value: number): void {
-    switch (offset) {
-      case R.PM1_STATUS:
-        this.#status &= ~value
-        return
-      case R.PM1_STATUS + 1:
-        this.#status &= ~(value << 8)
-        return
-      case R.PM1_ENABLE:
-        this.#enable = ((this.#enable & 0xff00) | value) & R.PM1_ENABLE_MASK
-        return
-      case R.PM1_ENABLE + 1:
-        this.#enable = ((this.#enable & 0xff) | (value << 8)) & R.PM1_ENABLE_MASK
-        return
-      case R.PM1_CONTROL:
-        this.#writeControl((this.#control & 0xff00) | value)
-        return
-      case R.PM1_CONTROL + 1:
-        this.#writeControl((this.#control & 0xff) | (value << 8))
-        return
-      case R.RESET:
-        if (value === R.RESET_VALUE) this.#reset()
-        return
-      default:
-    }
   }
 
   #press(button: number): boolean {
