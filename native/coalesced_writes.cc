@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "kick.h"
@@ -10,16 +11,15 @@
 namespace node_kvm {
 namespace {
 
-// Writes are dense when so many come one after the other, and so many of them wait for JavaScript: a guest that waits for
-// an answer to each write has few that wait.
-constexpr std::uint32_t kManyWrites = 64;
-constexpr std::uint32_t kManyWaiting = 16;
-// Then they have become few when, in this time, fewer come for each time that a thread has to come out for them.
-constexpr std::uint64_t kFewNanoseconds = 250'000'000;
+// How many writes are worth more than making a thread come out for them: gathering begins when so many wait for JavaScript,
+// after a few times as many in a row to one address. (A guest that waits for an answer to each write has few that wait.)
+constexpr std::uint32_t kMany = 16;
+// Then it goes on as long as there is credit. Each gathered write adds to it, up to this; each look, a millisecond, costs
+// one, and coming out costs kMany. So it ends after a quarter of a second of silence, or some single writes.
+constexpr std::int64_t kMostCredit = 256;
 
+// Two looks are so long apart at least: JavaScript looks every millisecond, and whenever something else happens.
 constexpr std::uint64_t kLookNanoseconds = 500'000;
-// While more writes come, those that are there may wait so long for a full ring, which costs less than coming out for them.
-constexpr std::uint64_t kWaitNanoseconds = 10'000'000;
 
 // The page of the ring, less its two indices: KVM_COALESCED_MMIO_MAX, whose macro needs the kernel's PAGE_SIZE. Pages of
 // 4 KiB have the smallest ring.
@@ -39,9 +39,10 @@ kvm_coalesced_mmio_zone KernelZone(const Access& access) {
 }  // namespace
 
 // SAFETY: the kernel writes `last` after the entry before it, and reads `first` before it overwrites one.
-bool CoalescedRing::empty() const { return ring_ == nullptr || ring_->first == end(); }
-
-std::uint32_t CoalescedRing::end() const { return __atomic_load_n(&ring_->last, __ATOMIC_ACQUIRE); }
+std::uint32_t CoalescedRing::size() const {
+  if (ring_ == nullptr) return 0;
+  return (__atomic_load_n(&ring_->last, __ATOMIC_ACQUIRE) + RingEntries() - ring_->first) % RingEntries();
+}
 
 kvm_coalesced_mmio CoalescedRing::front() const { return ring_->coalesced_mmio[ring_->first % RingEntries()]; }
 
@@ -71,9 +72,7 @@ void CoalescedWrites::TurnOn(int vm, const Zone& zone, const CoalescedRing& ring
   registered_ = true;
   zone_ = zone;
   few_ = false;
-  judged_ = MonotonicNow();
-  taken_at_judgement_ = taken_;
-  came_out_ = 0;
+  credit_ = kMostCredit;
 }
 
 void CoalescedWrites::TurnOff(int vm) {
@@ -96,24 +95,20 @@ void CoalescedWrites::Unregister(int vm) {
 bool CoalescedWrites::Look(std::uint64_t now, const CoalescedRing& ring) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock || now - looked_ < kLookNanoseconds) return false;  // the next time
-  if (ring.empty() || taken_ != taken_at_look_) untaken_since_ = now;
-  const bool more = ring.exists() && ring.end() != end_at_look_;
-  const bool standing = now != untaken_since_ && (!more || now - untaken_since_ >= kWaitNanoseconds);
+  const std::uint32_t waiting = ring.size();
+  // Since the last look.
+  const bool untaken = waiting_at_look_ != 0 && taken_ == taken_at_look_;
+  const auto more = static_cast<std::int64_t>(taken_ + waiting - taken_at_look_ - waiting_at_look_);
   looked_ = now;
-  end_at_look_ = ring.exists() ? ring.end() : 0;
+  waiting_at_look_ = waiting;
   taken_at_look_ = taken_;
   if (!registered_) {
-    if (ring.empty()) active_ = false;
-    return !ring.empty();
+    if (waiting == 0) active_ = false;
+    return waiting != 0;
   }
-  if (now - judged_ >= kFewNanoseconds) {
-    few_ = taken_ - taken_at_judgement_ < kManyWaiting * (came_out_ + 1);
-    judged_ = now;
-    taken_at_judgement_ = taken_;
-    came_out_ = 0;
-  }
-  if (standing) ++came_out_;
-  return standing || few_;
+  credit_ = std::min(kMostCredit, credit_ + more) - 1 - (untaken ? kMany : 0);
+  few_ = credit_ < 0;
+  return untaken || few_;
 }
 
 bool DenseWrites::Add(const Access& access, std::uint32_t waiting) {
@@ -121,7 +116,7 @@ bool DenseWrites::Add(const Access& access, std::uint32_t waiting) {
     access_ = access;
     count_ = 0;
   }
-  if (++count_ < kManyWrites || waiting < kManyWaiting) return false;
+  if (++count_ < kMany * 4 || waiting < kMany) return false;
   count_ = 0;
   return true;
 }

@@ -22,9 +22,9 @@ class CoalescedRing {
   explicit CoalescedRing(kvm_coalesced_mmio_ring* ring) : ring_(ring) {}
   // False where the kernel has none.
   [[nodiscard]] bool exists() const { return ring_ != nullptr; }
-  [[nodiscard]] bool empty() const;
-  // Where the next write goes.
-  [[nodiscard]] std::uint32_t end() const;
+  // How many writes it has.
+  [[nodiscard]] std::uint32_t size() const;
+  [[nodiscard]] bool empty() const { return size() == 0; }
   // The oldest write; there must be one.
   [[nodiscard]] kvm_coalesced_mmio front() const;
   void Pop();
@@ -80,15 +80,11 @@ class CoalescedWrites {
   Zone zone_{};        // that all writes in the ring went to
   int forbidden_ = 0;  // Forbid() less Allow()
   std::uint64_t taken_ = 0;
-  // When JavaScript looked, how the ring was then, and since when nothing has been taken.
+  // When JavaScript looked, and what had been taken and what was in the ring then.
   std::uint64_t looked_ = 0;
-  std::uint32_t end_at_look_ = 0;
   std::uint64_t taken_at_look_ = 0;
-  std::uint64_t untaken_since_ = 0;
-  // When it judged whether writes are few, what had been taken by then, and how often a thread came out for them since.
-  std::uint64_t judged_ = 0;
-  std::uint64_t taken_at_judgement_ = 0;
-  std::uint64_t came_out_ = 0;
+  std::uint32_t waiting_at_look_ = 0;
+  std::int64_t credit_ = 0;  // while it is not negative, gathering pays
 };
 
 // Finds out when a guest writes to one address without pause.
