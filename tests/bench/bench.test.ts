@@ -25,6 +25,7 @@ test.each([
       'posted write': 'C, over a while',
       'latched read': 'C, over a while',
       'two vCPUs, each': 'C',
+      'two vCPUs in C, each': 'C',
     },
   },
   {
