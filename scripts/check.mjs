@@ -21,7 +21,7 @@ const checks = {
   docs: 'typedoc --logLevel Warn',
   unused: 'knip',
   format: 'prettier --check --log-level warn .',
-  imports: 'depcruise --config scripts/import-direction.mjs lib examples',
+  imports: 'depcruise --config scripts/import-direction.mjs lib examples && node scripts/imports.mjs --check',
   'clang-format': `git ls-files '*.cc' '*.h' '*.c' | xargs clang-format --dry-run -Werror`,
   acpi: 'node scripts/check-acpi.mjs',
   package:
