@@ -11,6 +11,14 @@ export { DebugConsole, type DebugConsoleOptions } from './debug-console.js'
 export { DebugExit, type DebugExitOptions } from './debug-exit.js'
 export { FW_CFG_KEYS } from './fw-cfg-items.js'
 export { FW_CFG_LENGTH, FwCfg, type FwCfgOptions, type FwCfgState } from './fw-cfg.js'
+export {
+  capabilities as hpetCapabilities,
+  HPET_ADDRESS,
+  HPET_LENGTH,
+  MINIMUM_TICK as HPET_MINIMUM_TICK,
+} from './hpet-registers.js'
+export type { HpetTimerState } from './hpet-timer.js'
+export { Hpet, type HpetOptions, type HpetState } from './hpet.js'
 export type { I8042State } from './i8042-state.js'
 export { I8042, type I8042Options } from './i8042.js'
 export type { KeyboardState } from './keyboard.js'

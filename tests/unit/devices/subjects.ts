@@ -6,6 +6,7 @@ import {
   DebugConsole,
   DebugExit,
   FwCfg,
+  Hpet,
   I8042,
   PostCode,
   PvPanic,
@@ -115,6 +116,18 @@ export const SUBJECTS: Record<string, SubjectKind> = {
     const host = (value: number) => {
       if (value % 2 === 0) device.pressPowerButton()
       else clock.pass(value)
+    }
+    return { device, host }
+  }),
+  Hpet: kind(0x170, (told, clock) => {
+    const lines = new Map([16, 17].map((number) => [number, { set: told(`line ${number}`) }]))
+    const legacy = { timer: { set: told('timer') }, clock: { set: told('clock') }, replaced: told('replaced') }
+    const device = new Hpet({ clock, schedule: clock.schedule, lines, legacy })
+    const host = (value: number) => {
+      // Whatever a guest of any kind writes, its timers are mostly off: these run.
+      void device.write(0x10, Uint8Array.of(1))
+      void device.write(0x100 + 0x20 * (value % 3), Uint8Array.of(0x4e & value, (value >> 8) & 0x23))
+      clock.pass(value / 1e8)
     }
     return { device, host }
   }),
