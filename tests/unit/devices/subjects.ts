@@ -125,8 +125,8 @@ export const SUBJECTS: Record<string, SubjectKind> = {
     const device = new Hpet({ clock, schedule: clock.schedule, lines, legacy })
     const host = (value: number) => {
       // Whatever a guest of any kind writes, its timers are mostly off: these run.
-      void device.write(0x10, Uint8Array.of(1))
-      void device.write(0x100 + 0x20 * (value % 3), Uint8Array.of(0x4e & value, (value >> 8) & 0x23))
+      device.write(0x10, Uint8Array.of(1))
+      device.write(0x100 + 0x20 * (value % 3), Uint8Array.of(0x4e & value, (value >> 8) & 0x23))
       clock.pass(value / 1e8)
     }
     return { device, host }
