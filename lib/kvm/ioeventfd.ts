@@ -13,7 +13,10 @@ export type IoeventfdOptions = BusAddress & {
 
 /** A doorbell of the guest, KVM_IOEVENTFD; see `vm.ioeventfd()`. */
 export interface Ioeventfd {
-  /** Takes the doorbell away: writes exit as usual again. Closing again does nothing. */
+  /**
+   * Takes the doorbell away: writes exit as usual again. Closing again does nothing. Throws when the kernel has no memory for
+   * it; the doorbell is as it was then.
+   */
   close(): void
   [Symbol.dispose](): void
 }
@@ -47,8 +50,9 @@ export function openIoeventfd(
   let closed = false
   const close = () => {
     if (closed) return
+    const removed = fd.closed ? 0 : assign(false)
+    if (removed < 0) throw ioctlError('KVM_IOEVENTFD', -removed, { ...options })
     closed = true
-    if (!fd.closed) assign(false)
     event.close()
     onClose(handle)
   }

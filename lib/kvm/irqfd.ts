@@ -2,7 +2,7 @@ import { KvmError } from '../errors.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import type { NativeEventFd } from './binding.js'
 import { openEvent } from './event.js'
-import { type Fd, ioctlError } from './fd.js'
+import { type Fd, ioctlError, systemFailure } from './fd.js'
 
 /** Options of `vm.irqfd()`. */
 export interface IrqfdOptions {
@@ -18,7 +18,7 @@ export interface Irqfd {
   readonly gsi: number
   /** Raises the interrupt. */
   trigger(): void
-  /** Takes the eventfd off the line. Closing again does nothing. */
+  /** Takes the eventfd off the line. Closing again does nothing. Throws when the kernel refuses; it is as it was then. */
   close(): void
   [Symbol.dispose](): void
 }
@@ -53,8 +53,9 @@ export function openIrqfd(fd: Fd, gsi: number, options: IrqfdOptions, onClose: (
   let closed = false
   const close = () => {
     if (closed) return
+    const removed = fd.closed ? 0 : fd.native.irqfd(false, event, gsi)
+    if (removed < 0) throw ioctlError('KVM_IRQFD', -removed, { gsi })
     closed = true
-    if (!fd.closed) fd.native.irqfd(false, event, gsi)
     closeEvents()
     onClose(handle)
   }
@@ -62,7 +63,11 @@ export function openIrqfd(fd: Fd, gsi: number, options: IrqfdOptions, onClose: (
     gsi,
     trigger() {
       if (closed) throw new KvmError('ERR_KVM_CLOSED', `the irqfd of GSI ${gsi} has been closed`, { operands: { gsi } })
-      event.signal()
+      try {
+        event.signal()
+      } catch (cause) {
+        throw systemFailure(`the interrupt line ${gsi} cannot be raised`, cause)
+      }
     },
     close,
     [Symbol.dispose]: close,

@@ -223,9 +223,10 @@ export class Vm {
   close(): void {
     if (this.closed) return
     for (const vcpu of this.#vcpus) vcpu.close()
-    for (const eventfd of this.#eventfds) eventfd.close()
     this.#registers.close()
     this.#fd.close()
+    // After it: nothing need be taken out of a VM that has gone.
+    for (const eventfd of this.#eventfds) eventfd.close()
     this.#slots.close()
   }
 
