@@ -38,12 +38,13 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
   const output = (bytes: Uint8Array) => {
     stdout.write(bytes)
   }
+  const line = serial({ output, input: terminal.input })
   const { cpus, memory, timeout } = options
   const machine = await createMachine(command, {
     cpus,
     memory,
     boot: bootSource(file, options, command),
-    devices: [...(file.kind === 'firmware' ? [firmwareLog(output)] : []), serial({ output, input: terminal.input })],
+    devices: [...(file.kind === 'firmware' ? [firmwareLog(output)] : []), line],
     onReset: options.reboot ? 'boot' : 'end',
   })
   try {
@@ -57,7 +58,8 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
     const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
     const postMortem = UNEXPECTED.includes(outcome.kind) ? await machine.postMortem(symbols) : undefined
     const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))
-    return { outcome, vcpus, postMortem, signal: outcome.kind === 'stopped' ? signals.received : undefined }
+    const signal = outcome.kind === 'stopped' ? signals.received : undefined
+    return { outcome, vcpus, lost: line.lost, postMortem, signal }
   } finally {
     signals.end = undefined
     terminal.close()

@@ -16,6 +16,8 @@ export interface RunReport {
   outcome: Outcome
   /** What each has done. */
   vcpus: object[]
+  /** How many bytes of the guest's output never came out of its serial line. */
+  lost: number
   postMortem: PostMortem | undefined
   /** By which the guest was ended. */
   signal: EndingSignal | undefined

@@ -54,7 +54,10 @@ async function drain({ stdout, stderr, trace }: Outlets, patience: Patience): Pr
 
 async function say(report: RunReport | undefined, error: unknown, outlets: Outlets, json: boolean): Promise<void> {
   const { stdout, stderr, trace } = outlets
-  const dropped = { bytes: stdout.droppedBytes, lines: stderr.droppedLines + (trace?.droppedLines ?? 0) }
+  const dropped = {
+    bytes: stdout.droppedBytes + (report?.lost ?? 0),
+    lines: stderr.droppedLines + (trace?.droppedLines ?? 0),
+  }
   const failed = report === undefined || error !== undefined
   const text = failed ? formatError(error, json) : await formatReport(report, dropped, json)
   if (text !== undefined) stderr.line(text)
