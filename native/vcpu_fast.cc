@@ -15,11 +15,15 @@ bool VcpuThread::AnswerFast() {
   if (decode_->rows.empty()) return false;
   kvm_run* run = vcpu_.run();
   if (run->exit_reason == KVM_EXIT_IO) {
-    // SAFETY: the kernel puts the data of `count` accesses into the vCPU's mapping at this offset.
-    std::uint8_t* data = reinterpret_cast<std::uint8_t*>(run) + run->io.data_offset;
-    const Access access{Space::kPort, run->io.port, run->io.size};
-    return run->io.direction == KVM_EXIT_IO_OUT ? PostWrite(access, data, run->io.count)
-                                                : AnswerRead(access, data, run->io.count);
+    // The kernel has written that, but a buffer over the page that JavaScript has can be anywhere: nothing is taken on trust.
+    const auto io = run->io;
+    const std::size_t size = vcpu_.page()->size();
+    if (io.size > sizeof(std::uint64_t) || io.data_offset > size) return false;
+    if (std::uint64_t{io.size} * io.count > size - io.data_offset) return false;
+    // SAFETY: the data of `count` accesses lies at this offset, within the mapping.
+    std::uint8_t* data = reinterpret_cast<std::uint8_t*>(run) + io.data_offset;
+    const Access access{Space::kPort, io.port, io.size};
+    return io.direction == KVM_EXIT_IO_OUT ? PostWrite(access, data, io.count) : AnswerRead(access, data, io.count);
   }
   if (run->exit_reason == KVM_EXIT_MMIO) {
     const Access access{Space::kMmio, run->mmio.phys_addr, std::min<std::uint32_t>(run->mmio.len, 8)};
