@@ -1,7 +1,7 @@
 // Lesson 19, custom-device: an adding machine of one's own in a PC, and Linux uses it
 // Arguments: KERNEL INITRD
 import type { Device } from 'node-kvm'
-import { describeOutcome, GuestConsole, linux, Machine, type MachineDevice, serial } from 'node-kvm/machine'
+import { describeOutcome, GuestConsole, linux, Machine, serial } from 'node-kvm/machine'
 
 const [kernel, initrd] = process.argv.slice(2)
 if (kernel === undefined || initrd === undefined) {
@@ -13,34 +13,34 @@ const PORT = 0x300 // from here to 0x31f the IBM PC left room for prototypes
 const REGISTERS = 0xd000_0000 // between 3 and 4 GiB, where a PC has devices instead of RAM
 const [SUM, COUNT] = [0, 4] // the offsets of two registers there, of 32 bits each
 
-/** Each byte written to its port is added up. Its registers have the sum, and of how many numbers it is. */
-const addingMachine: MachineDevice = {
-  // Called for each life of the guest: after a reset it begins at 0, like all else.
-  attach(host) {
-    const registers = new DataView(new ArrayBuffer(8))
-    const port: Device = {
-      read: (_offset, data) => data.fill(0xff),
-      write(_offset, [number = 0]) {
-        registers.setUint32(SUM, registers.getUint32(SUM, true) + number, true)
-        registers.setUint32(COUNT, registers.getUint32(COUNT, true) + 1, true)
-      },
-    }
-    // A guest may read with any width, at any offset; that it stays within the device is the bus's business.
-    const memory: Device = {
-      read(offset, data) {
-        data.set(new Uint8Array(registers.buffer, offset, data.length))
-      },
-      write: () => undefined,
-    }
-    host.mapPorts(PORT, 1, port)
-    host.mapMmio(REGISTERS, registers.byteLength, memory)
+const registers = new DataView(new ArrayBuffer(8))
+
+/** Each byte written to its port is added up. */
+const port: Device = {
+  read: (_offset, data) => data.fill(0xff),
+  write(_offset, [number = 0]) {
+    registers.setUint32(SUM, registers.getUint32(SUM, true) + number, true)
+    registers.setUint32(COUNT, registers.getUint32(COUNT, true) + 1, true)
   },
+  // After a reset of the machine it begins at 0, like all else.
+  reset: () => new Uint8Array(registers.buffer).fill(0),
+}
+
+/** Its registers have the sum, and of how many numbers it is. */
+const memory: Device = {
+  // A guest may read with any width, at any offset; that it stays within the device is the bus's business.
+  read: (offset, data) => data.set(new Uint8Array(registers.buffer, offset, data.length)),
+  write: () => undefined,
 }
 
 const shell = new GuestConsole()
 using machine = await Machine.create({
   boot: linux({ kernel, initrd, cmdline: 'console=ttyS0 quiet' }),
-  devices: [serial({ console: shell }), addingMachine],
+  devices: [
+    serial({ console: shell }),
+    { name: 'adder', device: port, resources: [{ port: PORT, length: 1 }] },
+    { name: 'sums', device: memory, resources: [{ memory: REGISTERS, length: registers.byteLength }] },
+  ],
 })
 const ended = machine.run({ timeout: 300_000 })
 await shell.expect('# ', { timeout: 240_000 })

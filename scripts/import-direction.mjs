@@ -9,7 +9,7 @@ const parts = ['kvm', 'devices', 'pci', 'virtio', 'boot', 'inspect', 'platform']
 /** Sideways, which is refused otherwise: a part, and which others it may import. @type {Record<string, string[]>} */
 const sideways = { virtio: ['pci'] }
 /** What the architecture's half of the machine may know of the other one. */
-const machineForX86 = ['host']
+const machineForX86 = ['architecture', 'host']
 
 /** @param {string} name */
 const folder = (name) => `^lib/${name}/`

@@ -1,6 +1,11 @@
 /** A source of time. `now()` is in nanoseconds and never falls, unless the device's option says wall-clock time. */
 export interface Clock {
   now(): bigint
+  /**
+   * How far it is ahead of the host's monotonic clock, if it goes as that does: then vCPU threads can count on it. It may change
+   * while the machine is paused.
+   */
+  readonly ahead?: bigint
 }
 
 /** Calls `call` once after `delay` nanoseconds, or somewhat later; the function returned takes that back. */
@@ -12,7 +17,7 @@ const NS_PER_MS = 1_000_000n
 const MAX_TIMEOUT_MS = 0x7fff_ffffn
 
 /** The host's monotonic clock. */
-export const monotonicClock: Clock = { now: () => process.hrtime.bigint() }
+export const monotonicClock: Clock = { now: () => process.hrtime.bigint(), ahead: 0n }
 
 /** The host's wall clock: nanoseconds since 1970-01-01 00:00 UTC, with the resolution of a millisecond. */
 export const wallClock: Clock = { now: () => BigInt(Date.now()) * NS_PER_MS }

@@ -10,6 +10,10 @@ export interface MachineEffects {
   /** `status` is what a process would end with, `value` what the guest wrote. */
   exit(status: number, value: number): void
   panic(): void
+  /** The guest suspends to RAM: ACPI's S3. */
+  suspend(): void
+  /** Firmware, or a kernel, says how far it has come. */
+  postCode(code: number): void
   /** The guest wrote to a console: for whoever watches. `bytes` is valid during the call only. */
   console(bytes: Uint8Array): void
 }
@@ -43,9 +47,9 @@ export interface DeviceContext {
    * The line of the device's first interrupt, or of the one with that index among its resources. Devices may share a line: it
    * is high while any of them wants it so.
    */
-  interrupt(index?: number): InterruptLine
+  readonly interrupt: (index?: number) => InterruptLine
   /** From now on these writes call `ring` a little later, several at once where they come fast, and `write()` is not called. */
-  doorbell(options: DoorbellOptions, ring: () => void): Doorbell
+  readonly doorbell: (options: DoorbellOptions, ring: () => void) => Doorbell
   /** The guest's time in nanoseconds: it stands still while the machine is paused. */
   readonly clock: Clock
   /** Timers on that time. */
@@ -57,5 +61,5 @@ export interface DeviceContext {
    * The device cannot go on: for what goes wrong outside of an access, such as in a stream or a timer. The run ends, and
    * rejects with `error`, as `ERR_KVM_DEVICE_FAILED`.
    */
-  fail(error: unknown): void
+  readonly fail: (error: unknown) => void
 }

@@ -39,10 +39,14 @@ export function deviceFailure(access: FailedAccess, cause: unknown): KvmError {
   )
 }
 
-/** The same failure, once it is known whose access it was. Every other error is returned as it is. */
+/** The same failure of an access, once it is known whose access it was. Every other error is returned as it is. */
 export function onVcpu(error: unknown, vcpu: number, rip: bigint | undefined): unknown {
-  if (!(error instanceof KvmError) || error.code !== 'ERR_KVM_DEVICE_FAILED') return error
+  if (!(error instanceof KvmError) || error.operands['vcpu'] !== undefined) return error
+  if (error.code === 'ERR_KVM_UNCLAIMED_ACCESS') {
+    const message = `${error.message} (vCPU ${vcpu}${rip === undefined ? '' : ` at ${hex(rip)}`})`
+    return new KvmError(error.code, message, { operands: { ...error.operands, vcpu, rip }, cause: error })
+  }
   const access = error.operands as unknown as FailedAccess
-  if (typeof access.address !== 'number' || access.vcpu !== undefined) return error
+  if (error.code !== 'ERR_KVM_DEVICE_FAILED' || typeof access.address !== 'number') return error
   return deviceFailure({ ...access, vcpu, ...(rip === undefined ? {} : { rip }) }, error.cause)
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { kernelFormat, type KernelFormat, readImage } from '../boot/index.js'
 import { DebugConsole } from '../devices/index.js'
 import { KvmError } from '../index.js'
-import { type BootSource, firmware, flat, kernel as kernelSource, linux, type MachineDevice } from '../machine/index.js'
+import { type BootSource, firmware, flat, kernel as kernelSource, linux, type DeviceNode } from '../machine/index.js'
 import type { SourceOptions } from './run-options.js'
 import { type BootFile, checkFormat } from './source-options.js'
 import { adviceFor, isKernel } from './unbootable.js'
@@ -99,10 +99,10 @@ function refuse(path: string, image: string, problem: string, cause?: unknown): 
 }
 
 /** Beside the serial line, for firmware. `output` copies the bytes. */
-export function firmwareLog(output: (bytes: Uint8Array) => void): MachineDevice {
+export function firmwareLog(output: (bytes: Uint8Array) => void): DeviceNode {
   return {
-    attach: (host) => {
-      host.mapPorts(FIRMWARE_LOG_PORT, 1, new DebugConsole({ output }))
-    },
+    name: 'firmware-log',
+    device: new DebugConsole({ output }),
+    resources: [{ port: FIRMWARE_LOG_PORT, length: 1 }],
   }
 }

@@ -21,6 +21,8 @@ export const ACPI_PM_LENGTH = 0x14
 export const RESET_VALUE = 0x01
 /** SLP_TYP of the soft-off state, for the DSDT's `_S5`. */
 export const SLEEP_TYPE_S5 = 5
+/** Suspend to RAM. */
+export const SLEEP_TYPE_S3 = 1
 
 export const TIMER_STATUS = 1 << 0
 export const POWER_BUTTON_STATUS = 1 << 8

@@ -17,7 +17,7 @@ export interface AcpiPmOptions {
   reset?: () => void
   /** The guest enters another sleep state, by its SLP_TYP. Default: nothing happens, the guest goes on. */
   sleep?: (type: number) => void
-  /** Default: the host's monotonic clock. */
+  /** The guest's time: the timer counts on it. Default: the host's monotonic clock. */
   clock?: Clock
   /** For the timer's interrupt. Default: the event loop's timers. */
   schedule?: Schedule
@@ -50,12 +50,13 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
   #control = R.SCI_ENABLE
   #cancel: (() => void) | undefined
   #closed = false
+  #paused = false
   // They change by the guest's own writes only. The status does not: that the timer's highest bit has changed is found out
   // when the guest reads it.
   readonly #enableCell = new ValueCell({ offset: R.PM1_ENABLE, width: PM1_LENGTH })
   readonly #controlCell = new ValueCell({ offset: R.PM1_CONTROL, width: PM1_LENGTH })
   // Kernels read the timer thousands of times to calibrate others.
-  readonly #timerCell: CounterCell
+  readonly #timerCell: CounterCell | undefined
   readonly cells: readonly Cell[]
 
   // No event is pending or enabled among the GPEs: like all between the registers, they read as zero.
@@ -97,10 +98,13 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
     this.#schedule = options.schedule ?? eventLoopSchedule
     this.#timer = new PmTimer(options.clock ?? monotonicClock, timerBits)
     this.#timerMask = 2 ** timerBits - 1
-    this.#timerCell = new CounterCell({ offset: R.PM_TIMER, width: R.PM_TIMER_LENGTH, ...this.#timer.start })
-    const steady = [this.#enableCell, this.#controlCell]
+    const { start } = this.#timer
     // Threads count on the host's monotonic clock only.
-    this.cells = this.#timer.monotonic ? [...steady, this.#timerCell] : steady
+    if (start !== undefined) {
+      this.#timerCell = new CounterCell({ offset: R.PM_TIMER, width: R.PM_TIMER_LENGTH, ...start })
+    }
+    const steady = [this.#enableCell, this.#controlCell]
+    this.cells = this.#timerCell === undefined ? steady : [...steady, this.#timerCell]
     this.#updateCells()
   }
 
@@ -119,15 +123,16 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
     this.#disarm()
   }
 
-  /** The timer stands still until {@link resume}: for a machine whose time does. */
+  /** No interrupt until {@link resume}. Whether the timer stands still is the clock's affair. */
   pause(): void {
-    this.#timer.pause()
+    this.#paused = true
     this.#disarm()
   }
 
   resume(): void {
-    this.#timer.resume()
+    this.#paused = false
     this.#startCounter()
+    this.#refresh()
     this.#update()
   }
 
@@ -165,8 +170,8 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
   }
 
   #startCounter(): void {
-    const { value, epoch } = this.#timer.start
-    this.#timerCell.set(value, epoch)
+    const { start } = this.#timer
+    if (start !== undefined) this.#timerCell?.set(start.value, start.epoch)
   }
 
   /** Notes whether the timer's highest bit has changed since the last look. */
@@ -182,7 +187,7 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
     this.#interrupt.set(this.#interruptLevel)
     this.#disarm()
     // Once its status is set, there is nothing to wait for until the guest clears it.
-    if (this.#closed || this.#timer.paused || (this.#enable & ~this.#status & R.TIMER_STATUS) === 0) return
+    if (this.#closed || this.#paused || (this.#enable & ~this.#status & R.TIMER_STATUS) === 0) return
     this.#cancel = this.#schedule(this.#timer.untilHalfTurn, () => {
       this.#refresh()
       this.#update()

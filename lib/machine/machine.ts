@@ -1,18 +1,25 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Bus } from '../bus/bus.js'
-import type { BootContext } from './boot-source.js'
+import type { Device } from '../bus/device.js'
+import { promised } from '../bus/in-order.js'
 import type { BootResult } from '../boot/types.js'
 import { KvmError } from '../errors.js'
+import { hostToBlame } from '../host/processor.js'
 import type { PostMortem } from '../inspect/report.js'
 import { SymbolTable } from '../inspect/symbols.js'
 import { Kvm } from '../kvm/kvm.js'
 import type { Vm } from '../kvm/vm.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import type { BootContext } from './boot-source.js'
+import type { ExitAnswer, ExitReason } from './exit-table.js'
+import { callAllAsync, failure } from './failures.js'
 import { Gate } from './gate.js'
-import { callAll, callAllAsync, failure } from './failures.js'
-import { type Ending, Guest } from './guest.js'
+import { Hardware } from './hardware.js'
+import { isNode } from './host.js'
+import { type Ending, Life } from './life.js'
+import type { Observer } from './observers.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
-import type { Outcome } from './outcome.js'
+import { describeOutcome, mayBeOfTheHost, type Outcome } from './outcome.js'
 
 export interface MachineRunOptions {
   /** Milliseconds after which the run ends with the outcome `timeout`: 1 to 2³¹ - 1. Default: never. */
@@ -25,20 +32,24 @@ export interface PostMortemOptions {
 }
 
 /**
- * A PC: memory, vCPUs, the in-kernel interrupt controllers and timer, the devices that every PC has, and those that it is
- * given. `Machine.create()` reads and checks what it boots; `run()` runs it to its end.
+ * A whole machine: memory, vCPUs, the in-kernel interrupt controllers, the devices that every machine has, and those that it is
+ * given. `Machine.create()` reads and checks what it boots; `run()` runs it to its end. It keeps its devices, and what was
+ * mapped or changed by hand, over every reset of its guest.
  */
 export class Machine {
   readonly #kvm: Kvm
   readonly #options: CheckedMachineOptions
-  /** Puts a life of the guest together. */
-  readonly #newGuest: () => Guest
-  #guest: Guest
+  /** Puts the guest into memory, at its entry. */
+  readonly #boot: () => void
+  readonly #hardware: Hardware
+  #life: Life
+  // Whether the hardware is all there.
+  #complete = false
   #state: 'new' | 'running' | 'ended' = 'new'
   // A wish to pause holds over resets, and before the run. No life begins while there is one.
   readonly #gate = new Gate()
   // The present life, up to the moment at which the next one stands ready.
-  #life: Promise<unknown> = Promise.resolve()
+  #settled: Promise<unknown> = Promise.resolve()
   // Why the run is to end, for when the guest ends its life at the same time.
   #ending: Ending | undefined
   // A run that waits for its devices' last output does not when the machine is closed.
@@ -47,9 +58,20 @@ export class Machine {
   private constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
     this.#kvm = kvm
     this.#options = options
-    // The devices belong to who gave them, also in a later life.
-    this.#newGuest = AsyncResource.bind(() => new Guest(kvm, options, load))
-    this.#guest = this.#newGuest()
+    // A device can end it while the machine is put together.
+    this.#life = this.#newLife()
+    this.#hardware = new Hardware(kvm, options, () => this.#life)
+    this.#complete = true
+    // The boot source belongs to who gave it, also in a later life.
+    this.#boot = AsyncResource.bind(() => {
+      this.#hardware.boot(load)
+    })
+    try {
+      this.#boot()
+    } catch (error) {
+      this.#hardware.close()
+      throw error
+    }
   }
 
   /** Puts a machine together. What is wrong with an image is said here, before a vCPU exists. */
@@ -58,37 +80,56 @@ export class Machine {
     let kvm: Kvm | undefined
     try {
       const { load } = await checked.boot.prepare()
-      kvm = Kvm.open()
+      kvm = checked.kvm ?? Kvm.open()
       return new Machine(kvm, checked, load)
     } catch (error) {
-      kvm?.close()
+      if (checked.kvm === undefined) kvm?.close()
       const late = await tellEnd(checked).settled
       throw late.length === 0 ? error : failure([error, ...late], late.length)
     }
   }
 
-  /** The VM of the guest's present life; after a reset there is another. */
+  /** The VM; the same over all lives of the guest. */
   get vm(): Vm {
-    return this.#guest.vm
+    return this.#hardware.vm
   }
 
   /** The port I/O bus. */
   get ports(): Bus {
-    return this.#guest.ports
+    return this.#hardware.ports
   }
 
   /** The MMIO bus: guest physical addresses without memory. */
   get mmio(): Bus {
-    return this.#guest.mmio
+    return this.#hardware.mmio
+  }
+
+  /** The devices by name, such as `serial0`, in the order in which they were put in. */
+  get devices(): ReadonlyMap<string, Device> {
+    return this.#hardware.devices.byName
   }
 
   /** What the boot loader put where. */
   get placed(): BootResult['placed'] {
-    return this.#guest.placed
+    return this.#hardware.placed
   }
 
   get closed(): boolean {
-    return this.#guest.vm.closed
+    return this.#hardware.vm.closed
+  }
+
+  /**
+   * Says what is done when the guest leaves a vCPU for that reason, instead of what the machine would do; for `debug`,
+   * `hypercall` and the like, which otherwise end the run with the outcome `kvm-error`. The vCPU runs on when `answer` returns,
+   * or when its promise resolves; what it throws the run rejects with. Returns what takes that back.
+   */
+  onExit<Reason extends ExitReason>(reason: Reason, answer: ExitAnswer<Reason>): () => void {
+    return this.#hardware.exits.set(reason, answer)
+  }
+
+  /** Watches what happens. Returns what ends that. */
+  observe(observer: Observer): () => void {
+    return this.#hardware.observers.add(observer)
   }
 
   /**
@@ -115,6 +156,7 @@ export class Machine {
     }
     clearTimeout(timer)
     const late = await this.#over()
+    if (outcome !== undefined) this.#hardware.observers.tell('outcome', outcome)
     if (outcome === undefined || late.length > 0) throw failure([...errors, ...late], late.length, outcome)
     return outcome
   }
@@ -126,21 +168,23 @@ export class Machine {
    */
   async pause(): Promise<void> {
     this.#gate.close()
-    const guest = this.#guest
-    await guest.pause()
+    const life = this.#life
+    await this.#hardware.pauses.pause()
     // It was about to reset: the next life stands at its entry now.
-    if (guest.ended) await this.#life
+    if (life.ended) await this.#settled
   }
 
   /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    this.#guest.resume()
+    this.#hardware.pauses.resume()
     this.#gate.open()
   }
 
   /** Presses the power button. Returns whether the guest's operating system listens: it should shut down then. */
   powerButton(): boolean {
-    return this.#guest.chipset.pressPowerButton()
+    const heard = this.#hardware.board.pressPowerButton()
+    this.#hardware.observers.tell('powerButton', heard)
+    return heard
   }
 
   /** Ends the run, which then has the outcome `stopped`. Without a run it does nothing. */
@@ -164,28 +208,26 @@ export class Machine {
     const { loadDisassembler } = await import('../inspect/disassemble.js')
     const disassembler = await loadDisassembler()
     if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
-    if (this.#guest.vcpus.some(({ started, paused }) => started && !paused)) {
+    if (this.#hardware.vcpus.some(({ started, paused }) => started && !paused)) {
       throw new KvmError('ERR_KVM_RUNNING', 'the machine is running; pause() it first')
     }
-    return examine(this.#guest.remains(), symbols, disassembler)
+    return examine({ ...remainsOf(this.#life.outcome), ...this.#hardware.remains() }, symbols, disassembler)
   }
 
   /** Closes the machine. A run ends at once, with the outcome `stopped`. Closing again does nothing. */
   close(): void {
-    if (this.#kvm.closed) return
+    if (this.closed) return
     this.#ending ??= { kind: 'stopped' }
-    const errors = callAll([
-      () => {
-        this.#guest.close()
-      },
-    ])
+    if (this.#state !== 'running') this.#life.end({ kind: 'stopped' })
+    const isNew = this.#state === 'new'
+    this.#hardware.vm.close()
     this.#gate.open()
-    this.#kvm.close()
+    if (this.#options.kvm === undefined) this.#kvm.close()
+    if (isNew) this.#state = 'ended'
     // Else the run tells them.
-    const late = this.#state === 'new' ? tellEnd(this.#options).thrown : []
-    if (this.#state === 'new') this.#state = 'ended'
+    const late = isNew ? this.#tellEnd().thrown : []
     this.#stopWaiting?.()
-    if (errors.length + late.length > 0) throw failure([...errors, ...late], late.length)
+    if (late.length > 0) throw failure(late, late.length)
   }
 
   [Symbol.dispose](): void {
@@ -194,10 +236,14 @@ export class Machine {
 
   /** One life after the other. */
   async #live(): Promise<Outcome> {
-    for (;;) {
+    for (let lives = 0; ; lives++) {
       if (this.#gate.closed) await this.#gate.pass()
+      // It may have been said while there was no life.
+      if (this.#ending !== undefined) this.#life.end(this.#ending)
+      // What was changed by hand until now belongs to it.
+      if (lives === 0 && this.#options.onReset !== 'end' && !this.closed) this.#hardware.board.remember()
       const life = this.#oneLife()
-      this.#life = life.catch(() => undefined)
+      this.#settled = life.catch(() => undefined)
       const outcome = await life
       if (outcome !== undefined) return outcome
     }
@@ -205,18 +251,30 @@ export class Machine {
 
   /** How it ended; undefined when it was a reset and the next life stands ready. */
   async #oneLife(): Promise<Outcome | undefined> {
-    const outcome = await this.#guest.run()
-    if (outcome.kind !== 'reset' || this.#options.onReset === 'end') return outcome
+    const outcome = await this.#life.run()
+    if (outcome.kind !== 'reset') return outcome
+    this.#hardware.observers.tell('reset', outcome.cause)
+    if (this.#options.onReset === 'end') return outcome
     if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
-    this.#guest.close()
-    this.#guest = this.#newGuest()
+    this.#life = this.#newLife()
+    try {
+      this.#hardware.reset()
+      this.#boot()
+    } catch (error) {
+      // A device can close the machine when it is reset.
+      if (!this.closed) throw error
+    }
     return undefined
+  }
+
+  #newLife(): Life {
+    return new Life(() => (this.#complete ? this.#hardware : undefined))
   }
 
   async #end(ending: Ending): Promise<void> {
     if (this.#state !== 'running') return
     this.#ending ??= ending
-    const stopped = this.#guest.stop(ending)
+    const stopped = this.#life.stop(ending)
     this.#gate.open()
     await stopped
   }
@@ -224,8 +282,8 @@ export class Machine {
   /** Tells the devices, and waits for those that are not ready. Returns what they throw. */
   async #over(): Promise<unknown[]> {
     this.#state = 'ended'
-    const { thrown, settled } = tellEnd(this.#options)
-    if (this.#kvm.closed) return thrown
+    const { thrown, settled } = this.#tellEnd()
+    if (this.closed) return thrown
     const closed = new Promise<unknown[]>((resolve) => {
       this.#stopWaiting = () => {
         resolve(thrown)
@@ -234,8 +292,16 @@ export class Machine {
     return Promise.race([settled, closed])
   }
 
+  /** The machine is over: devices let go of what they hold. */
+  #tellEnd() {
+    const devices = this.#hardware.closeDevices()
+    const others = tellEnd(this.#options)
+    const settled = Promise.all([devices.settled, others.settled]).then((errors) => errors.flat())
+    return { thrown: [...devices.thrown, ...others.thrown], settled }
+  }
+
   #checkRunnable(): void {
-    if (this.#kvm.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
+    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
     if (this.#state === 'running') throw new KvmError('ERR_KVM_RUNNING', 'the machine runs already; stop() it first')
     if (this.#state === 'ended') {
       throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; Machine.create() makes a machine that can run')
@@ -243,7 +309,18 @@ export class Machine {
   }
 }
 
-/** No other life of the guest comes. */
+/** What a post-mortem says first. */
+function remainsOf(outcome: Outcome | undefined) {
+  const host = outcome !== undefined && mayBeOfTheHost(outcome) ? hostToBlame() : undefined
+  return {
+    ...(outcome === undefined ? {} : { outcome: outcome.kind }),
+    summary: outcome === undefined ? 'the run has no outcome' : describeOutcome(outcome),
+    ...(host === undefined ? {} : { host }),
+    vcpu: outcome?.at.vcpu ?? 0,
+  }
+}
+
+/** Tells what was given to a machine that it is over. */
 function tellEnd({ devices }: CheckedMachineOptions) {
-  return callAllAsync(devices.map((device) => () => device.ended?.() ?? undefined))
+  return callAllAsync(devices.map((device) => () => (isNode(device) ? undefined : promised(device.ended?.()))))
 }

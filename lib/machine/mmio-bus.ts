@@ -6,14 +6,13 @@ import { hex } from '../format.js'
 import type { Vm } from '../kvm/vm.js'
 import type { GuestMemory } from '../memory/guest-memory.js'
 import { checkInteger } from '../validate.js'
-import { PHYSICAL_ADDRESSES } from './x86/platform.js'
 
 /** The guest physical addresses of a machine, where RAM answers before any device does. */
 export class MmioBus extends Bus {
   readonly #memory: GuestMemory
 
-  constructor(vm: Vm, strict: boolean, fail: (error: unknown) => void) {
-    super({ name: 'mmio', size: PHYSICAL_ADDRESSES, strict, cells: vm, fail })
+  constructor(vm: Vm, addresses: number, strict: boolean, fail: (error: unknown) => void) {
+    super({ name: 'mmio', size: addresses, strict, cells: vm, fail })
     this.#memory = vm.memory
   }
 

@@ -17,6 +17,8 @@ export type Outcome =
   | { kind: 'exit'; at: GuestPlace; code: number; value: number }
   /** The guest's kernel reported a panic (pvpanic). */
   | { kind: 'panic'; at: GuestPlace }
+  /** The guest suspended to RAM (ACPI S3), which a machine with the option `suspend` offers. */
+  | { kind: 'suspend'; at: GuestPlace }
   /** A vCPU ran into three exceptions in a row. */
   | { kind: 'triple-fault'; at: GuestPlace }
   /** KVM could not go on: an instruction that it cannot emulate, or a state that the processor refuses. */
@@ -50,6 +52,8 @@ function describe(outcome: Outcome): string {
       return `the guest ended with code ${outcome.code}${where}`
     case 'panic':
       return `the guest's kernel panicked${where}`
+    case 'suspend':
+      return `the guest suspended to RAM${where}`
     case 'triple-fault':
       return `triple fault${where}`
     case 'kvm-error':

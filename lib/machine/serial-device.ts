@@ -1,12 +1,15 @@
 import type { Readable, Writable } from 'node:stream'
 
+import type { DeviceContext } from '../bus/device-context.js'
 import { Serial } from '../devices/serial.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { GuestConsole } from './console.js'
 import { type ConsoleInput, connectInput } from './console-input.js'
 import { ConsoleOutput, type OutputTarget } from './console-output.js'
 import type { DeviceHost, MachineDevice } from './host.js'
-import { SERIAL_LENGTH, SERIAL_LINES } from './x86/platform.js'
+
+/** COM1 to COM4. */
+const LINES = 4
 
 export interface SerialDeviceOptions {
   /**
@@ -46,7 +49,7 @@ export function serial(options: SerialDeviceOptions = {}): SerialDevice {
   if (output !== undefined && !isOutput(output)) {
     throw invalidArgument('output', output, 'a writable stream or a function')
   }
-  const number = checkInteger('line', options.line ?? 1, 1, SERIAL_LINES.length)
+  const number = checkInteger('line', options.line ?? 1, 1, LINES)
   const name = `serial line COM${number}`
   const sink = output === undefined ? undefined : new ConsoleOutput(name, output)
   return {
@@ -54,37 +57,64 @@ export function serial(options: SerialDeviceOptions = {}): SerialDevice {
       return sink?.lost ?? 0
     },
     attach(host: DeviceHost) {
-      // First: it refuses when the line has another machine.
-      const input = console?.attach() ?? options.input
-      const { port, gsi } = SERIAL_LINES[(number - 1) as 0 | 1 | 2 | 3]
-      const undo = [() => console?.detach()]
-      host.onEnd(() => {
-        for (const each of undo) each()
+      host.add({
+        name: `serial${number - 1}`,
+        device: (context) => new SerialLine(context, name, { console, sink, input: options.input }),
+        ...host.serialLine(number),
       })
-      const fail = (error: unknown) => {
-        host.fail(error)
-      }
-      if (sink !== undefined) undo.unshift(sink.open(fail))
-      let source: ConsoleInput | undefined
-      const device = new Serial({
-        interrupt: host.interrupt(gsi),
-        output: (bytes) => {
-          host.consoleOutput(bytes)
-          console?.receive(bytes)
-          sink?.write(bytes)
-        },
-        onDrain: () => source?.resume(),
-      })
-      if (input !== undefined) {
-        source = connectInput(input, device, name, fail)
-        undo.unshift(source.detach)
-      }
-      host.mapPorts(port, SERIAL_LENGTH, device, { name })
     },
     async ended() {
       console?.end()
       await sink?.settled()
     },
+  }
+}
+
+/** The two ends of a serial line. */
+interface Ends {
+  console: GuestConsole | undefined
+  sink: ConsoleOutput | undefined
+  input: Readable | undefined
+}
+
+/** A UART with its plug in. */
+class SerialLine extends Serial {
+  readonly #unplug: () => void
+
+  constructor(context: DeviceContext, name: string, { console, sink, input }: Ends) {
+    let source: ConsoleInput | undefined
+    super({
+      interrupt: context.interrupt(),
+      output: (bytes) => {
+        context.effects.console(bytes)
+        console?.receive(bytes)
+        sink?.write(bytes)
+      },
+      onDrain: () => source?.resume(),
+    })
+    const fail = (error: unknown) => {
+      context.fail(error)
+    }
+    // First: it refuses when the line has another machine.
+    const from = console?.attach() ?? input
+    const undo = [() => console?.detach()]
+    this.#unplug = () => {
+      for (const each of undo.splice(0)) each()
+    }
+    try {
+      if (sink !== undefined) undo.unshift(sink.open(fail))
+      if (from !== undefined) {
+        source = connectInput(from, this, name, fail)
+        undo.unshift(source.detach)
+      }
+    } catch (error) {
+      this.#unplug()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#unplug()
   }
 }
 

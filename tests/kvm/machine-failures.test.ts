@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { Writable } from 'node:stream'
 
 import { type Device, ValueCell } from 'node-kvm'
-import { type DeviceHost, flat, Machine, type MachineDevice, serial } from 'node-kvm/machine'
+import { type DeviceNode, flat, Machine, serial } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
 import { assemble, CLI, HLT, movAl, movAx, movCx, movDx, outAl, outDx, repOuts, SPIN } from './guests.js'
@@ -27,38 +27,47 @@ class BrokenLater extends Broken {
   readonly cells = [new ValueCell({ offset: 0, width: 4, write: 'post' })]
 }
 
-const put = (attach: (host: DeviceHost) => void): MachineDevice => ({ attach })
+const at = (
+  place: { port: number } | { memory: number },
+  device: DeviceNode['device'],
+  name = 'broken',
+): DeviceNode => ({
+  name,
+  device,
+  resources: [{ ...place, length: 8 }],
+})
+const noAccess: Device = { read: () => undefined, write: () => undefined }
 
 describe('a device that throws: the run rejects with its name, the access and the vCPU', () => {
   const write = [...movDx(0x1002), ...movAx(7), ...outDx(2)]
   const access = { bus: 'port', address: 0x1002, offset: 2, length: 2, isWrite: true, vcpu: 0 }
 
   test('a write to a port', async () => {
-    const devices = [put((host) => host.mapPorts(0x1000, 4, new Broken()))]
+    const devices = [at({ port: 0x1000 }, new Broken())]
     using machine = await Machine.create({ boot: boot(write, HLT), devices })
     await expect(machine.run(RUN)).rejects.toMatchObject({
       code: 'ERR_KVM_DEVICE_FAILED',
       message: expect.stringMatching(
-        /^Broken failed in a write of 2 bytes at port 0x1002 \(its offset 0x2\) by vCPU 0 at 0x7c0[0-9a-f]: boom$/,
+        /^broken failed in a write of 2 bytes at port 0x1002 \(its offset 0x2\) by vCPU 0 at 0x7c0[0-9a-f]: boom$/,
       ) as string,
       cause: boom,
-      operands: { device: 'Broken', ...access, rip: BigInt(ADDRESS + write.length) },
+      operands: { device: 'broken', ...access, rip: BigInt(ADDRESS + write.length) },
     })
   })
 
   test('a posted write', async () => {
-    const devices = [put((host) => host.mapPorts(0x1000, 4, new BrokenLater()))]
+    const devices = [at({ port: 0x1000 }, new BrokenLater(), 'later')]
     using machine = await Machine.create({ boot: boot(write, CLI, SPIN), devices })
     await expect(machine.run(RUN)).rejects.toMatchObject({
       cause: boom,
-      operands: { device: 'BrokenLater', ...access },
+      operands: { device: 'later', ...access },
     })
   })
 
-  test('a read of an address, by the name that the device was mapped with', async () => {
+  test('a read of an address, by the name that the device has', async () => {
     // mov eax, [0xd0000004]
     const image = Uint8Array.of(0xa1, 4, 0, 0, 0xd0)
-    const devices = [put((host) => host.mapMmio(0xd000_0000, 8, new Broken(), { name: 'dice' }))]
+    const devices = [at({ memory: 0xd000_0000 }, new Broken(), 'dice')]
     using machine = await Machine.create({ boot: flat({ image, address: ADDRESS, mode: 'protected' }), devices })
     await expect(machine.run(RUN)).rejects.toMatchObject({
       message: expect.stringMatching(/^dice failed in a read of 4 bytes at address 0xd0000004 /) as string,
@@ -70,20 +79,21 @@ describe('a device that throws: the run rejects with its name, the access and th
     const write = () => {
       throw new Error('\x1b[2J\n::error::')
     }
-    const devices = [put((host) => host.mapPorts(0x1000, 4, { read: () => undefined, write }))]
+    const devices = [at({ port: 0x1000 }, { read: () => undefined, write })]
     using machine = await Machine.create({ boot: boot(movDx(0x1000), outDx(1), HLT), devices })
     const error = await machine.run(RUN).catch((reason: unknown) => reason as Error)
     expect(error).toMatchObject({
-      message: expect.stringMatching(/^a device failed .*: \\x1b\[2J\\n::error::$/) as string,
+      message: expect.stringMatching(/^broken failed .*: \\x1b\[2J\\n::error::$/) as string,
     })
   })
 
   test('outside of an access it says so itself', async () => {
     const devices = [
-      put((host) => {
+      at({ port: 0x1000 }, ({ fail }) => {
         setTimeout(() => {
-          host.fail(boom)
+          fail(boom)
         }, 20)
+        return noAccess
       }),
     ]
     using machine = await Machine.create({ boot: boot(CLI, SPIN), devices })
@@ -96,8 +106,9 @@ describe('a device that throws: the run rejects with its name, the access and th
 
   test('before the run: the run rejects at once', async () => {
     const devices = [
-      put((host) => {
-        host.fail(boom)
+      at({ port: 0x1000 }, ({ fail }) => {
+        fail(boom)
+        return noAccess
       }),
     ]
     using machine = await Machine.create({ boot: boot(CLI, SPIN), devices })
@@ -147,11 +158,11 @@ describe('what a guest has written when it ends', () => {
 
   test('arrives over a reset, too', async () => {
     const { state, stream } = slow(30)
-    let lives = 0
-    const counter = put((host) => {
-      lives++
-      host.mapPorts(0x1000, 1, { read: (_offset, data) => data.fill(lives), write: () => undefined })
-    })
+    let lives = 1
+    const counter = at(
+      { port: 0x1000 },
+      { ...noAccess, read: (_, data) => data.fill(lives), reset: () => (lives += 1) },
+    )
     // cmp al, 2; jae to the end; else reset by the keyboard controller
     const again = [...movDx(0x1000), 0xec, 0x3c, 2, 0x73, 4, ...movAl(0xfe), ...outAl(0x64)]
     const line = serial({ output: stream })
@@ -183,19 +194,24 @@ describe('what a guest has written when it ends', () => {
 
 test('devices are put in and told in the async context in which the machine was created, in every life', async () => {
   const storage = new AsyncLocalStorage<string>()
-  const seen = new Set<string>()
-  let lives = 0
-  const note = (where: string) => seen.add(`${where} in ${storage.getStore() ?? 'none'}`)
-  const device = put((host) => {
-    note('attach')
-    lives++
-    host.onEnd(() => note('onEnd'))
-    host.mapPorts(0x1000, 1, { read: (_offset, data) => data.fill(lives), write: () => undefined })
+  const seen: string[] = []
+  let lives = 1
+  const note = (where: string) => seen.push(`${where} in ${storage.getStore() ?? 'none'}`)
+  const device = at({ port: 0x1000 }, () => {
+    note('made')
+    return {
+      read: (_offset, data) => data.fill(lives),
+      write: () => undefined,
+      reset: () => {
+        lives++
+        note('reset')
+      },
+      close: () => void note('close'),
+    }
   })
   const again = [...movDx(0x1000), ...outDx(1), 0xec, 0x3c, 2, 0x73, 4, ...movAl(0xfe), ...outAl(0x64)]
   const options = { memory: '1M', boot: boot(again, END), devices: [device] }
   using machine = await storage.run('creator', () => Machine.create(options))
   await storage.run('runner', () => machine.run(RUN))
-  expect(lives).toBe(2)
-  expect([...seen]).toEqual(['attach in creator', 'onEnd in creator'])
+  expect(seen).toEqual(['made in creator', 'reset in creator', 'close in creator'])
 })

@@ -1,10 +1,11 @@
 // From Machine.create() to the end, on every way there is: what may be called when, and who is told.
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Device } from 'node-kvm'
+import type { Device, DeviceContext } from 'node-kvm'
 import {
   type BootSource,
   type DeviceHost,
+  type DeviceNode,
   flat,
   GuestConsole,
   linux,
@@ -23,18 +24,35 @@ const END = [...movAl(0), ...outAl(0xf4), ...HLT]
 const RESET = [...movAl(0xfe), ...outAl(0x64), ...HLT]
 const ZEROS: Device = { read: (_offset, data) => data.fill(0), write: () => undefined }
 
+let named = 0
+/** A device at a port that nobody uses, or at that one. */
+const node = (device: DeviceNode['device'], port = 0x2000 + named): DeviceNode => ({
+  name: `device${named++}`,
+  device,
+  resources: [{ port, length: 1 }],
+})
+
 /** A device that notes what it is told. */
 function witness(): MachineDevice & { told: string[] } {
   const told: string[] = []
+  const note = (what: string) => () => void told.push(what)
   return {
     told,
     attach(host) {
       told.push('attach')
-      host.onEnd(() => told.push('end of a life'))
+      host.add(node({ ...ZEROS, reset: note('reset'), close: note('close') }))
     },
-    ended: () => told.push('ended'),
+    ended: note('ended'),
   }
 }
+
+const failing = (cause: Error) =>
+  node({
+    ...ZEROS,
+    close: () => {
+      throw cause
+    },
+  })
 
 describe('run()', () => {
   test('runs once', async () => {
@@ -57,11 +75,7 @@ describe('run()', () => {
   })
 
   test.each(['stop', 'close'] as const)('%s() while the guest resets is not lost', async (how) => {
-    const device: MachineDevice = {
-      attach: (host) => {
-        host.onEnd(() => void machine[how]())
-      },
-    }
+    const device = node({ ...ZEROS, reset: () => void machine[how]() })
     const machine = await Machine.create({ boot: boot(RESET), devices: [device] })
     expect(await machine.run({ timeout: 60_000 })).toMatchObject({ kind: 'stopped' })
     machine.close()
@@ -74,78 +88,77 @@ describe('run()', () => {
   })
 
   test('what a device does to the guest before it runs counts', async () => {
-    const device: MachineDevice = {
-      attach: ({ effects }) => {
-        effects.powerOff()
-      },
-    }
+    const device = node(({ effects }) => {
+      effects.powerOff()
+      return ZEROS
+    })
     using machine = await Machine.create({ boot: boot(CLI, SPIN), devices: [device] })
     expect(await machine.run()).toMatchObject({ kind: 'power-off' })
   })
 })
 
 describe('devices are told', () => {
-  test('of each life, and of the end', async () => {
+  test('of the end', async () => {
     const device = witness()
     using machine = await Machine.create({ boot: boot(RESET), devices: [device], onReset: 'end' })
     await machine.run({ timeout: 60_000 })
     machine.close()
     machine.close()
-    expect(device.told).toEqual(['attach', 'end of a life', 'ended'])
+    expect(device.told).toEqual(['attach', 'close', 'ended'])
+  })
+
+  test('of each reset', async () => {
+    const device = witness()
+    using machine = await Machine.create({ boot: boot(RESET), devices: [device] })
+    const running = machine.run({ timeout: 60_000 })
+    await expect.poll(() => device.told.length).toBeGreaterThan(3)
+    await machine.stop()
+    await running
+    expect(device.told.slice(0, 3)).toEqual(['attach', 'reset', 'reset'])
+    expect(device.told.slice(-2)).toEqual(['close', 'ended'])
   })
 
   test('when the machine is closed before it runs, and while it does', async () => {
     const device = witness()
     const idle = await Machine.create({ boot: boot(END), devices: [device] })
     idle.close()
-    expect(device.told).toEqual(['attach', 'end of a life', 'ended'])
+    expect(device.told).toEqual(['attach', 'close', 'ended'])
     const busy = await Machine.create({ boot: boot(CLI, SPIN), devices: [device] })
     const running = busy.run()
     await sleep(20)
     busy.close()
     await running
-    expect(device.told.slice(3)).toEqual(['attach', 'end of a life', 'ended'])
+    expect(device.told.slice(3)).toEqual(['attach', 'close', 'ended'])
   })
 
   test('and all of them, when some fail', async () => {
     const [first, last] = [witness(), witness()]
-    const failing: MachineDevice = {
-      attach(host) {
-        host.onEnd(() => {
-          throw new Error('cannot flush')
-        })
-      },
+    const bad: MachineDevice = {
+      attach: (host) => void host.add(failing(new Error('cannot flush'))),
       ended() {
         throw new Error('cannot close')
       },
     }
-    using machine = await Machine.create({ boot: boot(END), devices: [first, failing, last] })
+    using machine = await Machine.create({ boot: boot(END), devices: [first, bad, last] })
     const error = await machine.run({ timeout: 60_000 }).catch((reason: unknown) => reason)
     const texts = String(error)
     expect(error).toMatchObject({ code: 'ERR_KVM_DEVICE_FAILED' })
     expect(texts).toContain('cannot flush')
     expect(texts).toContain('cannot close')
-    for (const { told } of [first, last]) expect(told).toEqual(['attach', 'end of a life', 'ended'])
+    for (const { told } of [first, last]) expect(told).toEqual(['attach', 'close', 'ended'])
 
-    const other = await Machine.create({ boot: boot(END), devices: [first, failing, last] })
+    const other = await Machine.create({ boot: boot(END), devices: [first, bad, last] })
     const closing = thrownBy(() => {
       other.close()
     })
     expect(closing.code).toBe('ERR_KVM_DEVICE_FAILED')
-    for (const { told } of [first, last]) expect(told.slice(3)).toEqual(['attach', 'end of a life', 'ended'])
+    for (const { told } of [first, last]) expect(told.slice(3)).toEqual(['attach', 'close', 'ended'])
     expect(other.closed).toBe(true)
   })
 
   test('the error of one has how the guest ended', async () => {
     const cause = new Error('cannot flush')
-    const failing: MachineDevice = {
-      attach(host) {
-        host.onEnd(() => {
-          throw cause
-        })
-      },
-    }
-    using machine = await Machine.create({ boot: boot(END), devices: [failing] })
+    using machine = await Machine.create({ boot: boot(END), devices: [failing(cause)] })
     await expect(machine.run({ timeout: 60_000 })).rejects.toMatchObject({
       code: 'ERR_KVM_DEVICE_FAILED',
       cause,
@@ -155,49 +168,52 @@ describe('devices are told', () => {
 
   test('a device that ends the guest and then throws: the run rejects with that', async () => {
     const thrown = new Error('mine')
-    const device: MachineDevice = {
-      attach(host: DeviceHost) {
-        const write = () => {
-          host.effects.powerOff()
-          throw thrown
-        }
-        host.mapPorts(0x80 + 1, 1, { ...ZEROS, write })
-      },
-    }
+    const device = node(({ effects }) => {
+      const write = () => {
+        effects.powerOff()
+        throw thrown
+      }
+      return { ...ZEROS, write }
+    }, 0x81)
     const told = witness()
     using machine = await Machine.create({ boot: boot(outAl(0x81), HLT), devices: [device, told] })
     await expect(machine.run({ timeout: 60_000 })).rejects.toMatchObject({
       code: 'ERR_KVM_DEVICE_FAILED',
       cause: thrown,
     })
-    expect(told.told).toEqual(['attach', 'end of a life', 'ended'])
+    expect(told.told).toEqual(['attach', 'close', 'ended'])
     await expectRejection(machine.run(), 'ERR_KVM_GUEST_ENDED')
   })
 })
 
-test('what a device does with its host when the life is over does nothing', async () => {
-  const hosts: DeviceHost[] = []
-  using machine = await Machine.create({ boot: boot(RESET), devices: [{ attach: (host) => void hosts.push(host) }] })
-  const running = machine.run({ timeout: 60_000 })
-  await expect.poll(() => hosts.length).toBeGreaterThan(2)
-  let place = 0
-  const late = (host: DeviceHost | undefined) => {
-    place++
-    const line = host?.interrupt(5)
-    line?.set(true)
-    line?.set(false)
-    host?.consoleOutput(Uint8Array.of(65))
-    host?.mapPorts(0x2000 + place, 1, ZEROS)
-    host?.mapMmio(0xd000_0000 + place, 1, ZEROS)
-    host?.effects.reset('a timer')
-    host?.effects.panic()
+test('what a device does with its machine when that is over does nothing', async () => {
+  let given: [DeviceHost, DeviceContext] | undefined
+  const device: MachineDevice = {
+    attach: (host) => {
+      host.add(
+        node((context) => {
+          given = [host, context]
+          return ZEROS
+        }),
+      )
+    },
   }
-  late(hosts[0])
-  await machine.stop()
-  expect(await running).toMatchObject({ kind: 'stopped' })
-  late(hosts.at(-1))
+  using machine = await Machine.create({ boot: boot(END), devices: [device] })
+  const late = () => {
+    const [host, { effects, schedule }] = given!
+    const line = new Set<{ set: (level: boolean) => void }>()
+    host.add({ ...node((context) => (line.add(context.interrupt()), ZEROS)), resources: [{ gsi: 5 }] })
+    for (const level of [true, false]) for (const each of line) each.set(level)
+    host.add({ ...node(ZEROS), resources: [{ memory: 0xd000_0000 + 8 * named, length: 8 }] })
+    effects.console(Uint8Array.of(65))
+    effects.reset('a timer')
+    effects.panic()
+    schedule(0n, () => effects.powerOff())
+  }
+  expect(await machine.run({ timeout: 60_000 })).toMatchObject({ kind: 'exit' })
+  late()
   machine.close()
-  late(hosts.at(-1))
+  late()
   expect(machine.powerButton()).toBe(false)
 })
 
@@ -262,7 +278,7 @@ describe('a script that waits is told', () => {
     const told = waitOn(console)
     await expect(machine.run({ timeout: 60_000 })).rejects.toThrow('no second life')
     await told
-    expect(device.told).toEqual(['attach', 'end of a life', 'attach', 'end of a life', 'ended'])
+    expect(device.told).toEqual(['attach', 'reset', 'close', 'ended'])
   })
 })
 
@@ -287,7 +303,7 @@ describe('a device at guest physical addresses', () => {
     Machine.create({
       memory: '1M',
       boot: boot(END),
-      devices: [{ attach: (host) => host.mapMmio(start, length, ZEROS) }],
+      devices: [{ name: 'memory', device: ZEROS, resources: [{ memory: start, length }] }],
     })
 
   test.each([

@@ -17,8 +17,8 @@ const create = (attach: (host: DeviceHost) => void, ...code: (readonly number[])
 test('a device that is mapped in part answers nowhere else', async () => {
   const other = { read: (_offset: number, data: Uint8Array) => void data.fill(0x77), write: () => undefined }
   const attach = (host: DeviceHost) => {
-    host.mapPorts(0x5000, 8, other)
-    host.mapPorts(0x5008, 4, new AcpiPm(), { offset: PM_TIMER })
+    host.add({ name: 'other', device: other, resources: [{ port: 0x5000, length: 8 }] })
+    host.add({ name: 'timer', device: new AcpiPm(), resources: [{ port: 0x5008, length: 4, offset: PM_TIMER }] })
   }
   using machine = await create(attach, movDx(0x5000 + PM1_CONTROL), inDx(1), EXIT)
   expect(await machine.run({ timeout: 20_000 })).toMatchObject({ kind: 'exit', value: 0x77 })
@@ -27,7 +27,7 @@ test('a device that is mapped in part answers nowhere else', async () => {
 
 test('a part of a device can be mapped below where the whole would begin', async () => {
   const attach = (host: DeviceHost) => {
-    host.mapPorts(2, 2, new AcpiPm(), { offset: PM_TIMER })
+    host.add({ name: 'timer', device: new AcpiPm(), resources: [{ port: 2, length: 2, offset: PM_TIMER }] })
   }
   using machine = await create(attach, EXIT)
   expect(await machine.run({ timeout: 20_000 })).toMatchObject({ kind: 'exit' })

@@ -1,7 +1,7 @@
 // Ports where a machine has nothing, and kernels look for something: read without JavaScript, until a device comes there.
 import type { Device } from 'node-kvm'
 import { Serial } from 'node-kvm/devices'
-import { type DeviceHost, flat, Machine, type MachineDevice, serial } from 'node-kvm/machine'
+import { type DeviceHost, flat, Machine, type MachineDevice, serial, type DeviceNode } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
 import { expectRefusal } from '../thrown.js'
@@ -26,16 +26,16 @@ const constant = (value: number): Device => ({ read: (_offset, data) => data.fil
 /** A machine that has heard `told` from its guest when it runs to its end, and may do something each time. */
 async function run(guest: Code[], devices: MachineDevice[], heard: (machine: Machine, count: number) => void) {
   const told: number[] = []
-  const listener: MachineDevice = {
-    attach: (host) => {
-      host.mapPorts(TELL, 1, {
-        read: () => undefined,
-        write: (_offset, data) => {
-          told.push(data[0]!)
-          heard(machine, told.length)
-        },
-      })
+  const listener: DeviceNode = {
+    name: 'listener',
+    device: {
+      read: () => undefined,
+      write: (_offset, data) => {
+        told.push(data[0]!)
+        heard(machine, told.length)
+      },
     },
+    resources: [{ port: TELL, length: 1 }],
   }
   const image = assemble(...guest, outAl(0xf4), HLT)
   using machine = await Machine.create({
@@ -112,7 +112,7 @@ describe('a device takes the place', () => {
     const { told, stats } = await run(
       [asked, asked, asked],
       [{ attach: (given) => (host = given) }],
-      onHearing(1, () => host?.mapPorts(0x2f8, 8, new Serial())),
+      onHearing(1, () => host?.add({ name: 'late', device: new Serial(), resources: [{ port: 0x2f8, length: 8 }] })),
     )
     expect(told).toEqual([0xff, EMPTY, EMPTY])
     expect(stats.latched).toBe(3)

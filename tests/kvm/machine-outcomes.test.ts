@@ -93,17 +93,13 @@ describe('how a guest ends', () => {
   test('a reset boots again, from the image as it was', async () => {
     // It writes its character, and once it has been here before (a byte in CMOS memory would survive) ends by the exit port.
     const written: string[] = []
-    let lives = 0
+    let lives = 1
     const counter: Device = {
       read: (_offset, data) => data.fill(lives),
       write: () => undefined,
+      reset: () => (lives += 1),
     }
-    const device = {
-      attach(host: { mapPorts: (start: number, length: number, device: Device) => void }) {
-        lives++
-        host.mapPorts(0x1000, 1, counter)
-      },
-    }
+    const device = { name: 'counter', device: counter, resources: [{ port: 0x1000, length: 1 }] }
     const guest = [
       ...outByte(0x3f8, 0x41),
       ...movDx(0x1000),

@@ -1,7 +1,7 @@
 // A paused machine: a wish to pause holds over every reset and before the start, and the guest's time stands still.
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { flat, Machine, type MachineDevice, type MachineOptions } from 'node-kvm/machine'
+import { type DeviceHost, flat, Machine, type MachineDevice, type MachineOptions } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
 import { kind } from './machine.js'
@@ -25,8 +25,12 @@ const create = (options: Partial<MachineOptions> & Pick<MachineOptions, 'boot'>)
 function lives(begin: (life: number) => void = () => undefined): MachineDevice & { count: number } {
   const device = {
     count: 0,
-    attach() {
-      begin(++device.count)
+    attach(host: DeviceHost) {
+      const next = () => {
+        begin(++device.count)
+      }
+      next()
+      host.add({ name: 'lives', device: { read: next, write: next, reset: next }, resources: [] })
     },
   }
   return device

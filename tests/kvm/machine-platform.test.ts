@@ -5,9 +5,9 @@ import {
   firmware,
   flat,
   Machine,
-  type MachineDevice,
   type MachineOptions,
   serial,
+  type DeviceNode,
 } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
 
@@ -55,8 +55,15 @@ describe('interrupt lines', () => {
 
   test('two devices share one: it is high while either wants it', async () => {
     const lines: InterruptLine[] = []
-    const device: MachineDevice = { attach: (host) => void lines.push(host.interrupt(4), host.interrupt(4)) }
-    using machine = await create({ devices: [device] })
+    const device = (name: string): DeviceNode => ({
+      name,
+      device: ({ interrupt }) => {
+        lines.push(interrupt())
+        return { read: () => undefined, write: () => undefined }
+      },
+      resources: [{ gsi: 4 }],
+    })
+    using machine = await create({ devices: [device('one'), device('other')] })
     const [first, second] = lines as [InterruptLine, InterruptLine]
     const pins = () => machine.vm.getIrqchip('ioapic').irr & (1 << 4)
     first.set(true)
@@ -70,8 +77,9 @@ describe('interrupt lines', () => {
   })
 
   test.each([-1, 24, 1.5])('a device that asks for GSI %d is refused when it is put in', async (gsi) => {
-    const device: MachineDevice = { attach: (host) => void host.interrupt(gsi) }
-    await expectRejection(create({ devices: [device] }), 'ERR_KVM_INVALID_ARGUMENT', /gsi/)
+    const device = { read: () => undefined, write: () => undefined }
+    const node: DeviceNode = { name: 'asking', device, resources: [{ gsi }] }
+    await expectRejection(create({ devices: [node] }), 'ERR_KVM_INVALID_ARGUMENT', /gsi/)
   })
 })
 

@@ -1,6 +1,7 @@
 // What a machine says of guests that have died: which function it was, who called it, and what it did last.
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { Device } from 'node-kvm'
 import { formatPostMortem, LinearMemory, parseSymbols, type PostMortem, translate } from 'node-kvm/inspect'
 import { flat, Machine, type MachineOptions, serial } from 'node-kvm/machine'
 import { describe, expect, test } from 'vitest'
@@ -185,14 +186,9 @@ describe('when', () => {
   })
 
   test('after a reset that boots again, only the new life counts', async () => {
-    let lives = 0
-    const counter = { read: (_offset: number, data: Uint8Array) => data.fill(lives), write: () => undefined }
-    const device: NonNullable<MachineOptions['devices']>[number] = {
-      attach(host) {
-        lives++
-        host.mapPorts(0x1000, 1, counter)
-      },
-    }
+    let lives = 1
+    const counter: Device = { read: (_, data) => data.fill(lives), write: () => undefined, reset: () => (lives += 1) }
+    const device = { name: 'counter', device: counter, resources: [{ port: 0x1000, length: 1 }] }
     // Prints its number; in the first life it resets the machine.
     const code = [...movDx(0x1000), ...inDx(1), 0x04, 0x30, ...movDx(COM1), ...outDx(1)]
     const reset = [0x3c, 0x32, 0x73, 4, ...movAl(0xfe), ...outAl(0x64)]

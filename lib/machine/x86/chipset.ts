@@ -1,6 +1,7 @@
+import type { DeviceContext } from '../../bus/device-context.js'
+import { wallClock } from '../../bus/clock.js'
 import * as PM from '../../devices/acpi-pm-registers.js'
 import { AcpiPm } from '../../devices/acpi-pm.js'
-import { wallClock } from '../../bus/clock.js'
 import { DebugExit } from '../../devices/debug-exit.js'
 import { I8042 } from '../../devices/i8042.js'
 import { PostCode } from '../../devices/post-code.js'
@@ -8,75 +9,136 @@ import { PvPanic } from '../../devices/pvpanic.js'
 import { ResetControl } from '../../devices/reset-control.js'
 import { Rtc } from '../../devices/rtc.js'
 import { SystemControlA } from '../../devices/system-control.js'
-import type { DeviceHost } from '../host.js'
+import { PNP_RTC, PVPANIC } from '../../platform/pnp-ids.js'
+import type { DeviceHost, MachineDevice } from '../host.js'
 import { OpenBus } from './open-bus.js'
 import { PciPorts } from './pci-ports.js'
 import * as P from './platform.js'
 
-/** What the clock's memory says. */
 export interface ChipsetOptions {
   /** RAM from address 0, in bytes. */
   memoryBelow4G: number
   /** RAM from 4 GiB on, in bytes. */
   memoryAbove4G: number
+  /** Whether the guest can suspend to RAM. */
+  suspend: boolean
 }
 
-/** The devices that every machine has. */
-export interface Chipset {
-  pressPowerButton(): boolean
-  /** The power management timer stands still until {@link resumeTimer}. */
-  pauseTimer(): void
-  resumeTimer(): void
-}
-
-/** Puts in what makes a PC: clock, keyboard controller, power management, ways to reset, exit and panic. */
-export function addChipset(host: DeviceHost, options: ChipsetOptions): Chipset {
-  const { effects } = host
-  const reset = (cause: string) => () => {
+const resetBy =
+  ({ effects }: DeviceContext, cause: string) =>
+  () => {
     effects.reset(cause)
   }
-  const rtc = new Rtc({ interrupt: host.interrupt(P.RTC_GSI), clock: wallClock, contents: options })
-  const powerManagement = new AcpiPm({
-    interrupt: host.interrupt(P.SCI_GSI),
-    powerOff: () => {
-      effects.powerOff()
-    },
-    reset: reset('the ACPI reset register'),
-  })
-  host.onEnd(() => {
-    rtc.close()
-    powerManagement.close()
-  })
-  const keyboard = new I8042({
-    interrupt: host.interrupt(P.KEYBOARD_GSI),
-    reset: reset('the keyboard controller'),
-  })
-  addOpenBus(host, new PciPorts(new ResetControl({ reset: reset('port 0xcf9') })))
-  host.mapPorts(P.RTC_PORT, P.RTC_LENGTH, rtc)
-  host.ports.map(P.I8042_DATA_PORT, 1, keyboard)
-  host.mapPorts(P.I8042_COMMAND_PORT, 1, keyboard, { offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT })
-  host.mapPorts(P.POST_PORT, 1, new PostCode())
-  host.mapPorts(P.SYSTEM_CONTROL_A_PORT, 1, new SystemControlA({ reset: reset('port 0x92') }))
-  host.mapPorts(P.PM_PORT, PM.ACPI_PM_LENGTH, powerManagement)
-  const exit = (status: number, value: number) => {
-    effects.exit(status, value)
+
+/** What makes a PC: clock, keyboard controller, power management, ways to reset, exit and panic. */
+export class Chipset implements MachineDevice {
+  readonly #options: ChipsetOptions
+  #power: AcpiPm | undefined
+
+  constructor(options: ChipsetOptions) {
+    this.#options = options
   }
-  host.mapPorts(P.EXIT_PORT, P.EXIT_LENGTH, new DebugExit({ exit }))
-  const panic = new PvPanic({
-    event: (event) => {
-      if (event === 'shutdown') effects.powerOff()
-      else effects.panic()
-    },
-  })
-  host.mapPorts(P.PVPANIC_PORT, 1, panic)
-  return {
-    pressPowerButton: () => powerManagement.pressPowerButton(),
-    pauseTimer: () => {
-      powerManagement.pause()
-    },
-    resumeTimer: () => {
-      powerManagement.resume()
-    },
+
+  attach(host: DeviceHost): void {
+    const { memoryBelow4G, memoryAbove4G } = this.#options
+    host.add({
+      name: 'rtc',
+      device: ({ interrupt }) =>
+        new Rtc({ interrupt: interrupt(), clock: wallClock, contents: { memoryBelow4G, memoryAbove4G } }),
+      resources: [{ port: P.RTC_PORT, length: P.RTC_LENGTH }, { gsi: P.RTC_GSI }],
+      acpi: { hid: PNP_RTC, name: 'RTC' },
+    })
+    // Not in the tables: it is there for firmware and to reset, nobody presses keys, and to look for it takes long.
+    host.add({
+      name: 'keyboard',
+      device: (context) =>
+        new I8042({ interrupt: context.interrupt(), reset: resetBy(context, 'the keyboard controller') }),
+      resources: [
+        { port: P.I8042_DATA_PORT, length: 1 },
+        { port: P.I8042_COMMAND_PORT, length: 1, offset: P.I8042_COMMAND_PORT - P.I8042_DATA_PORT },
+        { gsi: P.KEYBOARD_GSI },
+      ],
+    })
+    this.#addPower(host)
+    this.#addEffects(host)
+    addOpenBus(host)
+  }
+
+  pressPowerButton(): boolean {
+    return this.#power?.pressPowerButton() ?? false
+  }
+
+  #addPower(host: DeviceHost): void {
+    const { suspend } = this.#options
+    host.add({
+      name: 'power',
+      device: (context) =>
+        (this.#power = new AcpiPm({
+          interrupt: context.interrupt(),
+          clock: context.clock,
+          schedule: context.schedule,
+          powerOff: () => {
+            context.effects.powerOff()
+          },
+          sleep: (type) => {
+            if (suspend && type === PM.SLEEP_TYPE_S3) context.effects.suspend()
+          },
+          reset: resetBy(context, 'the ACPI reset register'),
+        })),
+      resources: [
+        { port: P.PM_PORT, length: PM.ACPI_PM_LENGTH },
+        { gsi: P.SCI_GSI, trigger: 'level' },
+      ],
+      acpi: {
+        fixed: {
+          event: PM.PM1_STATUS,
+          control: PM.PM1_CONTROL,
+          timer: PM.PM_TIMER,
+          reset: { offset: PM.RESET, value: PM.RESET_VALUE },
+          sleepTypes: { s5: PM.SLEEP_TYPE_S5, ...(suspend ? { s3: PM.SLEEP_TYPE_S3 } : {}) },
+        },
+      },
+    })
+  }
+
+  #addEffects(host: DeviceHost): void {
+    host.add({
+      name: 'post-code',
+      device: ({ effects }) =>
+        new PostCode({
+          code: (code) => {
+            effects.postCode(code)
+          },
+        }),
+      resources: [{ port: P.POST_PORT, length: 1 }],
+    })
+    host.add({
+      name: 'system-control',
+      device: (context) => new SystemControlA({ reset: resetBy(context, 'port 0x92') }),
+      resources: [{ port: P.SYSTEM_CONTROL_A_PORT, length: 1 }],
+    })
+    host.add({
+      name: 'exit',
+      device: ({ effects }) =>
+        new DebugExit({
+          exit: (status, value) => {
+            effects.exit(status, value)
+          },
+        }),
+      resources: [{ port: P.EXIT_PORT, length: P.EXIT_LENGTH }],
+    })
+    host.add({
+      name: 'pvpanic',
+      device: ({ effects }) =>
+        new PvPanic({
+          event: (event) => {
+            if (event === 'shutdown') effects.powerOff()
+            else effects.panic()
+          },
+        }),
+      resources: [{ port: P.PVPANIC_PORT, length: 1 }],
+      acpi: { hid: PVPANIC, name: 'PEVT' },
+    })
   }
 }
 
@@ -84,9 +146,19 @@ export function addChipset(host: DeviceHost, options: ChipsetOptions): Chipset {
  * Where the serial lines and PCI's configuration mechanism would be, and are not unless a device takes the place: kernels
  * probe each of them, PCI with some hundred accesses.
  */
-function addOpenBus(host: DeviceHost, pci: PciPorts): void {
+function addOpenBus(host: DeviceHost): void {
   for (const { port } of P.SERIAL_LINES) {
-    host.mapPorts(port, P.SERIAL_LENGTH, new OpenBus(P.SERIAL_LENGTH), { yields: true })
+    host.add({
+      name: `no-serial-at-${port.toString(16)}`,
+      device: new OpenBus(P.SERIAL_LENGTH),
+      resources: [{ port, length: P.SERIAL_LENGTH }],
+      yields: true,
+    })
   }
-  host.mapPorts(P.PCI_CONFIG_PORT, P.PCI_CONFIG_LENGTH, pci, { yields: true })
+  host.add({
+    name: 'pci-ports',
+    device: (context) => new PciPorts(new ResetControl({ reset: resetBy(context, 'port 0xcf9') })),
+    resources: [{ port: P.PCI_CONFIG_PORT, length: P.PCI_CONFIG_LENGTH }],
+    yields: true,
+  })
 }

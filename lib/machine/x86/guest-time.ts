@@ -11,10 +11,10 @@ const PERIODIC: readonly number[] = [2, 3]
 
 const now = () => process.hrtime.bigint()
 
-/** A clock of the machine's own, in JavaScript. */
-export interface PausableTimer {
-  pauseTimer(): void
-  resumeTimer(): void
+/** The machine's own clock: its devices' timers count on it. */
+export interface StoppableClock {
+  stop(): void
+  start(): void
 }
 
 /**
@@ -24,24 +24,24 @@ export interface PausableTimer {
  *
  * A KVM that does not let the counters be set (kvm_pvm) lets them go on.
  */
-export function stopTime(vm: Vm, vcpus: readonly Vcpu[], timer: PausableTimer): () => void {
+export function stopTime(vm: Vm, vcpus: readonly Vcpu[], clock: StoppableClock, i8254: boolean): () => void {
   const tscs = vcpus.map((vcpu) => readMsr(vcpu, MSR_TSC))
   const stopped = now()
-  timer.pauseTimer()
+  clock.stop()
   const late = now() - stopped
-  const { clock } = vm.getClock()
+  const kvmclock = vm.getClock().clock
   const deadlines = vcpus.map((vcpu) => readMsr(vcpu, MSR_TSC_DEADLINE))
-  const pit = vm.getPit2()
+  const pit = i8254 ? vm.getPit2() : undefined
   return () => {
     // The kernel's timer went on, and would now deliver all ticks of the pause in a row. One shot that has gone is not
     // to come again.
-    if (PERIODIC.includes(pit.channels[0]?.mode ?? 0)) vm.setPit2(pit)
+    if (pit !== undefined && PERIODIC.includes(pit.channels[0]?.mode ?? 0)) vm.setPit2(pit)
     const [first, ...others] = vcpus
     first?.setMsrs([[MSR_TSC, BigInt.asUintN(64, (tscs[0] ?? 0n) + FAR)]])
     first?.setMsrs([[MSR_TSC, tscs[0] ?? 0n]])
     const started = now()
-    timer.resumeTimer()
-    vm.setClock({ clock: clock - late + now() - started })
+    clock.start()
+    vm.setClock({ clock: kvmclock - late + now() - started })
     // KVM gives them what it gave the first one: they agree as before.
     for (const [index, vcpu] of others.entries()) vcpu.setMsrs([[MSR_TSC, tscs[index + 1] ?? 0n]])
     // The kernel's timers were set by the counters as they would have been.

@@ -34,8 +34,13 @@ export function startsAtReset({ regs, sregs }: EntryState): boolean {
  * Leaves the machine as firmware leaves it for an operating system, beside what the boot protocols ask: docs/boot.md has the
  * list. What was placed where the BIOS data area is stays.
  */
-export function handOver(vm: Vm, nodes: readonly PlacedHardware[], placed: readonly Placed[]): Placed[] {
-  vm.setPit2({ channels: TIMER_CHANNELS })
+export function handOver(
+  vm: Vm,
+  nodes: readonly PlacedHardware[],
+  placed: readonly Placed[],
+  timer: boolean,
+): Placed[] {
+  if (timer) vm.setPit2({ channels: TIMER_CHANNELS })
   const levels = levelTriggeredIsaLines(nodes)
   vm.setIrqchip('pic-master', { irq_base: MASTER_VECTORS, imr: ALL_MASKED, init4: 1, elcr: levels & 0xff })
   vm.setIrqchip('pic-slave', { irq_base: SLAVE_VECTORS, imr: ALL_MASKED, init4: 1, elcr: levels >> PIC_INPUTS })

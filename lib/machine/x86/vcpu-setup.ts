@@ -10,11 +10,10 @@ import * as MSR from '../../arch/x86/msrs.js'
 import type { EntryState } from '../../arch/x86/registers.js'
 import type { CpuidEntry } from '../../kvm/cpuid.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
-import { type CpuPlace, vcpuCpuid } from './cpuid.js'
 
 /** Sets what firmware would have set up before it hands over. */
-export function setUpVcpu(vcpu: Vcpu, supported: readonly CpuidEntry[], place: CpuPlace): void {
-  vcpu.setCpuid2(vcpuCpuid(supported, place))
+export function setUpVcpu(vcpu: Vcpu, cpuid: readonly CpuidEntry[]): void {
+  vcpu.setCpuid2(cpuid)
   vcpu.setMsrs([
     [MSR.MSR_IA32_MISC_ENABLE, MSR.MISC_ENABLE_FAST_STRING],
     [MSR.MSR_MTRR_DEF_TYPE, MSR.MTRR_ENABLE | MSR.MTRR_WRITE_BACK],

@@ -1,6 +1,6 @@
 // Debian's SeaBIOS, which the lab's emulator comes with.
 import { DebugConsole } from 'node-kvm/devices'
-import { firmware, GuestConsole, Machine, type MachineDevice } from 'node-kvm/machine'
+import { firmware, GuestConsole, Machine } from 'node-kvm/machine'
 import { expect, test } from 'vitest'
 
 const IMAGE = '/usr/share/seabios/bios.bin'
@@ -11,11 +11,7 @@ test('SeaBIOS starts, finds the devices of the machine, and gets to its boot men
   const output = (bytes: Uint8Array) => {
     log.receive(bytes)
   }
-  const logDevice: MachineDevice = {
-    attach: (host) => {
-      host.mapPorts(LOG_PORT, 1, new DebugConsole({ output }))
-    },
-  }
+  const logDevice = { name: 'log', device: new DebugConsole({ output }), resources: [{ port: LOG_PORT, length: 1 }] }
   using machine = await Machine.create({ boot: firmware({ image: IMAGE }), cpus: 2, devices: [logDevice] })
   const ended = machine.run()
   for (const line of ['SeaBIOS (version', 'Found 2 cpu(s)', 'PS2 keyboard initialized', 'Press ESC for boot menu']) {

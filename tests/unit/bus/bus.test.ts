@@ -21,7 +21,7 @@ class Recorder implements Device {
 const ports = (options: Partial<BusOptions> = {}) => new Bus({ name: 'port', size: 0x1_0000, ...options })
 const read = (bus: Bus, address: number, length: number) => {
   const data = new Uint8Array(length)
-  bus.read(address, data)
+  void bus.read(address, data)
   return [...data]
 }
 
@@ -93,7 +93,7 @@ describe('mapping', () => {
         bus.map(0x10, 1, new Recorder(5))
       },
     })
-    bus.write(0x10, Uint8Array.of(0))
+    void bus.write(0x10, Uint8Array.of(0))
     expect(read(bus, 0x10, 1)).toEqual([5])
   })
 })
@@ -103,7 +103,7 @@ describe('access', () => {
     const bus = ports()
     const device = new Recorder()
     bus.map(0x100, 0x10, device)
-    bus.write(0x101, new Uint8Array(width).fill(9))
+    void bus.write(0x101, new Uint8Array(width).fill(9))
     expect(read(bus, 0x110 - width, width)).toEqual(Array.from({ length: width }, (_, i) => 0x10 - width + i))
     expect(device.accesses).toEqual([
       ['write', 1, ...new Array<number>(width).fill(9)],
@@ -130,7 +130,7 @@ describe('access', () => {
     bus.map(0x100, 4, low)
     bus.map(0x104, 4, high)
     expect(read(bus, 0x103, 4)).toEqual([0x13, 0x20, 0x21, 0x22])
-    bus.write(0x102, Uint8Array.of(1, 2, 3, 4))
+    void bus.write(0x102, Uint8Array.of(1, 2, 3, 4))
     expect(low.accesses.at(-1)).toEqual(['write', 2, 1, 2])
     expect(high.accesses.at(-1)).toEqual(['write', 0, 3, 4])
     expect(bus.unclaimed).toEqual({ reads: 0, writes: 0 })
@@ -156,7 +156,7 @@ describe('access', () => {
   test('what nobody claims reads ones, swallows writes, and is counted', () => {
     const bus = ports()
     expect(read(bus, 0x80, 2)).toEqual([0xff, 0xff])
-    bus.write(0x81, Uint8Array.of(1))
+    void bus.write(0x81, Uint8Array.of(1))
     expect(bus.unclaimed).toEqual({ reads: 1, writes: 1, last: { address: 0x81, length: 1, isWrite: true } })
   })
 
@@ -180,14 +180,14 @@ describe('string I/O', () => {
     const bus = ports()
     const device = new Recorder(3)
     bus.map(0x100, 2, device)
-    accessEach(bus, 0x100, 2, 3, Uint8Array.of(1, 2, 3, 4, 5, 6), true)
+    void accessEach(bus, 0x100, 2, 3, Uint8Array.of(1, 2, 3, 4, 5, 6), true)
     expect(device.accesses).toEqual([
       ['write', 0, 1, 2],
       ['write', 0, 3, 4],
       ['write', 0, 5, 6],
     ])
     const data = new Uint8Array(4)
-    accessEach(bus, 0x101, 1, 4, data, false)
+    void accessEach(bus, 0x101, 1, 4, data, false)
     expect([...data]).toEqual([4, 4, 4, 4])
   })
 
@@ -195,8 +195,8 @@ describe('string I/O', () => {
     const bus = ports()
     const data = new Uint8Array(1)
     bus.map(0, 1, { read: (_, bytes) => expect(bytes).toBe(data), write: (_, bytes) => expect(bytes).toBe(data) })
-    accessEach(bus, 0, 1, 1, data, false)
-    accessEach(bus, 0, 1, 1, data, true)
+    void accessEach(bus, 0, 1, 1, data, false)
+    void accessEach(bus, 0, 1, 1, data, true)
     expect.assertions(2)
   })
 })
@@ -219,7 +219,7 @@ describe('replacing a device', () => {
   test('carries the state over when both have one', () => {
     const bus = ports()
     const mapping = bus.map(0x10, 1, new Counter())
-    bus.write(0x10, Uint8Array.of(0))
+    void bus.write(0x10, Uint8Array.of(0))
     const next = new Counter()
     mapping.replace(next)
     expect([next.count, mapping.device]).toEqual([1, next])
@@ -231,7 +231,7 @@ describe('replacing a device', () => {
     const bus = ports()
     const old = new Counter()
     const mapping = bus.map(0x10, 1, old)
-    for (let n = 0; n < 3; n++) bus.write(0x10, Uint8Array.of(0))
+    for (let n = 0; n < 3; n++) void bus.write(0x10, Uint8Array.of(0))
     expect(() => mapping.replace(new Counter())).toThrow('too much')
     expect(mapping.device).toBe(old)
   })

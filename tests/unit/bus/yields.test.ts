@@ -9,7 +9,7 @@ const ports = () => new Bus({ name: 'port', size: 0x1_0000 })
 const device = (value: number): Device => ({ read: (_offset, data) => void data.fill(value), write: () => undefined })
 const read = (bus: Bus, address: number, length = 1) => {
   const data = new Uint8Array(length)
-  bus.read(address, data)
+  void bus.read(address, data)
   return [...data]
 }
 const places = (bus: Bus) => bus.mappings.map(({ start, yields }) => [start, yields])
@@ -102,6 +102,6 @@ test('a device can take the place from inside an access', () => {
   const bus = ports()
   const late: Device = { ...device(1), write: () => void bus.map(0x102, 1, device(2)) }
   bus.map(0x100, 8, late, YIELDS)
-  bus.write(0x100, Uint8Array.of(0))
+  void bus.write(0x100, Uint8Array.of(0))
   expect(read(bus, 0x101, 2)).toEqual([0xff, 2])
 })

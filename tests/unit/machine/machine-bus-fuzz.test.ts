@@ -2,41 +2,29 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { accessEach, Bus } from '../../../lib/bus/index.js'
+import { accessEach } from '../../../lib/bus/index.js'
 import { DebugConsole } from '../../../lib/devices/index.js'
-import { type DeviceHost, type MachineDevice, serial } from '../../../lib/machine/index.js'
-import { addChipset } from '../../../lib/machine/x86/chipset.js'
-import { MIB } from '../boot/sparse-memory.js'
+import { type DeviceNode, type MachineDevice, serial } from '../../../lib/machine/index.js'
+import { Chipset } from '../../../lib/machine/x86/chipset.js'
 import { fuzzRuns } from '../fuzz-runs.js'
+import { fakeHost } from './host.js'
 
-const nothing = () => undefined
+const MIB = 2 ** 20
 
 /** The devices of a machine on buses without a VM. */
 function machineBus(devices: readonly MachineDevice[]) {
-  const ports = new Bus({ name: 'port', size: 0x1_0000 })
-  const mmio = new Bus({ name: 'mmio', size: 2 ** 52 })
-  const ends: (() => void)[] = []
   let written = 0
-  const host: DeviceHost = {
-    ports,
-    mmio,
-    fail: () => undefined,
-    effects: { powerOff: nothing, reset: nothing, exit: nothing, panic: nothing },
-    interrupt: () => ({ set: nothing }),
-    mapPorts: (...mapping) => void ports.map(...mapping),
-    mapMmio: (...mapping) => void mmio.map(...mapping),
-    consoleOutput: (bytes) => (written += bytes.length),
-    onEnd: (callback) => ends.push(callback),
-  }
-  const chipset = addChipset(host, { memoryBelow4G: 64 * MIB, memoryAbove4G: 0 })
-  for (const device of devices) device.attach(host)
+  const host = fakeHost({ console: (bytes) => (written += bytes.length) })
+  const chipset = new Chipset({ memoryBelow4G: 64 * MIB, memoryAbove4G: 0, suspend: false })
+  for (const device of [chipset, ...devices]) device.attach(host)
+  host.add(log)
+  const { ports, mmio } = host
   const mapped = ports.mappings.flatMap(({ start, length }) => Array.from({ length }, (_, index) => start + index))
-  return { ports, mmio, chipset, mapped, written: () => written, end: () => ends.forEach((call) => call()) }
+  return { ports, mmio, chipset, mapped, written: () => written, end: host.end }
 }
 
-const log: MachineDevice = {
-  attach: (host) => host.mapPorts(0x402, 1, new DebugConsole()),
-}
+const log: DeviceNode = { name: 'log', device: new DebugConsole(), resources: [{ port: 0x402, length: 1 }] }
+
 const access = fc.record({
   // Most are at a device's ports; the rest anywhere.
   place: fc.nat(),
@@ -50,17 +38,17 @@ const access = fc.record({
 test('nothing is thrown, and no more comes out than went in', () => {
   fc.assert(
     fc.property(fc.array(access, { maxLength: 500 }), (accesses) => {
-      const machine = machineBus([serial(), serial({ line: 2 }), serial({ line: 3 }), serial({ line: 4 }), log])
+      const machine = machineBus([serial(), serial({ line: 2 }), serial({ line: 3 }), serial({ line: 4 })])
       let sent = 0
       for (const { place, anywhere, size, count, write, value } of accesses) {
         const port = anywhere ? place % 0x1_0000 : machine.mapped[place % machine.mapped.length]!
         const data = Uint8Array.from({ length: size * count }, (_, index) => value >> ((index % size) * 8))
-        accessEach(machine.ports, port, size, count, data, write)
+        void accessEach(machine.ports, port, size, count, data, write)
         if (write) sent += data.length
         // The same once more at an address of memory that is not there: 8 bytes wide where 64-bit code would.
         const wide = new Uint8Array(8).fill(value)
-        if (write) machine.mmio.write(place * 2 ** 20, wide)
-        else machine.mmio.read(place * 2 ** 20, wide)
+        if (write) void machine.mmio.write(place * 2 ** 20, wide)
+        else void machine.mmio.read(place * 2 ** 20, wide)
         if (value === 7) machine.chipset.pressPowerButton()
       }
       machine.end()

@@ -1,0 +1,286 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { MachineEffects } from '../bus/device-context.js'
+import { accessEach } from '../bus/access-each.js'
+import { Bus } from '../bus/bus.js'
+import { onVcpu } from '../bus/device-failure.js'
+import type { Device } from '../bus/device.js'
+import type { BootResult } from '../boot/types.js'
+import { describeExit } from '../kvm/describe-exit.js'
+import type { Exit } from '../kvm/exits.js'
+import type { Kvm } from '../kvm/kvm.js'
+import type { Vcpu } from '../kvm/vcpu.js'
+import type { Vm } from '../kvm/vm.js'
+import { ConsoleTail } from '../inspect/console-tail.js'
+import { LastExits } from '../inspect/last-exits.js'
+import type { DeviceNode, PlacedHardware } from '../platform/node.js'
+import { Platform } from '../platform/platform.js'
+import type { Board } from './architecture.js'
+import { architecture } from './architectures.js'
+import type { BootContext } from './boot-source.js'
+import { deviceContext, InterruptLines, type Surroundings } from './device-context.js'
+import { Devices } from './devices.js'
+import { cannotGoOn, ExitTable } from './exit-table.js'
+import { callAll, deviceError, failure } from './failures.js'
+import { type DeviceHost, isNode } from './host.js'
+import type { Body, Ending, Life } from './life.js'
+import { MmioBus } from './mmio-bus.js'
+import { Observers } from './observers.js'
+import type { CheckedMachineOptions } from './options.js'
+import type { GuestPlace } from './outcome.js'
+import { Pauses } from './pauses.js'
+import { Ram } from './ram.js'
+import { VirtualClock } from './virtual-clock.js'
+
+/** How much of the console a post-mortem shows. */
+const CONSOLE_LINES = 20
+
+/** What a machine is made of, and what stays over all lives of its guest: VM, vCPUs, buses, devices, RAM. */
+export class Hardware implements Body {
+  readonly vm: Vm
+  readonly ports: Bus
+  readonly mmio: MmioBus
+  readonly board: Board
+  readonly vcpus: readonly Vcpu[] = []
+  readonly devices = new Devices()
+  readonly exits: ExitTable
+  readonly observers = new Observers()
+  readonly pauses: Pauses
+  /** What the boot loader put where. */
+  placed: BootResult['placed'] = []
+  readonly #options: CheckedMachineOptions
+  readonly #life: () => Life
+  readonly #ram: Ram
+  readonly #platform = new Platform()
+  readonly #lines: InterruptLines
+  readonly #around: Surroundings
+  readonly #clock = new VirtualClock()
+  // Devices are called in the async context in which they were put in, and not in that of whoever runs the guest.
+  readonly #inContext = AsyncResource.bind((call: () => unknown) => call())
+  // Of the present life.
+  #lastExits = new LastExits()
+  #console = new ConsoleTail()
+  // The vCPU whose exit is being handled, or could not be.
+  #current: Vcpu | undefined
+
+  /** `life` returns the guest's present one. */
+  constructor(kvm: Kvm, options: CheckedMachineOptions, life: () => Life) {
+    const { layout, strict } = options
+    this.#options = options
+    this.#life = life
+    this.vm = kvm.createVm()
+    try {
+      const kind = architecture()
+      const fail = (error: unknown) => {
+        this.#fail(error)
+      }
+      this.ports = new Bus({ name: 'port', size: kind.ports, strict, cells: this.vm, fail })
+      this.mmio = new MmioBus(this.vm, kind.addresses, strict, fail)
+      this.exits = this.#answers()
+      this.#lines = new InterruptLines(this.vm)
+      this.board = kind.board(kvm, this.vm, options)
+      this.#ram = new Ram(this.vm, layout, options.regions)
+      this.pauses = new Pauses(this, this.#clock, options.pausedClock === 'stop')
+      this.#around = this.#surroundings(fail)
+      const host = this.#host()
+      this.board.devices.attach(host)
+      // What says its place gets it before those that let the machine choose.
+      const placed = new Map(this.#platform.addAll(options.devices.filter(isNode)).map((node) => [node.name, node]))
+      for (const device of options.devices) {
+        const node = isNode(device) ? placed.get(device.name) : undefined
+        if (!isNode(device)) device.attach(host)
+        else if (node !== undefined) this.#put(device, node)
+      }
+      this.vcpus = this.board.createVcpus()
+    } catch (error) {
+      const late = callAll([
+        () => {
+          this.close()
+        },
+      ])
+      throw late.length === 0 ? error : failure([error, ...late], late.length)
+    }
+  }
+
+  /** Puts the guest into memory, with tables that tell it what there is, and the boot processor at its entry. */
+  boot(load: (context: BootContext) => BootResult): void {
+    const { nodes } = this.#platform
+    const tables = this.board.describe(nodes)
+    const result = load({
+      memory: this.vm.memory.dma,
+      layout: this.#options.layout,
+      rsdp: tables.rsdp,
+      mapRom: (at, bytes) => {
+        this.#ram.addRom(at, bytes)
+      },
+    })
+    const left = this.board.enter(result, nodes)
+    this.placed = [...result.placed, ...left, ...tables.placed].sort((a, b) => a.start - b.start)
+  }
+
+  /** As when the run began, but for memory that is kept. */
+  reset(): void {
+    this.#lastExits = new LastExits()
+    this.#console = new ConsoleTail()
+    this.#inContext(() => {
+      this.devices.reset()
+    })
+    this.board.reset()
+    this.#ram.reset(this.#options.onReset === 'warm')
+  }
+
+  start(vcpu: Vcpu): Promise<void> {
+    const run = this.#inContext(() => vcpu.start((exit) => this.#handle(vcpu, exit))) as Promise<void>
+    return run.catch((error: unknown) => {
+      throw onVcpu(error, vcpu.id, this.#instructionPointer(vcpu))
+    })
+  }
+
+  place(): GuestPlace {
+    const vcpu = this.#current ?? this.vcpus[0]
+    return { vcpu: vcpu?.id ?? 0, rip: vcpu === undefined ? undefined : this.#instructionPointer(vcpu) }
+  }
+
+  comeOut(): Promise<void> {
+    return this.vm.pause()
+  }
+
+  /** Nobody has paused it: takes it out of the guest for a moment. */
+  lookForHalt(ended: () => boolean): Promise<boolean> {
+    return this.pauses.lookForHalt(ended)
+  }
+
+  /** The machine is over: devices let go of what they hold. Once. */
+  closeDevices(): ReturnType<Devices['close']> {
+    this.#clock.close()
+    return this.#inContext(() => this.devices.close()) as ReturnType<Devices['close']>
+  }
+
+  /** Of a machine that could not be put together. */
+  close(): void {
+    this.vm.close()
+    const { thrown } = this.closeDevices()
+    if (thrown.length > 0) throw failure(thrown, thrown.length)
+  }
+
+  /** For a post-mortem: what can be said of it while every vCPU is outside the guest. */
+  remains() {
+    return {
+      vcpus: this.vcpus.map((vcpu) => this.board.readVcpu(vcpu)),
+      ...(this.vm.closed ? {} : { controllers: this.board.readControllers() }),
+      memory: this.vm.memory.dma,
+      exits: this.#lastExits.report(),
+      console: this.#console.lines(CONSOLE_LINES),
+    }
+  }
+
+  #handle(vcpu: Vcpu, exit: Exit): void | Promise<void> {
+    this.#current = vcpu
+    if (this.observers.watchesExits) this.observers.tell('exit', { vcpu: vcpu.id, exit, posted: false })
+    this.#note(vcpu, exit)
+    const pending = this.exits.answer(exit, vcpu)
+    this.#current = undefined
+    return pending
+  }
+
+  #note(vcpu: Vcpu, exit: Exit): void {
+    if (exit.reason === 'io') {
+      this.#lastExits.io(vcpu.id, exit.direction === 'out', exit.port, exit.size, exit.count, exit.data)
+    } else if (exit.reason === 'mmio') this.#lastExits.mmio(vcpu.id, exit.isWrite, exit.address, exit.data)
+    else this.#lastExits.other(vcpu.id, describeExit(exit))
+  }
+
+  #answers(): ExitTable {
+    const nothing = () => undefined
+    const table = new ExitTable((exit) => {
+      this.#end(cannotGoOn(exit))
+    })
+    table.set('io', ({ port, size, count, data, direction }) =>
+      accessEach(this.ports, port, size, count, data, direction === 'out'),
+    )
+    table.set('mmio', ({ address, data, isWrite }) =>
+      isWrite ? this.mmio.write(address, data) : this.mmio.read(address, data),
+    )
+    for (const reason of ['hlt', 'interrupted', 'irq-window-open'] as const) table.set(reason, nothing)
+    table.set('shutdown', () => {
+      this.#end({ kind: 'triple-fault' })
+    })
+    return table
+  }
+
+  #end(ending: Ending): void {
+    this.#life().end(ending)
+  }
+
+  get #effects(): MachineEffects {
+    return {
+      powerOff: () => {
+        this.#end({ kind: 'power-off' })
+      },
+      reset: (cause) => {
+        this.#end({ kind: 'reset', cause })
+      },
+      exit: (code, value) => {
+        this.#end({ kind: 'exit', code, value })
+      },
+      panic: () => {
+        this.#end({ kind: 'panic' })
+      },
+      suspend: () => {
+        this.#end({ kind: 'suspend' })
+      },
+      console: (bytes) => {
+        this.#console.write(bytes)
+        this.observers.tell('console', bytes)
+      },
+      postCode: (code) => {
+        this.observers.tell('postCode', code)
+      },
+    }
+  }
+
+  #surroundings(fail: (error: unknown) => void): Surroundings {
+    return {
+      vm: this.vm,
+      memory: this.vm.memory.dma,
+      clock: this.#clock,
+      schedule: this.#clock.schedule,
+      effects: this.#effects,
+      vcpu: () => this.#current?.id,
+      fail,
+    }
+  }
+
+  #fail(cause: unknown): void {
+    const error = deviceError(cause)
+    this.observers.tell('failure', error)
+    this.#life().fail(error)
+  }
+
+  #host(): DeviceHost {
+    return {
+      ports: this.ports,
+      mmio: this.mmio,
+      serialLine: (number) => this.board.serialLine(number),
+      add: (node) => this.#put(node, this.#platform.add(node)),
+    }
+  }
+
+  /** Makes a device, and puts it where it was placed. */
+  #put({ name, device: given, yields = false }: DeviceNode, placed: PlacedHardware): Device {
+    const device = typeof given === 'function' ? given(deviceContext(placed, this.#around, this.#lines)) : given
+    for (const resource of placed.resources) {
+      if (resource.gsi !== undefined) continue
+      const options = { offset: resource.offset ?? 0, yields, name }
+      if (resource.port === undefined) this.mmio.map(resource.memory, resource.length, device, options)
+      else this.ports.map(resource.port, resource.length, device, options)
+    }
+    this.devices.add(name, device)
+    return device
+  }
+
+  /** One that is in the guest cannot be read, and a posted write has no vCPU. */
+  #instructionPointer(vcpu: Vcpu): bigint | undefined {
+    if (vcpu.closed || (vcpu !== this.#current && vcpu.started && !vcpu.paused)) return undefined
+    return this.board.instructionPointer(vcpu)
+  }
+}

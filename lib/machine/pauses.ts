@@ -1,0 +1,94 @@
+import type { Vcpu } from '../kvm/vcpu.js'
+import type { Vm } from '../kvm/vm.js'
+import type { Board } from './architecture.js'
+import type { Devices } from './devices.js'
+import type { VirtualClock } from './virtual-clock.js'
+
+/** What is paused. */
+interface Paused {
+  readonly vm: Vm
+  readonly vcpus: readonly Vcpu[]
+  readonly board: Board
+  readonly devices: Devices
+}
+
+/** How a machine is paused: first its vCPUs, then the guest's time, then the devices; and back. */
+export class Pauses {
+  readonly #hardware: Paused
+  readonly #clock: VirtualClock
+  readonly #clockStops: boolean
+  #wanted = false
+  // While the guest's time stands still: what lets it go on.
+  #startTime: (() => void) | undefined
+
+  constructor(hardware: Paused, clock: VirtualClock, clockStops: boolean) {
+    this.#hardware = hardware
+    this.#clock = clock
+    this.#clockStops = clockStops
+  }
+
+  /** Resolves when every vCPU is out of the guest, where it stays until {@link resume}, and every device stands still. */
+  async pause(): Promise<void> {
+    this.#wanted = true
+    const { vm, devices } = this.#hardware
+    await vm.pause()
+    // A resume() can have come first.
+    if (!this.#isWanted()) return
+    this.#clock.pause()
+    this.#stopTime()
+    await devices.pause()
+  }
+
+  resume(): void {
+    this.#wanted = false
+    const { vm, devices } = this.#hardware
+    const startTime = this.#startTime
+    this.#startTime = undefined
+    if (this.#allPaused) startTime?.()
+    this.#clock.start()
+    this.#clock.resume()
+    devices.resume()
+    vm.resume()
+  }
+
+  /** Whether the guest has halted for good: takes it out for a moment, unless it was paused. */
+  async lookForHalt(ended: () => boolean): Promise<boolean> {
+    const { vm, vcpus, board } = this.#hardware
+    if (this.#wanted || vcpus.some(({ paused }) => paused)) return false
+    await vm.pause()
+    if (this.#isWanted() || ended() || !this.#allPaused) return false
+    let halted = false
+    try {
+      halted = board.haltedForGood()
+    } finally {
+      if (!halted) vm.resume()
+    }
+    return halted
+  }
+
+  /** Who has not begun, or has ended, has no time to stop. */
+  #stopTime(): void {
+    const { board } = this.#hardware
+    if (this.#startTime !== undefined || !this.#allPaused) return
+    if (!this.#clockStops) {
+      this.#startTime = () => {
+        board.tellOfPause()
+      }
+      return
+    }
+    const start = board.stopTime(this.#clock)
+    this.#startTime = () => {
+      start()
+      board.tellOfPause()
+    }
+  }
+
+  // A wait can change it behind the compiler's back.
+  #isWanted(): boolean {
+    return this.#wanted
+  }
+
+  get #allPaused(): boolean {
+    return this.#hardware.vcpus.every(({ paused }) => paused)
+  }
+}
