@@ -49,6 +49,7 @@ export class ConsoleText {
   #text = ''
   #seen = 0
   #from = 0
+  #forgotten = 0
   // A carriage return that may have a line feed behind it.
   #held = ''
 
@@ -59,6 +60,11 @@ export class ConsoleText {
 
   get text(): string {
     return this.#text.slice(-this.#keep)
+  }
+
+  /** How many characters there were before that text. */
+  get forgotten(): number {
+    return this.#forgotten + Math.max(0, this.#text.length - this.#keep)
   }
 
   write(bytes: Uint8Array): void {
@@ -100,6 +106,7 @@ export class ConsoleText {
 
   #forget(count: number): void {
     this.#text = this.#text.slice(count)
+    this.#forgotten += count
     this.#seen = Math.max(0, this.#seen - count)
     this.#from = Math.max(0, this.#from - count)
   }

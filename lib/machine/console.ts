@@ -51,6 +51,11 @@ export class GuestConsole {
     return this.#text.text
   }
 
+  /** How many characters the guest has written before {@link text}: they are not kept any more. */
+  get forgotten(): number {
+    return this.#text.forgotten
+  }
+
   /**
    * Waits until the guest has written this, and resolves with what it wrote up to there. The next call goes on behind it.
    * Text that was there already counts. A match that is still incomplete is found again only when it began in the last

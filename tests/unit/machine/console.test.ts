@@ -105,6 +105,22 @@ describe('what is kept', () => {
   })
 })
 
+test('counts the characters that it has forgotten', () => {
+  const console = new GuestConsole({ keep: 4096 })
+  const counts = [1, 4095, 1, 4095, 1, 10_000].map((length) => {
+    console.receive(Buffer.alloc(length, 'x'))
+    return [console.text.length, console.forgotten]
+  })
+  expect(counts).toEqual([
+    [1, 0],
+    [4096, 0],
+    [4096, 1],
+    [4096, 4096],
+    [4096, 4097],
+    [4096, 14_097],
+  ])
+})
+
 test('wrong arguments', () => {
   const console = new GuestConsole()
   for (const keep of [0, 4095, 2 ** 28 + 1, 1.5, '5000']) {
