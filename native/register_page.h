@@ -116,10 +116,11 @@ class RegisterPage {
   [[nodiscard]] std::optional<std::uint64_t> Chosen(const RegisterCell& cell) const;
 
   std::shared_ptr<Mapping> mapping_;
+  std::atomic<std::uint64_t> version_ = 0;
+  // Written all the time; what follows is looked at when the version has changed.
+  alignas(kCacheLine) std::atomic<std::uint64_t> stamps_ = 0;
   mutable std::mutex mutex_;
   std::shared_ptr<const DecodeTable> table_ = std::make_shared<DecodeTable>();
-  std::atomic<std::uint64_t> version_ = 0;
-  alignas(kCacheLine) std::atomic<std::uint64_t> stamps_ = 0;
 };
 
 }  // namespace node_kvm
