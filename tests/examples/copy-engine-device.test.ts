@@ -1,4 +1,4 @@
-// The device of lesson 20, without a machine: memory and an interrupt line are all that it needs.
+// The device of lesson 18, without a machine: memory and an interrupt line are all that it needs.
 import { plainMemory } from 'node-kvm'
 import { expect, test } from 'vitest'
 import { CopyEngine } from '../../examples/devices/copy-engine.js'

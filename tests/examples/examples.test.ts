@@ -134,6 +134,12 @@ guest 1 says 6
 0000000000100000 0000000000f00000 memory
 host: the guest is done: 0
 `,
+
+  'copy-engine': `guest: the device has copied this
+guest: a copy to where there is no memory has status 2
+guest: interrupts: 2
+host:  the guest is done: 0
+`,
 }
 
 test.each(Object.entries(expected))('%s prints what its lesson says', (name, output) => {
