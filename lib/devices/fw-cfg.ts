@@ -23,6 +23,8 @@ export interface FwCfgOptions {
   maxCpus?: number
   /** A guest without display: firmware's output goes to the serial line. Default: true. */
   displayOff?: boolean
+  /** Firmware asks which device to boot from. Default: false. */
+  bootMenu?: boolean
 }
 
 export interface FwCfgState extends Versioned {
@@ -59,12 +61,13 @@ export class FwCfg implements Device, Stateful<FwCfgState> {
   #dmaAddressHigh = 0
 
   constructor(options: FwCfgOptions = {}) {
-    checkOptions('options', options, ['memory', 'ramSize', 'cpus', 'maxCpus', 'displayOff'])
+    checkOptions('options', options, ['memory', 'ramSize', 'cpus', 'maxCpus', 'displayOff', 'bootMenu'])
     this.#memory = options.memory
     const ramSize = checkInteger('ramSize', options.ramSize ?? 0, 0, 2 ** 52)
     const cpus = checkInteger('cpus', options.cpus ?? 1, 1, 0xffff)
     const maxCpus = checkInteger('maxCpus', options.maxCpus ?? cpus, cpus, 0xffff)
     const displayOff = checkBoolean('displayOff', options.displayOff ?? true)
+    const bootMenu = checkBoolean('bootMenu', options.bootMenu ?? false)
     this.#items = new FwCfgItems(options.memory !== undefined)
     this.set(FW_CFG_KEYS.uuid, new Uint8Array(16))
     this.set(FW_CFG_KEYS.ramSize, little(ramSize, 8))
@@ -72,7 +75,7 @@ export class FwCfg implements Device, Stateful<FwCfgState> {
     this.set(FW_CFG_KEYS.cpus, little(cpus, 2))
     this.set(FW_CFG_KEYS.maxCpus, little(maxCpus, 2))
     this.set(FW_CFG_KEYS.numa, new Uint8Array(16))
-    this.set(FW_CFG_KEYS.bootMenu, little(0, 2))
+    this.set(FW_CFG_KEYS.bootMenu, little(bootMenu ? 1 : 0, 2))
     this.set(FW_CFG_KEYS.irq0Override, little(1, 4))
   }
 

@@ -20,6 +20,8 @@ export interface BoardOptions {
   cpuid: ((entries: CpuidEntry[], vcpu: number) => CpuidEntry[]) | undefined
   /** Whether the guest is told that it can sleep with its memory kept. */
   suspend: boolean
+  /** Whether there is QEMU's firmware configuration device. */
+  fwCfg: boolean
 }
 
 /** What of a machine depends on the processor's architecture: all that is not a bus, a device, RAM or a life. */

@@ -22,6 +22,8 @@ export interface BootContext {
 
 /** Something that a machine can boot. Reading files comes first; `load` runs for each boot, and after a reset again. */
 export interface BootSource {
+  /** It is firmware, which asks QEMU's fw_cfg for what it needs to know. */
+  readonly asksFwCfg?: boolean
   /** Reads and checks what it needs. */
   prepare(): Promise<{ load: (context: BootContext) => BootResult }>
 }
@@ -145,6 +147,7 @@ export function flat(options: Omit<FlatOptions, 'image' | 'e820'> & { image: Ima
 export function firmware(options: { image: Image }): BootSource {
   checkOptions('options', options, ['image'])
   return {
+    asksFwCfg: true,
     async prepare() {
       const image = await bytesOf('firmware', options.image)
       return {

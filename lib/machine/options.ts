@@ -51,6 +51,11 @@ export interface MachineOptions {
   timer?: boolean
   /** Offers the guest to suspend to RAM (ACPI S3), which ends the run with the outcome `suspend`. Default: false. */
   suspend?: boolean
+  /**
+   * QEMU's firmware configuration device, which says how many CPUs and how much memory there is, and has files: `fw_cfg` among
+   * the machine's devices. Default: only where firmware boots, which asks it.
+   */
+  fwCfg?: boolean
   /** KVM, opened; it stays open when the machine is closed. Default: the machine opens it. */
   kvm?: Kvm
 }
@@ -67,6 +72,7 @@ export interface CheckedMachineOptions {
   cpuid: MachineOptions['cpuid']
   timer: boolean
   suspend: boolean
+  fwCfg: boolean
   kvm: Kvm | undefined
 }
 
@@ -76,7 +82,7 @@ const DEFAULT_MEMORY = 256 * 2 ** 20
 const MIN_MEMORY = 2 ** 20
 const KNOWN = [
   ...['cpus', 'memory', 'boot', 'devices', 'onReset', 'pausedClock', 'strict'],
-  ...['memoryMap', 'cpuid', 'timer', 'suspend', 'kvm'],
+  ...['memoryMap', 'cpuid', 'timer', 'suspend', 'fwCfg', 'kvm'],
 ]
 
 export function checkMachineOptions(options: MachineOptions): CheckedMachineOptions {
@@ -103,6 +109,7 @@ export function checkMachineOptions(options: MachineOptions): CheckedMachineOpti
     cpuid,
     timer: checkBoolean('timer', options.timer ?? true),
     suspend: checkBoolean('suspend', options.suspend ?? false),
+    fwCfg: checkBoolean('fwCfg', options.fwCfg ?? boot.asksFwCfg ?? false),
     kvm,
   }
 }

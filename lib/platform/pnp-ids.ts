@@ -5,3 +5,5 @@ export const PNP_KEYBOARD = 'PNP0303'
 export const PNP_RTC = 'PNP0B00'
 export const PNP_HPET = 'PNP0103'
 export const PVPANIC = 'QEMU0001'
+/** QEMU's firmware configuration device. */
+export const QEMU_FW_CFG = 'QEMU0002'

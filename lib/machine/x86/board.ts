@@ -46,6 +46,8 @@ class PcBoard implements Board {
       memoryBelow4G: below?.size ?? 0,
       memoryAbove4G: above?.size ?? 0,
       suspend: options.suspend,
+      cpus: options.cpus,
+      fwCfg: options.fwCfg,
     })
   }
 

@@ -3,25 +3,29 @@ import { wallClock } from '../../bus/clock.js'
 import * as PM from '../../devices/acpi-pm-registers.js'
 import { AcpiPm } from '../../devices/acpi-pm.js'
 import { DebugExit } from '../../devices/debug-exit.js'
+import { FW_CFG_LENGTH, FwCfg } from '../../devices/fw-cfg.js'
 import { I8042 } from '../../devices/i8042.js'
 import { PostCode } from '../../devices/post-code.js'
 import { PvPanic } from '../../devices/pvpanic.js'
 import { ResetControl } from '../../devices/reset-control.js'
 import { Rtc } from '../../devices/rtc.js'
 import { SystemControlA } from '../../devices/system-control.js'
-import { PNP_RTC, PVPANIC } from '../../platform/pnp-ids.js'
+import { PNP_RTC, PVPANIC, QEMU_FW_CFG } from '../../platform/pnp-ids.js'
 import type { DeviceHost, MachineDevice } from '../host.js'
 import { OpenBus } from './open-bus.js'
 import { PciPorts } from './pci-ports.js'
 import * as P from './platform.js'
 
 export interface ChipsetOptions {
+  cpus: number
   /** RAM from address 0, in bytes. */
   memoryBelow4G: number
   /** RAM from 4 GiB on, in bytes. */
   memoryAbove4G: number
   /** Whether the guest can suspend to RAM. */
   suspend: boolean
+  /** Whether there is QEMU's firmware configuration device. */
+  fwCfg: boolean
 }
 
 const resetBy =
@@ -40,11 +44,11 @@ export class Chipset implements MachineDevice {
   }
 
   attach(host: DeviceHost): void {
-    const { memoryBelow4G, memoryAbove4G } = this.#options
+    const { cpus, memoryBelow4G, memoryAbove4G } = this.#options
     host.add({
       name: 'rtc',
       device: ({ interrupt }) =>
-        new Rtc({ interrupt: interrupt(), clock: wallClock, contents: { memoryBelow4G, memoryAbove4G } }),
+        new Rtc({ interrupt: interrupt(), clock: wallClock, contents: { cpus, memoryBelow4G, memoryAbove4G } }),
       resources: [{ port: P.RTC_PORT, length: P.RTC_LENGTH }, { gsi: P.RTC_GSI }],
       acpi: { hid: PNP_RTC, name: 'RTC' },
     })
@@ -61,6 +65,7 @@ export class Chipset implements MachineDevice {
     })
     this.#addPower(host)
     this.#addEffects(host)
+    this.#addFwCfg(host)
     addOpenBus(host)
   }
 
@@ -98,6 +103,18 @@ export class Chipset implements MachineDevice {
           sleepTypes: { s5: PM.SLEEP_TYPE_S5, ...(suspend ? { s3: PM.SLEEP_TYPE_S3 } : {}) },
         },
       },
+    })
+  }
+
+  #addFwCfg(host: DeviceHost): void {
+    const { cpus, fwCfg, memoryBelow4G, memoryAbove4G } = this.#options
+    if (!fwCfg) return
+    host.add({
+      name: 'fw_cfg',
+      // With its menu, which firmware shows where nobody forbids it.
+      device: ({ memory }) => new FwCfg({ memory, ramSize: memoryBelow4G + memoryAbove4G, cpus, bootMenu: true }),
+      resources: [{ port: P.FW_CFG_PORT, length: FW_CFG_LENGTH }],
+      acpi: { hid: QEMU_FW_CFG, name: 'FWCF' },
     })
   }
 

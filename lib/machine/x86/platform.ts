@@ -20,6 +20,7 @@ export const SYSTEM_CONTROL_A_PORT = 0x92
 export const EXIT_PORT = 0xf4
 export const EXIT_LENGTH = 4
 export const PVPANIC_PORT = 0x505
+export const FW_CFG_PORT = 0x510
 export const PM_PORT = 0x600
 export const SCI_GSI = 9
 export const PCI_CONFIG_PORT = 0xcf8

@@ -15,7 +15,7 @@ const MIB = 2 ** 20
 function machineBus(devices: readonly MachineDevice[]) {
   let written = 0
   const host = fakeHost({ console: (bytes) => (written += bytes.length) })
-  const chipset = new Chipset({ memoryBelow4G: 64 * MIB, memoryAbove4G: 0, suspend: false })
+  const chipset = new Chipset({ cpus: 1, memoryBelow4G: 64 * MIB, memoryAbove4G: 0, suspend: false, fwCfg: true })
   for (const device of [chipset, ...devices]) device.attach(host)
   host.add(log)
   const { ports, mmio } = host
