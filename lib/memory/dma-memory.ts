@@ -15,7 +15,7 @@ export interface DmaRegions {
 }
 
 /** Told of each stretch that is about to be written. */
-export type WriteTracker = (address: number, length: number) => void
+export type WriteTracker = (address: number, length: number) => unknown
 
 /** One ArrayBuffer over a part of a region, in the widths that devices need. */
 class DmaWindow {

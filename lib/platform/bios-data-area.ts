@@ -1,11 +1,11 @@
 import { checkOptions } from '../validate.js'
 import { littleEndian } from './acpi/aml.js'
 import { EBDA_START } from '../arch/x86/memory-layout.js'
-import type { Placed } from '../memory/placed.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { place, type Placed } from '../memory/placed.js'
 import { checkPlaced } from './check-node.js'
 import type { PlacedHardware } from './node.js'
 import { PNP_SERIAL_16550A } from './pnp-ids.js'
-import type { WritableMemory } from './writable-memory.js'
 
 // IBM PS/2 and Personal Computer BIOS Interface Technical Reference, "BIOS data areas": offsets in segment 40.
 const BDA_START = 0x400
@@ -38,13 +38,13 @@ export interface BiosDataOptions {
  * Writes what real mode's programs look up at 0x400: where the EBDA is, how much memory lies below it, which serial lines
  * there are. And the EBDA's own first byte, which is its size.
  */
-export function loadBiosDataArea(memory: WritableMemory, options: BiosDataOptions = {}): Placed[] {
+export function loadBiosDataArea(memory: DeviceMemory, options: BiosDataOptions = {}): Placed[] {
   checkOptions('options', options, ['nodes', 'placed'])
   const { nodes = [], placed = [] } = options
   for (const node of nodes) checkPlaced(node)
-  memory.write(EBDA_START, Uint8Array.of(EBDA_KIB))
+  place(memory, 'EBDA', EBDA_START, Uint8Array.of(EBDA_KIB))
   if (placed.some(({ start, size }) => start < BDA_START + BDA_SIZE && start + size > BDA_START)) return []
-  memory.write(BDA_START, biosData(serialPortsOf(nodes)))
+  place(memory, 'BIOS data area', BDA_START, biosData(serialPortsOf(nodes)))
   return [{ name: 'BIOS data area', start: BDA_START, size: BDA_SIZE }]
 }
 

@@ -5,9 +5,9 @@ import { checkPlaced } from './check-node.js'
 import { checksum, TableBuilder } from './acpi/table.js'
 import { EBDA_START } from '../arch/x86/memory-layout.js'
 import { LINES, triggerOf } from './interrupt-lines.js'
-import type { Placed } from '../memory/placed.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { place, type Placed } from '../memory/placed.js'
 import type { PlacedHardware } from './node.js'
-import type { WritableMemory } from './writable-memory.js'
 
 // Intel MultiProcessor Specification 1.4, chapter 4.
 const FLOATING_POINTER_SIZE = 16
@@ -89,9 +89,9 @@ export function buildMpTable(options: MpTableOptions, address: number = MP_ADDRE
 }
 
 /** Writes the table where guests without ACPI search for it: in the EBDA. */
-export function loadMpTable(memory: WritableMemory, options: MpTableOptions): Placed {
+export function loadMpTable(memory: DeviceMemory, options: MpTableOptions): Placed {
   const bytes = buildMpTable(options)
-  memory.write(MP_ADDRESS, bytes)
+  place(memory, 'MP table', MP_ADDRESS, bytes)
   return { name: 'MP table', start: MP_ADDRESS, size: bytes.length }
 }
 

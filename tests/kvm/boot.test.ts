@@ -207,7 +207,7 @@ test('tables and loaders share guest memory', () => {
   using kvm = Kvm.open()
   using vm = kvm.createVm()
   vm.addMemory({ at: 0, size: 64 * MIB })
-  const { rsdp, placed } = loadAcpiTables(vm.memory, MACHINE)
+  const { rsdp, placed } = loadAcpiTables(vm.memory.dma, MACHINE)
   const loaded = loadBzImage(vm.memory.dma, { kernel: bzImage(), rsdp })
   expect(new TextDecoder().decode(vm.memory.read(rsdp, 8))).toBe('RSD PTR ')
   const ends = [...placed, ...loaded.placed].sort((a, b) => a.start - b.start)

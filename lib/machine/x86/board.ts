@@ -74,7 +74,7 @@ class PcBoard implements Board {
   }
 
   describe(nodes: readonly PlacedHardware[]): { rsdp: number; placed: Placed[] } {
-    return writeTables(this.#vm.memory, nodes, this.#options)
+    return writeTables(this.#vm.memory.dma, nodes, this.#options)
   }
 
   enter({ entry, placed }: BootResult, nodes: readonly PlacedHardware[]): Placed[] {

@@ -44,5 +44,5 @@ export function handOver(
   const levels = levelTriggeredIsaLines(nodes)
   vm.setIrqchip('pic-master', { irq_base: MASTER_VECTORS, imr: ALL_MASKED, init4: 1, elcr: levels & 0xff })
   vm.setIrqchip('pic-slave', { irq_base: SLAVE_VECTORS, imr: ALL_MASKED, init4: 1, elcr: levels >> PIC_INPUTS })
-  return loadBiosDataArea(vm.memory, { nodes, placed })
+  return loadBiosDataArea(vm.memory.dma, { nodes, placed })
 }

@@ -2,12 +2,12 @@ import type { Placed } from '../../memory/placed.js'
 import { loadAcpiTables } from '../../platform/acpi/tables.js'
 import { loadMpTable } from '../../platform/mp-table.js'
 import type { PlacedHardware } from '../../platform/node.js'
-import type { WritableMemory } from '../../platform/writable-memory.js'
+import type { DeviceMemory } from '../../memory/device-memory.js'
 import * as P from './platform.js'
 
 /** Tells the guest of what there is: by ACPI, and by the older MP table. */
 export function writeTables(
-  memory: WritableMemory,
+  memory: DeviceMemory,
   nodes: readonly PlacedHardware[],
   { cpus }: { cpus: number },
 ): { rsdp: number; placed: Placed[] } {

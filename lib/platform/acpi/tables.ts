@@ -1,8 +1,8 @@
 import { hex } from '../../format.js'
 import { checkInteger, invalidArgument } from '../../validate.js'
 import { ACPI_ADDRESS, ACPI_END } from '../../arch/x86/memory-layout.js'
-import type { Placed } from '../../memory/placed.js'
-import type { WritableMemory } from '../writable-memory.js'
+import type { DeviceMemory } from '../../memory/device-memory.js'
+import { place, type Placed } from '../../memory/placed.js'
 import { buildDsdt } from './dsdt.js'
 import { buildFadt } from './fadt.js'
 import { buildHpetTables } from './hpet.js'
@@ -49,12 +49,12 @@ export function buildAcpiTables(options: AcpiOptions, address: number = ACPI_ADD
  * Writes the tables where a PC's firmware has them, from 0xe0000 on: a guest that is not told where the RSDP is
  * searches there. The memory map must not call that place RAM; `memoryLayout()`'s does not.
  */
-export function loadAcpiTables(memory: WritableMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
+export function loadAcpiTables(memory: DeviceMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
   const tables = buildAcpiTables(options)
   const end = Math.max(...tables.map(({ address, bytes }) => address + bytes.length))
   if (end > ACPI_END)
     throw invalidArgument('options', `${hex(end - ACPI_ADDRESS)} bytes of tables`, 'for fewer devices')
-  for (const { address, bytes } of tables) memory.write(address, bytes)
+  for (const { signature, address, bytes } of tables) place(memory, `ACPI ${signature}`, address, bytes)
   const placed = tables.map(({ signature, address, bytes }) => {
     return { name: `ACPI ${signature}`, start: address, size: bytes.length }
   })

@@ -1,4 +1,4 @@
-import { KvmError } from 'node-kvm'
+import { KvmError, plainMemory } from 'node-kvm'
 import { readImage } from 'node-kvm/boot'
 import { DebugConsole } from 'node-kvm/devices'
 import { readSymbols } from 'node-kvm/inspect'
@@ -12,7 +12,7 @@ const refused = {
   devices: () => new DebugConsole({ output: () => undefined, readback: 256 }),
   inspect: () => readSymbols('/does/not/exist'),
   machine: () => Machine.create({ boot: linux({ kernel: 'vmlinuz' }), cpus: 0 }),
-  platform: () => loadMpTable({ write: () => undefined }, { apicIds: [], ioApic: { id: 0, address: 0 } }),
+  platform: () => loadMpTable(plainMemory({ at: 0, size: 0x10_0000 }), { apicIds: [], ioApic: { id: 0, address: 0 } }),
 }
 for (const [name, call] of Object.entries(refused)) {
   try {
