@@ -31,6 +31,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto data = std::make_unique<AddonData>();
   data->kvm_fd = Napi::Persistent(KvmFd::Define(env));
   env.SetInstanceData(data.release());  // the environment owns it, and deletes it when it ends
+  exports.Set("adoptKvm", Napi::Function::New<KvmFd::Adopt>(env, "adoptKvm"));
   exports.Set("openKvm", Napi::Function::New<KvmFd::Open>(env, "openKvm"));
   exports.Set("Memory", Memory::Define(env));
   exports.Set("VcpuRun", VcpuRun::Define(env));

@@ -89,6 +89,13 @@ Napi::Value KvmFd::Open(const Napi::CallbackInfo& info) {
   return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), kSystemFd, nullptr));
 }
 
+// adopt(fd): a descriptor of KVM's device that somebody else has opened. It stays theirs: this is another one.
+Napi::Value KvmFd::Adopt(const Napi::CallbackInfo& info) {
+  UniqueFd fd(fcntl(static_cast<int>(ToUint32(info, 0)), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) throw SystemError(info.Env(), "fcntl", errno);
+  return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), kSystemFd, nullptr));
+}
+
 Descriptor& KvmFd::Require(Napi::Env env, std::uint32_t kinds) const {
   if (!descriptor_) throw Napi::Error::New(env, "descriptor is closed");
   if ((kinds & descriptor_->kind) == 0) throw Napi::TypeError::New(env, "not an ioctl of this kind of descriptor");

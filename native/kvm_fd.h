@@ -15,6 +15,7 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   static constexpr napi_type_tag kTypeTag = {0x6e6f64656b766d02, 0x51c20e7d3a8b4f19};
   static Napi::Function Define(Napi::Env env);
   // openKvm(path): the system descriptor.
+  static Napi::Value Adopt(const Napi::CallbackInfo& info);
   static Napi::Value Open(const Napi::CallbackInfo& info);
 
   explicit KvmFd(const Napi::CallbackInfo& info);

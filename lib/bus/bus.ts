@@ -125,6 +125,14 @@ export class Bus {
     return mapping
   }
 
+  /** Asks again where cells take effect: what that says has changed. @internal */
+  refreshCells(): void {
+    for (const mapping of this.#mappings) {
+      mapping.closeCells()
+      mapping.openCells()
+    }
+  }
+
   /**
    * Fills `data` with what a read of that width returns, when the promise has resolved if there is one. Throws, or rejects
    * with, `ERR_KVM_DEVICE_FAILED` when the device that is there does.

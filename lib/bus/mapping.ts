@@ -29,6 +29,7 @@ export interface BusMapping {
 
 /** Where cells take effect: a `Vm`. */
 export interface CellHome {
+  /** Whether they do not, at present. */
   readonly closed: boolean
   mapCells(
     at: { port: number } | { address: number },

@@ -9,7 +9,7 @@ import { bootSource, firmwareLog, named } from './run-source.js'
 import type { EndingSignals } from './signals.js'
 import type { BootFile } from './source-options.js'
 import { openTerminal } from './terminal.js'
-import { traceExits } from './trace-exits.js'
+import { traceLine } from './trace-exits.js'
 
 /** After these it is said what the guest was doing. */
 const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'halted', 'timeout']
@@ -49,7 +49,7 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
   })
   try {
     const symbols = options.symbols === undefined ? {} : { symbols: await readSymbols(options.symbols) }
-    trace(options, outlets)
+    trace(machine, options, outlets)
     const stop = () => void machine.stop()
     // Who reads it may go, as `head` does; a disk may be full.
     for (const outlet of [stdout, stderr, outlets.trace]) if (outlet !== undefined) outlet.onError = stop
@@ -86,11 +86,13 @@ async function readSymbols(path: string): Promise<SymbolTable> {
   }
 }
 
-function trace({ traceExits: wanted, traceFile }: RunOptions, outlets: Outlets): void {
+function trace(machine: Machine, { traceExits, traceFile }: RunOptions, outlets: Outlets): void {
   if (traceFile !== undefined) outlets.trace = openTraceFile(traceFile)
-  else if (!wanted) return
+  else if (!traceExits) return
   const outlet = outlets.trace ?? outlets.stderr
-  traceExits((line) => {
-    outlet.line(line)
+  machine.observe({
+    exit: ({ vcpu, exit }) => {
+      outlet.line(traceLine(vcpu, exit))
+    },
   })
 }

@@ -1,19 +1,13 @@
-import { describeExit, type Exit, Vcpu } from '../index.js'
+import { subscribe } from 'node:diagnostics_channel'
+import { describeExit, EXIT_CHANNEL, type Exit, type ExitMessage } from '../index.js'
 
-/* eslint-disable @typescript-eslint/unbound-method -- both are called with the vCPU as `this` */
-const { run, start } = Vcpu.prototype
-/* eslint-enable @typescript-eslint/unbound-method */
+/** An exit, as a trace shows it. */
+export const traceLine = (vcpu: number, exit: Exit): string => `vcpu ${vcpu}: ${describeExit(exit)}`
 
-/** From now on every exit that run() returns, or that a handler of start() gets, is printed with `print`, a line each. */
+/** From now on every exit of every vCPU of this process is printed with `print`, a line each. */
 export function traceExits(print: (line: string) => void): void {
-  const trace = (vcpu: Vcpu, exit: Exit): Exit => {
-    print(`vcpu ${vcpu.id}: ${describeExit(exit)}`)
-    return exit
-  }
-  Vcpu.prototype.run = function (this: Vcpu, ...options) {
-    return trace(this, run.apply(this, options))
-  }
-  Vcpu.prototype.start = function (this: Vcpu, handler) {
-    return start.call(this, (exit) => handler(trace(this, exit)))
-  }
+  subscribe(EXIT_CHANNEL, (message) => {
+    const { vcpu, exit } = message as ExitMessage
+    print(traceLine(vcpu, exit))
+  })
 }

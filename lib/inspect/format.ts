@@ -53,7 +53,10 @@ export function formatPostMortem(report: PostMortem): string {
     ),
     ...section(
       'Last exits, the newest last',
-      exits.map(({ vcpu: id, exit, times }) => `  vCPU ${id}: ${exit}${times === 1 ? '' : `, ${times} times`}`),
+      exits.map(
+        ({ vcpu: id, exit, times }) =>
+          `  ${id === undefined ? 'a vCPU' : `vCPU ${id}`}: ${exit}${times === 1 ? '' : `, ${times} times`}`,
+      ),
     ),
     ...section('Last lines of the console', printableLines(report.console)),
   ]

@@ -2,7 +2,8 @@ import { hex } from '../format.js'
 
 /** An exit that the machine has handled. */
 export interface ExitReport {
-  vcpu: number
+  /** Absent for a write for which the guest did not wait. */
+  vcpu?: number
   /** `io out port 0x3f8 size 1 count 1 data 48`, as a trace would show it. */
   exit: string
   /** How often it came in a row. */
@@ -10,10 +11,12 @@ export interface ExitReport {
 }
 
 const KEPT = 16
+/** No vCPU has that number. */
+const UNKNOWN = -1
 /** So much of what was accessed is kept: two words. */
 const MAX_DATA = 8
 
-type Kind = 'in' | 'out' | 'read' | 'write' | 'other'
+type Kind = 'in' | 'out' | 'read' | 'write' | 'other' | 'posted out' | 'posted write'
 
 /** One place of the ring; it is made once and then only overwritten. */
 interface Entry {
@@ -58,6 +61,17 @@ export class LastExits {
     this.#note(vcpu, write ? 'write' : 'read', address, data.length, 1, write ? data : undefined, '')
   }
 
+  /** A write for which the guest did not wait; whose it was is not known. Those to one place take one entry: the last is kept. */
+  posted(kind: 'out' | 'write', address: number, data: Uint8Array): void {
+    const last = this.#entries[this.#newest]
+    if (last?.kind === `posted ${kind}` && last.address === address) {
+      last.size = data.length
+      last.low = word(data, 0)
+      last.high = word(data, 4)
+      last.times++
+    } else this.#note(UNKNOWN, `posted ${kind}`, address, data.length, 1, data, '')
+  }
+
   /** Any other exit, in words. */
   other(vcpu: number, text: string): void {
     this.#note(vcpu, 'other', 0, 0, 0, undefined, text)
@@ -69,7 +83,8 @@ export class LastExits {
     for (let step = 1; step <= KEPT; step++) {
       const entry = this.#entries[(this.#newest + step + KEPT) % KEPT]
       if (entry !== undefined && entry.times > 0) {
-        reports.push({ vcpu: entry.vcpu, exit: describe(entry), times: entry.times })
+        const whose = entry.vcpu === UNKNOWN ? {} : { vcpu: entry.vcpu }
+        reports.push({ ...whose, exit: describe(entry), times: entry.times })
       }
     }
     return reports
@@ -131,6 +146,10 @@ function describe({ kind, address, size, count, low, high, text }: Entry): strin
       return `mmio read ${hex(address)} size ${size}`
     case 'write':
       return `mmio write ${hex(address)} data ${bytes(low, high, size)}`
+    case 'posted out':
+      return `io out port ${hex(address)} size ${size} count 1 data ${bytes(low, high, size)} (posted)`
+    case 'posted write':
+      return `mmio write ${hex(address)} data ${bytes(low, high, size)} (posted)`
     case 'other':
       return text
   }

@@ -132,6 +132,7 @@ export type NativeRegisterCell = Readonly<
 /** What native/addon.cc exports. */
 export interface Binding {
   openKvm(path: string): NativeFd
+  adoptKvm(fd: number): NativeFd
   Memory: new (size: number, backing: number, hugePageShift: number, transparent: boolean) => NativeMemory
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd

@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { checkOptions, invalidArgument } from '../validate.js'
 import { binding, constant, type NativeVcpuRun, RunResult } from './binding.js'
+import { announce } from './exit-channel.js'
 import { ExitDecoder } from './exit-decoder.js'
 import type { Exit } from './exits.js'
 import { errnoName, type Fd, ioctlError } from './fd.js'
@@ -90,7 +91,7 @@ export class Execution {
 
   takeWaitingExit(): Exit {
     this.#exitWaiting = false
-    return this.#decoder.decode()
+    return announce(this.#id, this.#decoder.decode())
   }
 
   /** Takes what entering the guest came to, a {@link RunResult} or -errno, and returns the exit. */
@@ -98,12 +99,12 @@ export class Execution {
     this.#validSync = this.#wantedSync
     if (result !== RunResult.exit) {
       this.#accessPending = false
-      if (result === RunResult.deadline) return { reason: 'interrupted', cause: 'deadline' }
-      if (result > 0) return { reason: 'interrupted', cause: 'kick' }
+      if (result === RunResult.deadline) return announce(this.#id, { reason: 'interrupted', cause: 'deadline' })
+      if (result > 0) return announce(this.#id, { reason: 'interrupted', cause: 'kick' })
       this.#checkMemoryFault(-result)
     }
     this.#accessPending = COMPLETED_ON_ENTRY[this.#decoder.exitReason] === true
-    return this.#decoder.decode()
+    return announce(this.#id, this.#decoder.decode())
   }
 
   /** Completes the pending access. False when that led to another exit, which is waiting then. */

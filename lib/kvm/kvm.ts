@@ -1,7 +1,7 @@
 import { KvmError } from '../errors.js'
 import { DEFAULT_DEVICE } from '../host/device.js'
-import { checkOptions, invalidArgument } from '../validate.js'
-import { binding } from './binding.js'
+import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { binding, type NativeFd } from './binding.js'
 import type { CapabilityName } from './capabilities.js'
 import { type CpuidEntry, readCpuid } from './cpuid.js'
 import { Fd } from './fd.js'
@@ -32,24 +32,35 @@ export class Kvm {
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw invalidArgument('path', path, 'the path of a device')
     }
+    return Kvm.#from(path, () => binding.openKvm(path))
+  }
+
+  /**
+   * Takes a file descriptor of `/dev/kvm` that somebody has opened, for a process that may not: it uses a duplicate, and the
+   * descriptor stays yours. Throws `ERR_KVM_OPEN` where it is none of KVM's.
+   */
+  static fromFd(fd: number): Kvm {
+    const number = checkInteger('fd', fd, 0, 2 ** 31 - 1)
+    return Kvm.#from(`file descriptor ${number}`, () => binding.adoptKvm(number))
+  }
+
+  static #from(name: string, open: () => NativeFd): Kvm {
     let fd: Fd | undefined
     let kvm: Kvm
     try {
-      fd = new Fd(binding.openKvm(path), 'Kvm')
+      fd = new Fd(open(), 'Kvm')
       kvm = new Kvm(fd)
     } catch (cause) {
       fd?.close()
-      throw openFailure(path, cause)
+      throw openFailure(name, cause)
     }
     if (kvm.apiVersion === API_VERSION) return kvm
     const { apiVersion } = kvm
     kvm.close()
     throw new KvmError(
       'ERR_KVM_API_VERSION',
-      `${path} speaks version ${apiVersion} of the KVM API, not ${API_VERSION}`,
-      {
-        operands: { path, apiVersion },
-      },
+      `${name} speaks version ${apiVersion} of the KVM API, not ${API_VERSION}`,
+      { operands: { path: name, apiVersion } },
     )
   }
 

@@ -4,6 +4,7 @@ import { accessEach } from '../bus/access-each.js'
 import { Bus } from '../bus/bus.js'
 import { onVcpu } from '../bus/device-failure.js'
 import type { Device } from '../bus/device.js'
+import type { CellHome } from '../bus/mapping.js'
 import type { BootResult } from '../boot/types.js'
 import { describeExit } from '../kvm/describe-exit.js'
 import type { Exit } from '../kvm/exits.js'
@@ -73,8 +74,9 @@ export class Hardware implements Body {
       const fail = (error: unknown) => {
         this.#fail(error)
       }
-      this.ports = new Bus({ name: 'port', size: kind.ports, strict, cells: this.vm, fail })
-      this.mmio = new MmioBus(this.vm, kind.addresses, strict, fail)
+      const cells = this.#cells()
+      this.ports = new Bus({ name: 'port', size: kind.ports, strict, cells, fail })
+      this.mmio = new MmioBus(this.vm.memory, { size: kind.addresses, strict, cells, fail })
       this.exits = this.#answers()
       this.#lines = new InterruptLines(this.vm)
       this.board = kind.board(kvm, this.vm, options)
@@ -144,9 +146,11 @@ export class Hardware implements Body {
     return this.vm.pause()
   }
 
-  /** Nobody has paused it: takes it out of the guest for a moment. */
-  lookForHalt(ended: () => boolean): Promise<boolean> {
-    return this.pauses.lookForHalt(ended)
+  async lookForHalt(found: () => void): Promise<void> {
+    if (this.pauses.wanted) return
+    await this.pauses.outside(() => {
+      if (!this.#life().ended && !this.pauses.wanted && this.board.haltedForGood()) found()
+    })
   }
 
   /** The machine is over: devices let go of what they hold. Once. */
@@ -162,6 +166,13 @@ export class Hardware implements Body {
     if (thrown.length > 0) throw failure(thrown, thrown.length)
   }
 
+  /** Who watches exits has come, or gone: while there is one, every access is an exit. */
+  async showExits(): Promise<void> {
+    await this.pauses.outside(() => {
+      for (const bus of [this.ports, this.mmio]) bus.refreshCells()
+    })
+  }
+
   /** For a post-mortem: what can be said of it while every vCPU is outside the guest. */
   remains() {
     return {
@@ -175,7 +186,7 @@ export class Hardware implements Body {
 
   #handle(vcpu: Vcpu, exit: Exit): void | Promise<void> {
     this.#current = vcpu
-    if (this.observers.watchesExits) this.observers.tell('exit', { vcpu: vcpu.id, exit, posted: false })
+    if (this.observers.watchesExits) this.observers.tell('exit', { vcpu: vcpu.id, exit })
     this.#note(vcpu, exit)
     const pending = this.exits.answer(exit, vcpu)
     this.#current = undefined
@@ -187,6 +198,22 @@ export class Hardware implements Body {
       this.#lastExits.io(vcpu.id, exit.direction === 'out', exit.port, exit.size, exit.count, exit.data)
     } else if (exit.reason === 'mmio') this.#lastExits.mmio(vcpu.id, exit.isWrite, exit.address, exit.data)
     else this.#lastExits.other(vcpu.id, describeExit(exit))
+  }
+
+  /** Where the devices' cells take effect: nowhere while somebody wants to see every access. */
+  #cells(): CellHome {
+    const { vm, observers } = this
+    return {
+      get closed() {
+        return vm.closed || observers.watchesExits
+      },
+      mapCells: (at, cells, listener) =>
+        vm.mapCells(at, cells, (offset, data) => {
+          if ('port' in at) this.#lastExits.posted('out', at.port + offset, data)
+          else this.#lastExits.posted('write', at.address + offset, data)
+          listener(offset, data)
+        }),
+    }
   }
 
   #answers(): ExitTable {

@@ -15,8 +15,8 @@ export interface Body {
   place(): GuestPlace
   /** Resolves when every vCPU is outside the guest. */
   comeOut(): Promise<void>
-  /** Whether nothing can wake the guest; it is looked for unless somebody has paused it. */
-  lookForHalt(ended: () => boolean): Promise<boolean>
+  /** Takes the guest out for a moment, unless somebody has paused it, and calls `found` if nothing can wake it. */
+  lookForHalt(found: () => void): Promise<void>
 }
 
 const NOWHERE: GuestPlace = { vcpu: 0, rip: undefined }
@@ -68,7 +68,9 @@ export class Life {
     const vcpus = this.#outcome === undefined && this.#errors.length === 0 && body !== undefined ? body.vcpus : []
     this.#running = true
     const endWatch = watchForHalt(vcpus, async () => {
-      if (await body?.lookForHalt(() => this.ended)) this.end({ kind: 'halted' })
+      await body?.lookForHalt(() => {
+        this.end({ kind: 'halted' })
+      })
     })
     await Promise.all(
       vcpus.map(async (vcpu) => {

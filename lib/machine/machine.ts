@@ -129,7 +129,15 @@ export class Machine {
 
   /** Watches what happens. Returns what ends that. */
   observe(observer: Observer): () => void {
-    return this.#hardware.observers.add(observer)
+    const end = this.#hardware.observers.add(observer)
+    const show = () => {
+      if ('exit' in observer) void this.#hardware.showExits()
+    }
+    show()
+    return () => {
+      end()
+      show()
+    }
   }
 
   /**

@@ -1,9 +1,8 @@
-import { Bus, type MapOptions } from '../bus/bus.js'
+import { Bus, type BusOptions, type MapOptions } from '../bus/bus.js'
 import type { Device } from '../bus/device.js'
 import type { BusMapping } from '../bus/mapping.js'
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
-import type { Vm } from '../kvm/vm.js'
 import type { GuestMemory } from '../memory/guest-memory.js'
 import { checkInteger } from '../validate.js'
 
@@ -11,9 +10,9 @@ import { checkInteger } from '../validate.js'
 export class MmioBus extends Bus {
   readonly #memory: GuestMemory
 
-  constructor(vm: Vm, addresses: number, strict: boolean, fail: (error: unknown) => void) {
-    super({ name: 'mmio', size: addresses, strict, cells: vm, fail })
-    this.#memory = vm.memory
+  constructor(memory: GuestMemory, options: Omit<BusOptions, 'name'>) {
+    super({ name: 'mmio', ...options })
+    this.#memory = memory
   }
 
   /** Throws `ERR_KVM_MEMORY_OVERLAP` where there is RAM; over read-only memory a device gets the writes. */

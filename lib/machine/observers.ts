@@ -3,12 +3,9 @@ import type { Outcome } from './outcome.js'
 
 /** An exit of the guest. */
 export interface ExitEvent {
-  /** Undefined for a posted write: it is not known whose it was. */
-  readonly vcpu: number | undefined
+  readonly vcpu: number
   /** Valid during the call only. */
   readonly exit: Exit
-  /** Whether it was a write for which the guest did not wait. */
-  readonly posted: boolean
 }
 
 /**
@@ -17,8 +14,8 @@ export interface ExitEvent {
  */
 export interface Observer {
   /**
-   * The guest has left a vCPU. While somebody listens, no device answers without JavaScript but for posted writes: what is
-   * read is seen, too, and the guest is slower.
+   * The guest has left a vCPU. While somebody listens, every access of the guest to a device is an exit, and nothing is answered
+   * without JavaScript: it is slower.
    */
   exit?(event: ExitEvent): void
   /** What the guest has written to its serial lines. `bytes` is valid during the call only. */

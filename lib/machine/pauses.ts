@@ -27,6 +27,11 @@ export class Pauses {
     this.#clockStops = clockStops
   }
 
+  /** Whether it is, or is about to be. */
+  get wanted(): boolean {
+    return this.#wanted
+  }
+
   /** Resolves when every vCPU is out of the guest, where it stays until {@link resume}, and every device stands still. */
   async pause(): Promise<void> {
     this.#wanted = true
@@ -51,19 +56,20 @@ export class Pauses {
     vm.resume()
   }
 
-  /** Whether the guest has halted for good: takes it out for a moment, unless it was paused. */
-  async lookForHalt(ended: () => boolean): Promise<boolean> {
-    const { vm, vcpus, board } = this.#hardware
-    if (this.#wanted || vcpus.some(({ paused }) => paused)) return false
+  /**
+   * Does something while every vCPU is out of the guest: takes them out for a moment, unless they are. Returns what `action` does;
+   * undefined when a pause came first, for those that run.
+   */
+  async outside<T>(action: () => T): Promise<T | undefined> {
+    const { vm, vcpus } = this.#hardware
+    if (vcpus.every(({ started, paused }) => !started || paused)) return action()
     await vm.pause()
-    if (this.#isWanted() || ended() || !this.#allPaused) return false
-    let halted = false
+    if (vm.closed) return undefined
     try {
-      halted = board.haltedForGood()
+      return action()
     } finally {
-      if (!halted) vm.resume()
+      if (!this.#isWanted()) vm.resume()
     }
-    return halted
   }
 
   /** Who has not begun, or has ended, has no time to stop. */

@@ -196,6 +196,7 @@ describe('when', () => {
     expect([lives, report.outcome, report.console]).toEqual([2, 'exit', ['2']])
     expect(report.exits.map(({ exit }) => exit)).toEqual([
       'io in port 0x1000 size 1 count 1',
+      'io out port 0x3f8 size 1 count 1 data 32 (posted)',
       'io out port 0xf4 size 1 count 1 data 32',
     ])
   })
