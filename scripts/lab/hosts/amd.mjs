@@ -1,6 +1,7 @@
 // @ts-check
 // AMD-V: QEMU's software emulation of an EPYC has SVM with nested paging, so Debian's kernel has its real kvm-amd.
 
+import { bareGuestSteps } from '../../guests/bare.mjs'
 import { guestSteps } from '../../guests/linux.mjs'
 import { initramfs } from '../initramfs.mjs'
 import { debianKernel } from '../kernel.mjs'
@@ -27,6 +28,7 @@ export const amd = {
     busybox,
     // There is no network inside: what the tests boot there is fetched out here.
     ...guestSteps,
+    ...bareGuestSteps,
   ],
   start: (job) =>
     startQemu(
