@@ -17,4 +17,4 @@ export {
 } from './cells.js'
 export { type InterruptLine, InterruptOutput, SharedInterruptLine, UNCONNECTED } from './interrupt-line.js'
 export type { BusMapping, CellHome } from './mapping.js'
-export { type Register, Registers, type RegistersOptions } from './registers.js'
+export { type Register, type RegisterPlace, Registers, type RegistersOptions } from './registers.js'

@@ -3,7 +3,7 @@ import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../vali
 import type { Device } from './device.js'
 import { inOrder, promised } from './in-order.js'
 
-interface RegisterPlace {
+export interface RegisterPlace {
   /** What messages call it: the data sheet's name. */
   name: string
   /** The device's offset of its first byte, a multiple of the width. */

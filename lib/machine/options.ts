@@ -14,7 +14,7 @@ export interface MemoryMap {
   hole?: AddressRange
   /** Ranges that the guest is told to leave alone, in RAM or outside. */
   reserved?: readonly AddressRange[]
-  /** Memory beside RAM, as {@link Vm.addMemory} takes it; it is kept over resets. The guest's memory map does not name it. */
+  /** Memory beside RAM, as `vm.addMemory()` takes it; it is kept over resets. The guest's memory map does not name it. */
   regions?: readonly AddMemoryOptions[]
 }
 
