@@ -3,7 +3,7 @@ import { hex } from '../format.js'
 import { FOUR_GIB, PAGE } from './addresses.js'
 import { imageError, type ImageFault } from '../image/image-error.js'
 import { e820Map, type E820Entry } from '../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import { place, type Placed } from '../memory/placed.js'
 import type { BootResult } from './types.js'
 
@@ -39,11 +39,11 @@ export interface RoomOptions {
  * another. Guest memory changes only in `commit()`, which nothing in an image can make fail.
  */
 export class BootPlan {
-  readonly #memory: DeviceMemory
+  readonly #memory: LoadMemory
   readonly #parts: Part[] = []
   readonly e820: readonly E820Entry[]
 
-  constructor(memory: DeviceMemory, e820?: readonly E820Entry[]) {
+  constructor(memory: LoadMemory, e820?: readonly E820Entry[]) {
     this.#memory = memory
     this.e820 = e820 ?? e820Map(memory.regions.filter(({ readonly }) => !readonly))
   }

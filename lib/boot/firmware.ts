@@ -3,7 +3,7 @@ import { checkBytes, checkOptions } from '../validate.js'
 import { FOUR_GIB, PAGE } from './addresses.js'
 import { resetVector } from './entry-state.js'
 import { imageError } from '../image/image-error.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import { place } from '../memory/placed.js'
 import type { BootResult } from './types.js'
 
@@ -27,7 +27,7 @@ export interface FirmwareResult extends BootResult {
  * Prepares a firmware image (SeaBIOS, OVMF) that ends at 4 GiB and starts at the reset vector. The shadow below 1 MiB is
  * written to RAM here; the image itself needs a read-only region of its own, which only the machine can map.
  */
-export function loadFirmware(memory: DeviceMemory, options: { image: Uint8Array }): FirmwareResult {
+export function loadFirmware(memory: LoadMemory, options: { image: Uint8Array }): FirmwareResult {
   checkOptions('options', options, ['image'])
   const bytes = checkBytes('image', options.image)
   if (bytes.length === 0 || bytes.length % PAGE !== 0 || bytes.length > MAX_SIZE) {

@@ -8,7 +8,7 @@ import { physicalEntry, planSegments } from './place-elf.js'
 import { planLongMode, planProtectedMode, realMode } from './entry-state.js'
 import { imageError, type ImageFault } from '../image/image-error.js'
 import type { E820Entry } from '../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import type { BootResult } from './types.js'
 
 /** `real`: 16 bits. `protected`: 32 bits, flat, no paging. `long`: 64 bits, the first 4 GiB mapped one to one. */
@@ -29,7 +29,7 @@ const MIB = 0x10_0000
 const SEGMENT_SIZE = 0x1_0000
 
 /** Loads a binary without any header. Throws `ERR_KVM_BOOT_IMAGE` when it does not fit. */
-export function loadFlat(memory: DeviceMemory, options: FlatOptions): BootResult {
+export function loadFlat(memory: LoadMemory, options: FlatOptions): BootResult {
   checkOptions('options', options, ['image', 'address', 'mode', 'entry', 'e820'])
   const content = checkBytes('image', options.image)
   const mode = checkOneOf('mode', options.mode, ['real', 'protected', 'long'])
@@ -52,7 +52,7 @@ export function loadFlat(memory: DeviceMemory, options: FlatOptions): BootResult
 
 /** Loads an ELF executable by its physical addresses, and starts it in the mode of its class: 32 or 64 bits. */
 export function loadElf(
-  memory: DeviceMemory,
+  memory: LoadMemory,
   options: { image: Uint8Array; e820?: readonly E820Entry[] | undefined },
 ): BootResult {
   checkOptions('options', options, ['image', 'e820'])

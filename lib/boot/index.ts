@@ -16,7 +16,7 @@ export {
 } from '../arch/x86/memory-layout.js'
 export type { EntryRegs, EntryState, EntrySregs, SegmentState, TableRegister } from '../arch/x86/registers.js'
 export type { BootResult } from './types.js'
-export type { Placed } from '../memory/placed.js'
+export type { LoadMemory, Placed } from '../memory/placed.js'
 export { loadVmlinux } from './linux/vmlinux.js'
 export { hasPvhEntry, loadPvh } from './pvh.js'
 export { detectFormat, type ImageFormat } from './detect-format.js'

@@ -5,7 +5,7 @@ import { imageError } from '../image/image-error.js'
 import { loadBzImage } from './linux/bzimage.js'
 import { loadVmlinux } from './linux/vmlinux.js'
 import type { E820Entry } from '../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import { type BootModule } from './multiboot/modules.js'
 import { loadMultiboot } from './multiboot/multiboot1.js'
 import { loadMultiboot2 } from './multiboot/multiboot2.js'
@@ -32,7 +32,7 @@ export interface LoadKernelOptions {
 }
 
 /** Loads a kernel of any format that has a header. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything. */
-export function loadKernel(memory: DeviceMemory, options: LoadKernelOptions): BootResult & { format: KernelFormat } {
+export function loadKernel(memory: LoadMemory, options: LoadKernelOptions): BootResult & { format: KernelFormat } {
   checkOptions('options', options, ['kernel', 'format', 'name', 'cmdline', 'initrd', 'modules', 'e820', 'rsdp'])
   const kernel = checkBytes('kernel', options.kernel)
   const format = options.format === undefined ? kernelFormat(kernel) : checkOneOf('format', options.format, FORMATS)
@@ -48,7 +48,7 @@ export function kernelFormat(kernel: Uint8Array): KernelFormat {
   throw imageError({ image: 'kernel', field: 'format' }, problem, { length: kernel.length })
 }
 
-function load(memory: DeviceMemory, format: KernelFormat, options: LoadKernelOptions): BootResult {
+function load(memory: LoadMemory, format: KernelFormat, options: LoadKernelOptions): BootResult {
   const { kernel, name, cmdline, initrd, modules, e820, rsdp } = options
   if (format === 'multiboot' || format === 'multiboot2') {
     const all = [...(initrd === undefined ? [] : [{ bytes: initrd, name: 'initrd' }]), ...(modules ?? [])]

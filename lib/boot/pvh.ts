@@ -11,7 +11,7 @@ import { planInitrd } from './initrd.js'
 import { checkKernelOptions, type KernelOptions } from './linux/options.js'
 import { COMMAND_LINE_FAULT, COMMAND_LINE_MAX, INITRD_FAULT, INITRD_LAST } from './linux/vmlinux.js'
 import { E820_NUMBERS, type E820Entry } from '../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import type { BootResult } from './types.js'
 
 /** The note that says where the 32-bit entry is (Xen, xen/include/public/elfnote.h). */
@@ -36,7 +36,7 @@ export function hasPvhEntry(kernel: Uint8Array): boolean {
  * Loads an ELF vmlinux by the PVH protocol (Xen, docs/misc/pvh.pandoc): 32-bit protected mode, EBX = hvm_start_info.
  * Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
  */
-export function loadPvh(memory: DeviceMemory, options: KernelOptions): BootResult {
+export function loadPvh(memory: LoadMemory, options: KernelOptions): BootResult {
   const { kernel, initrd, cmdline, e820, rsdp } = checkKernelOptions(options)
   const elf = parseElf(kernel)
   const entry = findEntry(elf)

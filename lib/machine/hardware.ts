@@ -167,9 +167,12 @@ export class Hardware implements Body {
   }
 
   /** Who watches exits has come, or gone: while there is one, every access is an exit. */
-  async showExits(): Promise<void> {
-    await this.pauses.outside(() => {
+  showExits(): void {
+    const refresh = () => {
       for (const bus of [this.ports, this.mmio]) bus.refreshCells()
+    }
+    this.pauses.outside(refresh).catch((error: unknown) => {
+      this.#life().fail(error)
     })
   }
 

@@ -131,7 +131,7 @@ export class Machine {
   observe(observer: Observer): () => void {
     const end = this.#hardware.observers.add(observer)
     const show = () => {
-      if ('exit' in observer) void this.#hardware.showExits()
+      if ('exit' in observer) this.#hardware.showExits()
     }
     show()
     return () => {

@@ -1,7 +1,7 @@
 import { checkOptions } from '../validate.js'
 import { littleEndian } from './acpi/aml.js'
 import { EBDA_START } from '../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import { place, type Placed } from '../memory/placed.js'
 import { checkPlaced } from './check-node.js'
 import type { PlacedHardware } from './node.js'
@@ -38,7 +38,7 @@ export interface BiosDataOptions {
  * Writes what real mode's programs look up at 0x400: where the EBDA is, how much memory lies below it, which serial lines
  * there are. And the EBDA's own first byte, which is its size.
  */
-export function loadBiosDataArea(memory: DeviceMemory, options: BiosDataOptions = {}): Placed[] {
+export function loadBiosDataArea(memory: LoadMemory, options: BiosDataOptions = {}): Placed[] {
   checkOptions('options', options, ['nodes', 'placed'])
   const { nodes = [], placed = [] } = options
   for (const node of nodes) checkPlaced(node)

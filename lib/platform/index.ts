@@ -21,5 +21,5 @@ export type {
 } from './node.js'
 export { Platform, type PlatformOptions } from './platform.js'
 export { PNP_HPET, PNP_KEYBOARD, PNP_RTC, PNP_SERIAL_16550A, PVPANIC } from './pnp-ids.js'
-export type { Placed } from '../memory/placed.js'
+export type { LoadMemory, Placed } from '../memory/placed.js'
 export type { AddressRange } from '../arch/x86/memory-layout.js'

@@ -5,7 +5,7 @@ import { checkPlaced } from './check-node.js'
 import { checksum, TableBuilder } from './acpi/table.js'
 import { EBDA_START } from '../arch/x86/memory-layout.js'
 import { LINES, triggerOf } from './interrupt-lines.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
+import type { LoadMemory } from '../memory/placed.js'
 import { place, type Placed } from '../memory/placed.js'
 import type { PlacedHardware } from './node.js'
 
@@ -89,7 +89,7 @@ export function buildMpTable(options: MpTableOptions, address: number = MP_ADDRE
 }
 
 /** Writes the table where guests without ACPI search for it: in the EBDA. */
-export function loadMpTable(memory: DeviceMemory, options: MpTableOptions): Placed {
+export function loadMpTable(memory: LoadMemory, options: MpTableOptions): Placed {
   const bytes = buildMpTable(options)
   place(memory, 'MP table', MP_ADDRESS, bytes)
   return { name: 'MP table', start: MP_ADDRESS, size: bytes.length }

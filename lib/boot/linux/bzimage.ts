@@ -2,7 +2,7 @@ import { hex } from '../../format.js'
 import { FOUR_GIB } from '../addresses.js'
 import { BootPlan } from '../boot-plan.js'
 import { imageError } from '../../image/image-error.js'
-import type { DeviceMemory } from '../../memory/device-memory.js'
+import type { LoadMemory } from '../../memory/placed.js'
 import type { BootResult } from '../types.js'
 import { checkKernelOptions, type KernelOptions } from './options.js'
 import {
@@ -21,7 +21,7 @@ import { startLinux } from './start.js'
  * Loads a bzImage by the 64-bit Linux boot protocol, or by the 32-bit one where it has no 64-bit entry (Linux,
  * Documentation/arch/x86/boot.rst): the kernel unpacks itself. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
  */
-export function loadBzImage(memory: DeviceMemory, options: KernelOptions): BootResult {
+export function loadBzImage(memory: LoadMemory, options: KernelOptions): BootResult {
   const checked = checkKernelOptions(options)
   const header = parseSetupHeader(checked.kernel)
   const { bits, cmdlineSize, initrdAddrMax } = header

@@ -1,6 +1,6 @@
 import { BootPlan } from '../boot-plan.js'
 import { parseElf } from '../../image/elf/parse.js'
-import type { DeviceMemory } from '../../memory/device-memory.js'
+import type { LoadMemory } from '../../memory/placed.js'
 import { physicalEntry, planSegments } from '../place-elf.js'
 import type { BootResult } from '../types.js'
 import { checkKernelOptions, type KernelOptions } from './options.js'
@@ -34,7 +34,7 @@ export const COMMAND_LINE_FAULT = { image: 'command line', field: 'length' } as 
  * Loads an unpacked kernel, an ELF vmlinux, by the Linux boot protocol of its class: 64 or 32 bits. It saves the guest the
  * time to unpack. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything.
  */
-export function loadVmlinux(memory: DeviceMemory, options: KernelOptions): BootResult {
+export function loadVmlinux(memory: LoadMemory, options: KernelOptions): BootResult {
   const checked = checkKernelOptions(options)
   const elf = parseElf(checked.kernel)
   const entry = physicalEntry(elf)

@@ -6,7 +6,7 @@ import { physicalEntry, planSegments } from '../place-elf.js'
 import { planProtectedMode } from '../entry-state.js'
 import { ImageReader } from '../../image/image-reader.js'
 import { E820_NUMBERS, type E820Entry } from '../../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../../memory/device-memory.js'
+import type { LoadMemory } from '../../memory/placed.js'
 import type { BootResult } from '../types.js'
 import { planByAddressFields } from './address-fields.js'
 import {
@@ -44,7 +44,7 @@ const MODULE_SIZE = 16
 const MAP_ENTRY_SIZE = 24
 
 /** Loads a Multiboot kernel, ELF or with address fields. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything. */
-export function loadMultiboot(memory: DeviceMemory, options: MultibootOptions): BootResult {
+export function loadMultiboot(memory: LoadMemory, options: MultibootOptions): BootResult {
   const { kernel, cmdline, modules, e820 } = checkMultibootOptions(options)
   const reader = new ImageReader('Multiboot', kernel)
   const header = findMultiboot1Header(new DataView(kernel.buffer, kernel.byteOffset, kernel.byteLength))

@@ -6,7 +6,7 @@ import { physicalEntry, planSegments } from '../place-elf.js'
 import { planProtectedMode } from '../entry-state.js'
 import { ImageReader } from '../../image/image-reader.js'
 import { E820_NUMBERS, type E820Entry } from '../../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../../memory/device-memory.js'
+import type { LoadMemory } from '../../memory/placed.js'
 import type { BootResult } from '../types.js'
 import { planByAddressFields } from './address-fields.js'
 import {
@@ -26,7 +26,7 @@ const MAP_ENTRY_SIZE = 24
 const MAP_ENTRY_VERSION = 0
 
 /** Loads a Multiboot 2 kernel, ELF or with an address tag. Throws `ERR_KVM_BOOT_IMAGE` before it writes anything. */
-export function loadMultiboot2(memory: DeviceMemory, options: MultibootOptions): BootResult {
+export function loadMultiboot2(memory: LoadMemory, options: MultibootOptions): BootResult {
   const { kernel, cmdline, modules, e820 } = checkMultibootOptions(options)
   const reader = new ImageReader('Multiboot 2', kernel)
   const header = parseMultiboot2Header(reader)

@@ -1,7 +1,7 @@
 import { hex } from '../../format.js'
 import { checkInteger, invalidArgument } from '../../validate.js'
 import { ACPI_ADDRESS, ACPI_END } from '../../arch/x86/memory-layout.js'
-import type { DeviceMemory } from '../../memory/device-memory.js'
+import type { LoadMemory } from '../../memory/placed.js'
 import { place, type Placed } from '../../memory/placed.js'
 import { buildDsdt } from './dsdt.js'
 import { buildFadt } from './fadt.js'
@@ -49,7 +49,7 @@ export function buildAcpiTables(options: AcpiOptions, address: number = ACPI_ADD
  * Writes the tables where a PC's firmware has them, from 0xe0000 on: a guest that is not told where the RSDP is
  * searches there. The memory map must not call that place RAM; `memoryLayout()`'s does not.
  */
-export function loadAcpiTables(memory: DeviceMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
+export function loadAcpiTables(memory: LoadMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
   const tables = buildAcpiTables(options)
   const end = Math.max(...tables.map(({ address, bytes }) => address + bytes.length))
   if (end > ACPI_END)
