@@ -105,7 +105,7 @@ export class Hardware implements Body {
 
   /** Puts the guest into memory, with tables that tell it what there is, and the boot processor at its entry. */
   boot(load: (context: BootContext) => BootResult): void {
-    const { nodes } = this.#platform
+    const nodes = this.#nodes()
     const tables = this.board.describe(nodes)
     const result = load({
       memory: this.vm.memory.dma,
@@ -117,6 +117,15 @@ export class Hardware implements Body {
     })
     const left = this.board.enter(result, nodes)
     this.placed = [...result.placed, ...left, ...tables.placed].sort((a, b) => a.start - b.start)
+  }
+
+  /**
+   * In the order in which they were put in: kernels number devices of a kind in the order of the tables, so a serial line of
+   * somebody's own, which comes later, does not become the first one.
+   */
+  #nodes(): PlacedHardware[] {
+    const order = [...this.devices.byName.keys()]
+    return this.#platform.nodes.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
   }
 
   /** As when the run began, but for memory that is kept. */

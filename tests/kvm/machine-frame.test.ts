@@ -121,6 +121,21 @@ describe('devices', () => {
     )
   })
 
+  test("are in the guest's tables in the order in which they were given", async () => {
+    const own: DeviceNode = {
+      ...at(
+        OWN,
+        constant(() => 0),
+      ),
+      acpi: { hid: 'PNP0501', name: 'OWN' },
+    }
+    using machine = await Machine.create({ ...code(END), devices: [serial(), own] })
+    const dsdt = machine.placed.find(({ name }) => name === 'ACPI DSDT')!
+    const text = Buffer.from(machine.vm.memory.read(dsdt.start, dsdt.size)).toString('latin1')
+    expect(text.indexOf('COM1')).toBeGreaterThan(0)
+    expect(text.indexOf('OWN_')).toBeGreaterThan(text.indexOf('COM1'))
+  })
+
   test('may take their time: the vCPU waits, and the event loop does not', async () => {
     let ticks = 0
     const device: Device = {
