@@ -27,7 +27,7 @@ export const { READY, kernelPath, guestInitramfs } = guests
 /** A boot takes 10 to 60 s in emulation, more on a busy machine. */
 const PATIENCE = 240_000
 
-export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory' | 'onReset'> {
+export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory' | 'onReset' | 'devices'> {
   /** Default: the cloud kernel. */
   kernel?: KernelName
   /** What the init does, see scripts/guests/init/linux.sh. */
@@ -49,7 +49,7 @@ export interface LinuxGuest {
 
 /** Starts a guest; it is closed when the test is over. */
 export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest> {
-  const { kernel = 'cloud', then, cmdline = 'quiet', ...machineOptions } = options
+  const { kernel = 'cloud', then, cmdline = 'quiet', devices = [], ...machineOptions } = options
   const console = new GuestConsole({ keep: 1 << 20 })
   const second = new GuestConsole()
   const machine = await Machine.create({
@@ -59,7 +59,7 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
       initrd: guestInitramfs(kernel, { acpidump: then === 'report' }),
       cmdline: `console=ttyS0 ${cmdline} then=${then}`,
     }),
-    devices: [serial({ console }), serial({ line: 2, console: second })],
+    devices: [serial({ console }), serial({ line: 2, console: second }), ...devices],
   })
   onTestFinished(() => machine.close())
   const ended = machine.run({ timeout: PATIENCE })
