@@ -1,4 +1,5 @@
-import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from '../bus/clock.js'
+import { type Clock, eventLoopSchedule, monotonicClock, NS_PER_SECOND, type Schedule } from '../bus/clock.js'
+import { type Cell, CounterCell } from '../bus/cells.js'
 import type { Device, Stateful } from '../bus/device.js'
 import { type InterruptLine, InterruptOutput } from '../bus/interrupt-line.js'
 import { type Register, Registers } from '../bus/registers.js'
@@ -30,6 +31,9 @@ export interface HpetState extends Versioned {
   timers: HpetTimerState[]
 }
 
+const COUNTER_BITS = 64
+/** Counting from then on is standing still. */
+const NEVER = 2n ** 63n
 /** No host timer comes sooner: who asks for more gets what has happened meanwhile as one interrupt. */
 const SHORTEST_NS = 100_000n
 const ALL_TIMERS = (1 << R.TIMERS) - 1
@@ -42,6 +46,13 @@ export class Hpet implements Device, Stateful<HpetState> {
   readonly #schedule: Schedule
   readonly #timers: readonly HpetTimer[]
   readonly #registers: Registers
+  // Kernels read it at every turn of theirs.
+  readonly #counterCell = new CounterCell({
+    ...{ offset: R.MAIN_COUNTER, width: 8, bits: COUNTER_BITS },
+    ...{ frequency: Number(NS_PER_SECOND / R.TICK_NS), epoch: NEVER },
+  })
+  /** Threads count on the host's monotonic clock only. */
+  readonly cells: readonly Cell[]
   #configuration = 0
   #status = 0
   // The counter when it was last looked at, and when that was; while it counts, the rest has passed since.
@@ -62,6 +73,7 @@ export class Hpet implements Device, Stateful<HpetState> {
     this.#clock = options.clock ?? monotonicClock
     this.#schedule = options.schedule ?? eventLoopSchedule
     this.#since = this.#clock.now()
+    this.cells = this.#clock.ahead === undefined ? [] : [this.#counterCell]
     const routes = [...lines.keys()].reduce((mask, line) => (mask | (1 << line)) >>> 0, 0)
     this.#timers = Array.from({ length: R.TIMERS }, () => new HpetTimer(routes))
     this.#registers = new Registers([...this.#generalRegisters(), ...this.#timers.flatMap(timerRegisters)])
@@ -75,6 +87,7 @@ export class Hpet implements Device, Stateful<HpetState> {
   write(offset: number, data: Uint8Array): void {
     this.#refresh()
     void this.#registers.write(offset, data)
+    this.#showCounter()
     this.#drive()
     this.#arm()
   }
@@ -90,6 +103,7 @@ export class Hpet implements Device, Stateful<HpetState> {
     if (!this.#paused) return
     this.#paused = false
     this.#since = this.#clock.now()
+    this.#showCounter()
     this.#arm()
   }
 
@@ -104,6 +118,7 @@ export class Hpet implements Device, Stateful<HpetState> {
     this.#status = 0
     this.#counter = 0n
     this.#since = this.#clock.now()
+    this.#showCounter()
     for (const timer of this.#timers) timer.reset()
     this.#drive()
     this.#disarm()
@@ -132,6 +147,7 @@ export class Hpet implements Device, Stateful<HpetState> {
     this.#status = status
     this.#counter = counter
     this.#since = this.#clock.now()
+    this.#showCounter()
     for (const each of take) each()
     this.#drive()
     this.#arm()
@@ -185,6 +201,12 @@ export class Hpet implements Device, Stateful<HpetState> {
       this.#legacy?.replaced((value & R.LEGACY) !== 0)
     }
     this.#configuration = value
+  }
+
+  /** What vCPU threads read: it has been set, started or stopped. */
+  #showCounter(): void {
+    const { ahead } = this.#clock
+    if (ahead !== undefined) this.#counterCell.set(this.#counter, this.#counts ? this.#since - ahead : NEVER)
   }
 
   get #counts(): boolean {

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs'
 
 import { type Device, type ExitMessage, EXIT_CHANNEL, Kvm } from 'node-kvm'
-import { flat, Machine, type DeviceNode, type MachineOptions, type Observer, serial } from 'node-kvm/machine'
+import { flat, hpet, Machine, type DeviceNode, type MachineOptions, type Observer, serial } from 'node-kvm/machine'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 
@@ -335,6 +335,31 @@ describe('a machine can be made', () => {
       [0x60_0000, 4096],
       [2 ** 32, 0x40_0000],
     ])
+  })
+
+  test('with high precision event timers', async () => {
+    // The low byte of the counter's tick, of the capabilities' upper half, by 32 bits: 10,000,000 fs are 0x989680.
+    const image = Uint8Array.of(0xa1, 4, 0, 0xd0, 0xfe, 0xe6, 0xf4, 0xf4)
+    using machine = await Machine.create({
+      memory: '1M',
+      boot: flat({ image, address: 0x8000, mode: 'protected' }),
+      devices: [hpet()],
+    })
+    expect(machine.placed.map(({ name }) => name)).toContain('ACPI HPET')
+    expect(await machine.run(RUN)).toMatchObject({ kind: 'exit', value: 0x80 })
+  })
+
+  test('whose event timers count without JavaScript', async () => {
+    // mov dword [GEN_CONF], 1; again: mov eax, [MAIN_CNT]; test eax, eax; jz again; mov al, 7; out 0xf4, al
+    const start = [0xc7, 0x05, 0x10, 0x00, 0xd0, 0xfe, 1, 0, 0, 0]
+    const wait = [0xa1, 0xf0, 0x00, 0xd0, 0xfe, 0x85, 0xc0, 0x74, 0xf7]
+    using machine = await Machine.create({
+      memory: '1M',
+      boot: flat({ image: assemble(start, wait, movAl(7), END), address: 0x8000, mode: 'protected' }),
+      devices: [hpet()],
+    })
+    expect(await machine.run(RUN)).toMatchObject({ kind: 'exit', value: 7 })
+    expect(machine.vm.vcpus[0]?.stats?.latched).toBeGreaterThan(0)
   })
 
   test('of KVM that somebody has opened, and keeps', async () => {
