@@ -129,6 +129,9 @@ export class Machine {
 
   /** Watches what happens. Returns what ends that. */
   observe(observer: Observer): () => void {
+    if (typeof observer !== 'object' || (observer as Observer | null) === null) {
+      throw invalidArgument('observer', observer, 'an object with methods such as exit() or reset()')
+    }
     const end = this.#hardware.observers.add(observer)
     const show = () => {
       if ('exit' in observer) this.#hardware.showExits()

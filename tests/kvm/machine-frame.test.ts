@@ -6,7 +6,7 @@ import { flat, hpet, Machine, type DeviceNode, type MachineOptions, type Observe
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 
-import { expectRejection } from '../thrown.js'
+import { expectRefusal, expectRejection } from '../thrown.js'
 import { assemble, CLI, HLT, inDx, movAl, movDx, outAl, outDx, SPIN } from './guests.js'
 
 const RUN = { timeout: 60_000 }
@@ -236,6 +236,13 @@ describe('who watches', () => {
     machine.observe(observer)
     await machine.run(RUN)
     expect(seen).toEqual(['0 out 3f8', 'console A', '0 in 3fd', '0 out 80', 'code 16', '0 out f4', 'exit'])
+  })
+
+  test('must be an object', async () => {
+    using machine = await Machine.create(code(END))
+    for (const observer of [undefined, null, 'exit']) {
+      expectRefusal(() => machine.observe(observer as never), 'ERR_KVM_INVALID_ARGUMENT', /observer/)
+    }
   })
 
   test('may come while the guest runs, and go', async () => {
