@@ -2,20 +2,19 @@
 // Makes the addons that the package brings along, prebuilds/linux-ARCH/node-kvm.node, unless they are newer than their sources:
 //   node scripts/prebuild.mjs [x64] [arm64]     this machine's when none is named
 // They load on every system with glibc that Node 20's own binaries run on: see prebuild/.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import prebuildify from 'prebuildify'
 import { nodedir } from './node-headers.mjs'
+import { addonPath, isFresh, sources } from './prebuild/fresh.mjs'
 import { writeOldGlibc } from './prebuild/glibc.mjs'
 import { LIMITS, needsTooMuch } from './prebuild/needs.mjs'
 import { ensurePackages, missingPackages } from './system-packages.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const sources = ['binding.gyp', 'native']
-const makers = ['scripts/prebuild.mjs', 'scripts/prebuild']
 /** What the names of a cross compiler and its kin start with. @type {Record<string, string>} */
 const toolchains = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' }
 
@@ -25,8 +24,7 @@ if (nodedir) process.env['npm_config_nodedir'] = nodedir
 
 const named = process.argv.slice(2)
 for (const arch of named.length > 0 ? named : [process.arch]) {
-  const made = newest(join(root, `prebuilds/linux-${arch}`))
-  if ([...sources, ...makers].some((path) => newest(join(root, path)) > made)) await prebuild(arch)
+  if (!isFresh(arch)) await prebuild(arch)
 }
 
 /** @param {string} arch */
@@ -52,7 +50,7 @@ async function prebuild(arch) {
     Object.assign(process.env, { CC: `${tools}gcc`, CXX: `${tools}g++`, LDFLAGS })
     const targets = [process.versions.node]
     await promisify(prebuildify)({ cwd, out: root, arch, targets, napi: true, strip: true, stripBin: `${tools}strip` })
-    const addon = join(root, `prebuilds/linux-${arch}/node-kvm.node`)
+    const addon = addonPath(arch)
     const lacking = needsTooMuch(addon)
     if (lacking.length > 0) {
       rmSync(addon)
@@ -61,15 +59,4 @@ async function prebuild(arch) {
   } finally {
     rmSync(cwd, { recursive: true })
   }
-}
-
-/**
- * When a file, or the newest file in a folder, was written; 0 when there is none.
- * @param {string} path
- * @returns {number}
- */
-function newest(path) {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat) return 0
-  return stat.isDirectory() ? Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name)))) : stat.mtimeMs
 }

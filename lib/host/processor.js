@@ -27,12 +27,23 @@ export function kvmKind() {
   return existsSync('/sys/module/kvm_pvm') ? 'pvm' : 'unknown'
 }
 
+/**
+ * How KVM runs on arm64, and the chip that its guests' interrupts go through, as far as /proc/interrupts tells; KVM has no call for
+ * it. Only a kernel that itself runs at EL2 (VHE) has to hand its physical timer over to guests.
+ */
+function hypervisorOfArm64() {
+  const interrupts = readText('/proc/interrupts') ?? ''
+  const chip = /(\S+) +\d+ +\w+ +kvm guest vtimer$/m.exec(interrupts)?.[1]
+  if (chip === undefined) return []
+  return [interrupts.includes('kvm guest ptimer') ? 'VHE' : 'nVHE', chip]
+}
+
 /** @param {import('./types.js').KvmKind} kind */
 export function describeProcessor(kind) {
   const names = {
     intel: 'Intel VT-x',
     amd: 'AMD-V',
-    arm64: 'arm64',
+    arm64: ['arm64', ...hypervisorOfArm64()].join(', '),
     pvm: 'PVM, without VT-x or AMD-V',
     unknown: 'no virtualization found',
   }

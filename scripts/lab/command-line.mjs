@@ -21,6 +21,8 @@ import { hosts } from './hosts/index.mjs'
  * @property {string} host
  * @property {number} [cpus]
  * @property {number} [memory]
+ * @property {string} [cpu]
+ * @property {string} [gic]
  * @property {number} [timeout]
  * @property {number} [silence]
  * @property {string} output
@@ -76,6 +78,25 @@ function terminal(shell) {
 }
 
 /**
+ * One of each of the host's choices.
+ * @param {import('./hosts/index.mjs').Host} host
+ * @param {Record<string, string | undefined>} named
+ * @param {Command} program
+ */
+function choose({ name: kind, choices = {} }, named, program) {
+  for (const [name, value] of Object.entries(named)) {
+    const possible = choices[name]
+    if (value === undefined || possible?.includes(value)) continue
+    program.error(
+      possible === undefined
+        ? `error: the ${kind} host has no choice of --${name}`
+        : `error: --${name} ${value} is none of the ${kind} host's: ${possible.join(', ')}`,
+    )
+  }
+  return Object.fromEntries(Object.entries(choices).map(([name, [usual = '']]) => [name, named[name] ?? usual]))
+}
+
+/**
  * Reads the command line. A wrong one ends the process with its message and status 2.
  * @param {readonly string[]} argv  as process.argv
  * @returns {Request}
@@ -88,6 +109,8 @@ export function parseCommandLine(argv) {
     .addOption(new Option('--host <kind>', "the host's kind").choices([...hosts.keys()]).default('amd'))
     .addOption(new Option('--cpus <count>', "the host's CPUs").argParser(count))
     .addOption(new Option('--memory <size>', "the host's memory, like 4G").argParser(memory))
+    .option('--cpu <model>', 'the model of its CPUs, where there is a choice')
+    .option('--gic <version>', 'the version of its interrupt controller, where there is a choice')
     .option('--timeout <seconds>', 'ends the command after this time', positive)
     .option('--silence <seconds>', 'takes a command that prints nothing for so long for a failure of the lab', positive)
     .option('--output <folder>', 'where files written inside come back', 'build/lab-output')
@@ -106,6 +129,8 @@ export function parseCommandLine(argv) {
   const command = program.args.length === 0 && options.shell ? ['bash'] : program.args
   if (command.length === 0) program.error('error: COMMAND is missing')
 
+  const choices = choose(host, { cpu: options.cpu, gic: options.gic }, program)
+
   const output = resolve(options.output)
   // Node reads all the certificates that it names each time it starts; there is no network inside.
   const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env
@@ -123,6 +148,7 @@ export function parseCommandLine(argv) {
       shares: options.share,
       cpus: options.cpus ?? host.defaults.cpus,
       memory: options.memory ?? host.defaults.memory,
+      choices,
       terminal: terminal(options.shell),
     },
   }

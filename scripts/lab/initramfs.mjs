@@ -22,12 +22,14 @@ const APPLETS = [
  * @param {string} parts.init        the script in init/ that is process 1
  * @param {string} parts.busybox     the unpacked package busybox-static
  * @param {readonly import('./kernel-modules.mjs').KernelModule[]} parts.modules
+ * @param {boolean} [parts.hasLayer]  whether there is a folder to lay over the machine's files
  * @param {import('./job.mjs').Job} job
  */
-export function initramfs({ host, init, busybox, modules }, job) {
+export function initramfs({ host, init, busybox, modules, hasLayer = false }, job) {
   const variables = {
     LAB_NAME: `lab-${host}`,
     LAB_OUTPUT: job.output,
+    LAB_LAYER: hasLayer ? 1 : 0,
     LAB_TERMINAL: job.terminal ? 1 : 0,
     LAB_ROWS: job.terminal?.rows ?? 0,
     LAB_COLUMNS: job.terminal?.columns ?? 0,

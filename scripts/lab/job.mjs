@@ -12,6 +12,7 @@ import { assignments, quote } from './shell.mjs'
  * @property {readonly Share[]} shares
  * @property {number} cpus
  * @property {number} memory               MiB
+ * @property {Readonly<Record<string, string>>} choices  one of each of the host's
  * @property {Terminal | undefined} terminal  the command runs on a terminal of this size; else on pipes
  */
 

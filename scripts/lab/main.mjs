@@ -11,8 +11,9 @@ import { supervise } from './supervise.mjs'
 
 /** @param {import('./command-line.mjs').Request} request */
 async function main({ host, job, timeout, silence, verbose }) {
-  if (process.platform !== 'linux' || process.arch !== host.architecture)
-    throw new LabError(`The ${host.name} host runs this machine's programs, so it needs Linux on ${host.architecture}.`)
+  const { architecture = process.arch } = host
+  if (process.platform !== 'linux' || process.arch !== architecture)
+    throw new LabError(`The ${host.name} host runs this machine's programs, so it needs Linux on ${architecture}.`)
   await prepare(host.steps)
   mkdirSync(job.output, { recursive: true })
   try {

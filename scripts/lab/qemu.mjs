@@ -54,10 +54,11 @@ function unnamedFile(content) {
  * @param {string} options.kernel
  * @param {string} options.append     the kernel's command line
  * @param {Buffer} options.initramfs
+ * @param {string} [options.layer]    a folder whose files are laid over this machine's
  * @param {import('./job.mjs').Job} job
  * @returns {import('./machine.mjs').Machine}
  */
-export function startQemu({ program, machine, kernel, append, initramfs }, job) {
+export function startQemu({ program, machine, kernel, append, initramfs, layer }, job) {
   const ports = portDevices(job)
   const args = [
     ...machine,
@@ -71,6 +72,7 @@ export function startQemu({ program, machine, kernel, append, initramfs }, job) 
       ...device,
     ]),
     ...folder9p('host', '/', ',readonly=on'),
+    ...(layer === undefined ? [] : folder9p('layer', layer, ',readonly=on')),
     ...folder9p('output', job.output),
   ]
   const initrd = unnamedFile(initramfs)

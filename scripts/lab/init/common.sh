@@ -1,5 +1,5 @@
 # What the init scripts have in common; they source it.
-# /lab/job sets: LAB_NAME LAB_OUTPUT LAB_TERMINAL LAB_ROWS LAB_COLUMNS. /lab/shares calls share. /lab/command is run.
+# /lab/job sets: LAB_NAME LAB_OUTPUT LAB_LAYER LAB_TERMINAL LAB_ROWS LAB_COLUMNS. /lab/shares calls share. /lab/command is run.
 
 export PATH=/bin
 root=/run/root
@@ -21,7 +21,7 @@ start_kernel() {
   hostname "$LAB_NAME"
 }
 
-# $1: the folder with the files to be seen, which stay as they are.
+# $1: the folder with the files to be seen, which stay as they are; or several with colons between, the uppermost first.
 lay_root() {
   mkdir /run/upper "$root"
   mount -t tmpfs -o size=75% upper /run/upper && mkdir /run/upper/data /run/upper/work

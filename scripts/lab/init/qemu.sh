@@ -18,7 +18,13 @@ until find_ports; [ -e /run/port/control ]; do usleep 20000; done
 options=trans=virtio,version=9p2000.L,msize=500000
 mkdir /run/lower
 mount -t 9p -o "$options,cache=loose,ro" host /run/lower || die 'cannot mount the host file system'
-lay_root /run/lower
+if [ "$LAB_LAYER" = 1 ]; then
+  mkdir /run/layer
+  mount -t 9p -o "$options,cache=loose,ro" layer /run/layer || die 'cannot mount what is laid over the host file system'
+  lay_root /run/layer:/run/lower
+else
+  lay_root /run/lower
+fi
 mount -t 9p -o "$options,cache=none" output "$root$LAB_OUTPUT" || die 'cannot mount the output folder'
 share() {
   mkdir -p "$root$2" && mount --bind "$root$1" "$root$2" || die "cannot share $1"
