@@ -1,3 +1,5 @@
+import { lazy } from './lazy.js'
+
 /** `0x1000`, for addresses and registers in messages. */
 export function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`
@@ -9,13 +11,16 @@ const SHORT = new Map([
   ['\r', '\\r'],
 ])
 
+/** Made when it is needed: V8 builds the set of all these characters as soon as it reads the pattern in the source. */
+const unprintable = lazy(() => new RegExp('[\\p{C}\\p{Zl}\\p{Zp}]', 'gu'))
+
 /**
  * Text from a guest or an image, for a message: one line, which terminals and logs show and do not obey. Controls (C1, too),
  * characters without a shape, those that turn a line around and those that end one become `\n`, `\x1b` or `\u{202e}`. Done
  * twice, it is as done once.
  */
 export function printable(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+  return text.replace(unprintable(), (character) => {
     const code = character.codePointAt(0) ?? 0
     const digits = code.toString(16)
     return SHORT.get(character) ?? (code <= 0xff ? `\\x${digits.padStart(2, '0')}` : `\\u{${digits}}`)

@@ -3,7 +3,8 @@
 // so that a class exists once in a process, whichever of them a program imports. What that is for: Node needs milliseconds for
 // each module that it loads, and there are some 200 (docs/benchmarks.md). The types come from tsc, a file for each source.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import os from 'node:os'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
 
@@ -25,12 +26,38 @@ const names = entries.map((path) => path.replace(/^(\.\/)?dist\/(.*)\.js$/, '$2'
 const builtins = {
   name: 'builtins',
   renderChunk: (code) => ({
-    code: code.replace(/^import (\* as (\w+)|\{[^}]*\}) from "(node:\w+)";$/gm, (_, names, all, id) => {
-      const pattern = String(all ?? String(names).replace(/ as /g, ': '))
-      return `const ${pattern} = process.getBuiltinModule("${String(id)}");`
-    }),
+    code: code.replace(/^import (\* as (\w+)|\{[^}]*\}) from "(node:\w+)";$/gm, (_, names, all, id) =>
+      declare(String(id), String(all ?? String(names).replace(/ as /g, ': '))),
+    ),
     map: null, // every line stays where it is
   }),
+}
+
+/** Functions of node:os, which Node does not load for itself, are looked up when they are called. @param {string} id @param {string} pattern */
+function declare(id, pattern) {
+  const names = pattern.match(/\w+/g) ?? []
+  const late = id === 'node:os' && names.every((name) => typeof Reflect.get(os, name) === 'function')
+  return late
+    ? names.map((name) => `const ${name} = () => process.getBuiltinModule("${id}").${name}();`).join(' ')
+    : `const ${pattern} = process.getBuiltinModule("${id}");`
+}
+
+/** The path of a source from the root, as in `lib/kvm/vm.ts`. @param {string} id */
+const inRoot = (id) => relative(process.cwd(), id)
+const MAIN = /^lib\/(index|kvm\/.+)[.][jt]s$/
+const GROUND = /^lib\/((bus|host|memory)\/.+|[^/]+)[.][jt]s$/
+
+/**
+ * Whoever else imports from lib/kvm gets the main entry point, which exports what others need of it. So lib/kvm lies in
+ * dist/index.js itself, and not in a module behind it.
+ * @type {import('rolldown').Plugin}
+ */
+const main = {
+  name: 'main',
+  resolveId: (source, importer = '') =>
+    source.startsWith('.') && MAIN.test(inRoot(join(importer, '..', source))) && !MAIN.test(inRoot(importer))
+      ? { id: join(process.cwd(), 'lib/index.js'), external: 'relative' }
+      : null,
 }
 
 const { output } = await build({
@@ -39,19 +66,19 @@ const { output } = await build({
   transform: { target: 'node20.19' },
   input: Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`])),
   external: Object.keys(dependencies),
-  plugins: [builtins],
+  plugins: [main, builtins],
   output: {
     dir: 'dist',
     sourcemap: true,
+    comments: { jsdoc: false },
+    charset: 'ascii', // with one character beyond it, V8 keeps all the file in two bytes a character
     minifyInternalExports: false,
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     codeSplitting: {
       groups: [
-        // What the doctor says where the addon cannot be loaded, and so the rest cannot.
-        { name: 'host', test: /\/lib\/host\//, priority: 2 },
-        // All else that the main entry point needs, in one.
-        { name: 'core', test: /\/lib\/((bus|kvm|memory)\/)?[^/]+\.ts$/, entriesAware: false, priority: 1 },
+        // What needs no addon: the doctor has to work where it cannot be loaded, and devices are tested there.
+        { name: 'ground', test: (id) => GROUND.test(inRoot(id)) && !MAIN.test(inRoot(id)), entriesAware: false },
       ],
     },
   },

@@ -21,6 +21,13 @@ export function findAddon(): string | undefined {
   return undefined
 }
 
+/** What require() would do in the end; before that it takes two milliseconds to look for the file. */
+export function loadAddon(file: string): unknown {
+  const addon = { exports: {} }
+  process.dlopen(addon, file)
+  return addon.exports
+}
+
 /** From the folder of a file up to the root. */
 export function foldersAbove(file: string): string[] {
   const folder = dirname(file)

@@ -1,4 +1,5 @@
 import type { KvmErrorCode } from '../errors.js'
+import { lazy } from '../lazy.js'
 
 /** What a refusal of the kernel means, and what to do about it. */
 export interface Advice {
@@ -8,7 +9,7 @@ export interface Advice {
 }
 
 // By ioctl and errno, as the KVM API documentation and the kernel's code give them.
-const ADVICE: Record<string, Record<string, Advice>> = {
+const advice = lazy((): Record<string, Record<string, Advice>> => ({
   KVM_CREATE_VM: {
     ENOMEM: { text: 'the host has no memory left for another VM' },
     EMFILE: { text: 'this process has no file descriptor left; close VMs, or raise the limit (ulimit -n)' },
@@ -73,9 +74,9 @@ const ADVICE: Record<string, Record<string, Advice>> = {
     EPERM: { text: 'another process created this VM; only that one may run it' },
     EIO: { text: 'another process created this VM, or the VM is beyond use' },
   },
-}
+}))
 
 /** What to tell the user about a refused ioctl; undefined when there is nothing to add. */
 export function adviceFor(ioctl: string, errno: string): Advice | undefined {
-  return ADVICE[ioctl]?.[errno]
+  return advice()[ioctl]?.[errno]
 }

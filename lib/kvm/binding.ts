@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { KvmError } from '../errors.js'
 import { addonFailure } from './addon-failure.js'
-import { findAddon } from './addon-file.js'
+import { findAddon, loadAddon } from './addon-file.js'
 
 /** A KVM descriptor; see native/kvm_fd.cc. Kernel errors come back as negative numbers. */
 export interface NativeFd {
@@ -154,7 +154,7 @@ function load(): Binding {
   const file = named === undefined || named === '' ? findAddon() : resolve(named)
   if (file === undefined) throw addonFailure(file)
   try {
-    return process.getBuiltinModule('node:module').createRequire(file)(file) as Binding
+    return loadAddon(file) as Binding
   } catch (cause) {
     throw addonFailure(file, cause)
   }

@@ -1,6 +1,6 @@
 import { lazy } from '../lazy.js'
 import { constant } from './binding.js'
-import { PLAIN_EXITS } from './plain-exits.js'
+import { plainExits } from './plain-exits.js'
 import type { Exit, HypervExit, InternalErrorExit, IoExit, MmioExit, SystemEventExit } from './exits.js'
 import { type RunPage, runOffset } from './run-page.js'
 
@@ -192,7 +192,7 @@ function loongarchIocsr(page: RunPage): Exit {
 }
 
 function plainDecoders(): [number, Decode][] {
-  return Object.entries(PLAIN_EXITS).map(([name, shape]) => [
+  return Object.entries(plainExits()).map(([name, shape]) => [
     constant(name),
     (page) => {
       const exit: Record<string, unknown> = { reason: shape.reason }

@@ -1,3 +1,4 @@
+import { lazy } from '../lazy.js'
 import type { ExitReason } from './exits.js'
 
 /** How the members of an exit are found in struct kvm_run, by the names of native/layout.cc. */
@@ -14,7 +15,7 @@ interface ExitShape {
 }
 
 /** The exits that need no code of their own, by the kernel's name. */
-export const PLAIN_EXITS: Record<string, ExitShape> = {
+export const plainExits = lazy((): Record<string, ExitShape> => ({
   KVM_EXIT_EXCEPTION: { reason: 'exception', read: { exception: 'ex.exception', errorCode: 'ex.error_code' } },
   KVM_EXIT_HYPERCALL: {
     reason: 'hypercall',
@@ -136,4 +137,4 @@ export const PLAIN_EXITS: Record<string, ExitShape> = {
     read: { gpa: 'snp_req_certs.gpa' },
     live: { npages: 'snp_req_certs.npages', ret: 'snp_req_certs.ret' },
   },
-}
+}))

@@ -1,6 +1,7 @@
+import { lazy } from '../lazy.js'
 import { binding, type NativeVcpuRun } from './binding.js'
 import type { ExitReason } from './exits.js'
-import { PLAIN_EXITS } from './plain-exits.js'
+import { plainExits } from './plain-exits.js'
 
 /** What a vCPU's thread has done since it was started. */
 export interface VcpuStats {
@@ -24,7 +25,7 @@ export interface VcpuStats {
 
 const REASON_COUNT = 64
 
-// The reasons that need code of their own; the others are in PLAIN_EXITS.
+// The reasons that need code of their own; the others are in plain-exits.ts.
 const OTHER_REASONS: Record<string, ExitReason> = {
   KVM_EXIT_UNKNOWN: 'unknown',
   KVM_EXIT_IO: 'io',
@@ -37,10 +38,13 @@ const OTHER_REASONS: Record<string, ExitReason> = {
   KVM_EXIT_LOONGARCH_IOCSR: 'loongarch-iocsr',
 }
 
-const REASONS = new Map<number | undefined, ExitReason>([
-  ...Object.entries(OTHER_REASONS).map(([name, reason]) => [binding.constants[name], reason] as const),
-  ...Object.entries(PLAIN_EXITS).map(([name, shape]) => [binding.constants[name], shape.reason] as const),
-])
+const reasons = lazy(
+  () =>
+    new Map<number | undefined, ExitReason>([
+      ...Object.entries(OTHER_REASONS).map(([name, reason]) => [binding.constants[name], reason] as const),
+      ...Object.entries(plainExits()).map(([name, shape]) => [binding.constants[name], shape.reason] as const),
+    ]),
+)
 
 /** Reads the counters, undefined when there never was a thread: struct ThreadStats of native/vcpu_thread.h. */
 export function readStats(native: NativeVcpuRun): VcpuStats | undefined {
@@ -48,7 +52,7 @@ export function readStats(native: NativeVcpuRun): VcpuStats | undefined {
   if (counters.length === 0) return undefined
   const exits: VcpuStats['exits'] = {}
   for (const [number, count] of counters.subarray(0, REASON_COUNT).entries()) {
-    const reason = REASONS.get(number) ?? 'unknown'
+    const reason = reasons().get(number) ?? 'unknown'
     if (count !== 0) exits[reason] = (exits[reason] ?? 0) + count
   }
   const [posted = 0, latched = 0, delivered = 0, notified = 0, slept = 0, guest = 0, handler = 0] =

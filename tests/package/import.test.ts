@@ -17,8 +17,19 @@ function filesOf(path: string, files = new Set<string>()): Set<string> {
 }
 
 // Node takes milliseconds for each.
-test('an import loads three files of the library', () => {
-  expect(filesOf(index).size).toBe(3)
+test('an import loads two files of the library', () => {
+  expect(filesOf(index).size).toBe(2)
+})
+
+test.each(['boot', 'devices', 'inspect', 'platform'])('%s loads where there is no addon', (part) => {
+  const program = `await import(${JSON.stringify(join(dirname(index), part, 'index.js'))})`
+  const env = { ...process.env, NODE_KVM_ADDON: '/no/such/addon.node' }
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    env,
+  })
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
 })
 
 test('an import loads none of the modules of Node that only some programs need', () => {
