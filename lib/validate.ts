@@ -25,6 +25,13 @@ export function checkUint64(name: string, value: unknown): bigint {
   return value
 }
 
+export function checkInt64(name: string, value: unknown): bigint {
+  if (typeof value !== 'bigint' || value < -0x8000_0000_0000_0000n || value > 0x7fff_ffff_ffff_ffffn) {
+    throw invalidArgument(name, value, 'a bigint from -(2n**63n) to 2n**63n - 1n')
+  }
+  return value
+}
+
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value !== 'boolean') throw invalidArgument(name, value, 'true or false')
   return value

@@ -6,13 +6,11 @@
 #include <memory>
 
 #include "addon_data.h"
-#include "constants.h"
 #include "event_fd.h"
 #include "hub.h"
 #include "ioctl_table.h"
 #include "kick.h"
 #include "kvm_fd.h"
-#include "layout.h"
 #include "memory.h"
 #include "vcpu_run.h"
 
@@ -43,9 +41,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
               }));
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
   exports.Set("ioctls", IoctlRows(env));
-  exports.Set("layout", Layout(env));
   exports.Set("registerCell", RegisterCellLayout(env));
-  exports.Set("constants", Constants(env));
   return exports;
 }
 

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { KvmError } from '../errors.js'
 import { addonFailure } from './addon-failure.js'
 import { findAddon, loadAddon } from './addon-file.js'
 
@@ -93,21 +92,6 @@ export const RunResult = { exit: 0, deadline: 1, kick: 2, tick: 3, out: 4, ringF
 /** native/hub.cc: what look() and next() return instead of a seat. */
 export const HubResult = { asleep: -1, sliceOver: -2, lookSoon: -3 } as const
 
-/** One field of a kernel struct; see native/layout.h. */
-export interface NativeField {
-  name: string
-  offset: number
-  type: string
-  width: number
-  count: number
-}
-
-/** One kernel struct; see native/layout.h. */
-export interface NativeLayout {
-  size: number
-  fields: NativeField[]
-}
-
 /** How many cells a register page has, and where their members are; see native/register_page.h. */
 export type NativeRegisterCell = Readonly<
   Record<
@@ -143,9 +127,7 @@ export interface Binding {
   /** Bytes in a page of the host. */
   pageSize: number
   ioctls: Record<string, number | undefined>
-  layout: Record<string, NativeLayout | undefined>
   registerCell: NativeRegisterCell
-  constants: Record<string, number | undefined>
 }
 
 function load(): Binding {
@@ -162,12 +144,3 @@ function load(): Binding {
 
 /** The addon. This is the only file that loads native code. */
 export const binding = load()
-
-/** A number of the kernel's headers by its name. */
-export function constant(name: string): number {
-  const value = binding.constants[name]
-  if (value === undefined) {
-    throw new KvmError('ERR_KVM_UNSUPPORTED', `${name} does not exist on ${process.arch}`, { operands: { name } })
-  }
-  return value
-}

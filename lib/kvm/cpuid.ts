@@ -1,10 +1,10 @@
 import { invalidArgument } from '../validate.js'
 import type { Fd } from './fd.js'
+import { kvm_cpuid_entry2 } from './generated/x86.js'
 import { listBytes, readList } from './list.js'
-import { Struct } from './struct.js'
 
 /** One CPUID leaf, struct kvm_cpuid_entry2 (KVM API, KVM_GET_SUPPORTED_CPUID). x86_64. */
-export interface CpuidEntry {
+export interface CpuidEntry extends kvm_cpuid_entry2 {
   /** The leaf: EAX on entry. */
   function: number
   /** The subleaf: ECX on entry, where `flags` has bit 0 (KVM_CPUID_FLAG_SIGNIFCANT_INDEX). */
@@ -16,8 +16,7 @@ export interface CpuidEntry {
   edx: number
 }
 
-const entryStruct = new Struct<CpuidEntry>('kvm_cpuid_entry2')
-const shape = { header: 8, entrySize: entryStruct.size }
+const shape = { header: 8, entrySize: kvm_cpuid_entry2.size }
 
 // More than any host has had so far; a longer list costs one more call.
 const USUAL_ENTRIES = 128
@@ -26,10 +25,12 @@ export function readCpuid(fd: Fd, ioctl: string): CpuidEntry[] {
   // KVM_GET_CPUID2 of older kernels (Linux 6.1) leaves the count as it was. An entry ends with reserved fields of zeros.
   const countWritten = ioctl === 'KVM_GET_CPUID2'
   const { data, count } = readList(fd, ioctl, { ...shape, countWritten }, USUAL_ENTRIES)
-  return Array.from({ length: count }, (_, index) => entryStruct.decode(data, shape.header + index * shape.entrySize))
+  return Array.from({ length: count }, (_, index) =>
+    kvm_cpuid_entry2.decode(data, shape.header + index * shape.entrySize),
+  )
 }
 
 export function writeCpuid(fd: Fd, entries: readonly CpuidEntry[]): void {
   if (!Array.isArray(entries)) throw invalidArgument('entries', entries, 'an array of CPUID entries')
-  fd.ioctl('KVM_SET_CPUID2', listBytes(shape, entryStruct, entries), { entries: entries.length })
+  fd.ioctl('KVM_SET_CPUID2', listBytes(shape, kvm_cpuid_entry2, entries), { entries: entries.length })
 }

@@ -1,10 +1,11 @@
 import { KvmError } from '../errors.js'
 import { checkOptions, invalidArgument } from '../validate.js'
-import { binding, constant, type NativeVcpuRun, RunResult } from './binding.js'
+import { binding, type NativeVcpuRun, RunResult } from './binding.js'
 import { announce } from './exit-channel.js'
 import { ExitDecoder } from './exit-decoder.js'
 import type { Exit } from './exits.js'
 import { errnoName, type Fd, ioctlError } from './fd.js'
+import { EXIT_REASONS } from './generated/exits.js'
 import { RunPage } from './run-page.js'
 import { type SyncedRegisters, VALID_REGS_OFFSET } from './synced-registers.js'
 
@@ -28,12 +29,23 @@ interface VcpuThread {
 // Only these leave the guest in the middle of an instruction; KVM completes it when it is entered again.
 const COMPLETED_ON_ENTRY: readonly boolean[] = (() => {
   const completed = new Array<boolean>(64).fill(false)
-  const names = ['IO', 'MMIO', 'HYPERCALL', 'X86_RDMSR', 'X86_WRMSR', 'XEN', 'HYPERV', 'OSI', 'TDX', 'SNP_REQ_CERTS']
-  for (const name of [...names, 'ARM_NISV']) completed[constant(`KVM_EXIT_${name}`)] = true
+  const names = [
+    'IO',
+    'MMIO',
+    'HYPERCALL',
+    'X86_RDMSR',
+    'X86_WRMSR',
+    'XEN',
+    'HYPERV',
+    'OSI',
+    'TDX',
+    'SNP_REQ_CERTS',
+  ] as const
+  for (const name of [...names, 'ARM_NISV'] as const) completed[EXIT_REASONS[`KVM_EXIT_${name}`]] = true
   return completed
 })()
 
-const EXIT_MEMORY_FAULT = constant('KVM_EXIT_MEMORY_FAULT')
+const EXIT_MEMORY_FAULT = EXIT_REASONS.KVM_EXIT_MEMORY_FAULT
 
 /** KVM_RUN on the calling thread, the kvm_run page, and what of it is true at the moment. */
 export class Execution {

@@ -1,17 +1,23 @@
 import { lazy } from '../lazy.js'
-import { constant } from './binding.js'
 import { plainExits } from './plain-exits.js'
 import type { Exit, HypervExit, InternalErrorExit, IoExit, MmioExit, SystemEventExit } from './exits.js'
+import {
+  KVM_EXIT_HYPERV_HCALL,
+  KVM_EXIT_HYPERV_SYNDBG,
+  KVM_EXIT_HYPERV_SYNIC,
+  KVM_EXIT_IO_OUT,
+  KVM_INTERNAL_ERROR_EMULATION,
+  KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES,
+} from './generated/common.js'
+import { EXIT_REASONS } from './generated/exits.js'
 import { type RunPage, runOffset } from './run-page.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-const EXIT_IO = constant('KVM_EXIT_IO')
-const EXIT_MMIO = constant('KVM_EXIT_MMIO')
-const EXIT_HLT = constant('KVM_EXIT_HLT')
-const IO_OUT = constant('KVM_EXIT_IO_OUT')
-const EMULATION_ERROR = constant('KVM_INTERNAL_ERROR_EMULATION')
-const INSTRUCTION_BYTES_VALID = BigInt(constant('KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES'))
+const EXIT_IO = EXIT_REASONS.KVM_EXIT_IO
+const EXIT_MMIO = EXIT_REASONS.KVM_EXIT_MMIO
+const EXIT_HLT = EXIT_REASONS.KVM_EXIT_HLT
+const INSTRUCTION_BYTES_VALID = BigInt(KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)
 
 const OFFSET = {
   exitReason: runOffset('exit_reason'),
@@ -64,7 +70,7 @@ export class ExitDecoder {
   #decodeIo(): IoExit {
     const { data } = this.#page
     const exit = this.#io
-    exit.direction = data.getUint8(OFFSET.ioDirection) === IO_OUT ? 'out' : 'in'
+    exit.direction = data.getUint8(OFFSET.ioDirection) === KVM_EXIT_IO_OUT ? 'out' : 'in'
     exit.size = data.getUint8(OFFSET.ioSize)
     exit.port = data.getUint16(OFFSET.ioPort, true)
     exit.count = data.getUint32(OFFSET.ioCount, true)
@@ -121,7 +127,7 @@ function internalError(page: RunPage): InternalErrorExit {
     suberrorName: SUBERRORS[suberror] ?? 'unknown',
     data: page.copyWords('internal.data', page.number('internal.ndata')),
   }
-  if (suberror !== EMULATION_ERROR || exit.data.length === 0) return exit
+  if (suberror !== KVM_INTERNAL_ERROR_EMULATION || exit.data.length === 0) return exit
   exit.emulationFlags = page.word('emulation_failure.flags')
   if ((exit.emulationFlags & INSTRUCTION_BYTES_VALID) !== 0n) {
     const start = runOffset('emulation_failure.insn_bytes')
@@ -145,7 +151,7 @@ function systemEvent(page: RunPage): SystemEventExit {
 
 function hyperv(page: RunPage): HypervExit {
   const type = page.number('hyperv.type')
-  if (type === constant('KVM_EXIT_HYPERV_SYNIC')) {
+  if (type === KVM_EXIT_HYPERV_SYNIC) {
     return {
       reason: 'hyperv',
       type: 'synic',
@@ -155,7 +161,7 @@ function hyperv(page: RunPage): HypervExit {
       msgPage: page.word('hyperv.u.synic.msg_page'),
     }
   }
-  if (type === constant('KVM_EXIT_HYPERV_HCALL')) {
+  if (type === KVM_EXIT_HYPERV_HCALL) {
     const exit = {
       reason: 'hyperv' as const,
       type: 'hcall' as const,
@@ -165,7 +171,7 @@ function hyperv(page: RunPage): HypervExit {
     }
     return live(exit, page, { result: 'hyperv.u.hcall.result' })
   }
-  if (type === constant('KVM_EXIT_HYPERV_SYNDBG')) {
+  if (type === KVM_EXIT_HYPERV_SYNDBG) {
     const exit = {
       reason: 'hyperv' as const,
       type: 'syndbg' as const,
@@ -192,8 +198,8 @@ function loongarchIocsr(page: RunPage): Exit {
 }
 
 function plainDecoders(): [number, Decode][] {
-  return Object.entries(plainExits()).map(([name, shape]) => [
-    constant(name),
+  return plainExits().map(([number, shape]) => [
+    number,
     (page) => {
       const exit: Record<string, unknown> = { reason: shape.reason }
       for (const [member, field] of Object.entries(shape.read ?? {})) exit[member] = page.get(field)
@@ -208,9 +214,9 @@ const decoders = lazy(
   () =>
     new Map<number, Decode>([
       ...plainDecoders(),
-      [constant('KVM_EXIT_INTERNAL_ERROR'), internalError],
-      [constant('KVM_EXIT_SYSTEM_EVENT'), systemEvent],
-      [constant('KVM_EXIT_HYPERV'), hyperv],
-      [constant('KVM_EXIT_LOONGARCH_IOCSR'), loongarchIocsr],
+      [EXIT_REASONS.KVM_EXIT_INTERNAL_ERROR, internalError],
+      [EXIT_REASONS.KVM_EXIT_SYSTEM_EVENT, systemEvent],
+      [EXIT_REASONS.KVM_EXIT_HYPERV, hyperv],
+      [EXIT_REASONS.KVM_EXIT_LOONGARCH_IOCSR, loongarchIocsr],
     ]),
 )

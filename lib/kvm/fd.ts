@@ -2,8 +2,8 @@ import { KvmError, type KvmErrorCode } from '../errors.js'
 import { lazy } from '../lazy.js'
 import { invalidArgument } from '../validate.js'
 import { adviceFor } from './advice.js'
-import { binding, constant, type NativeFd } from './binding.js'
-import { CAPABILITIES } from './capabilities.js'
+import { binding, type NativeFd } from './binding.js'
+import { CAPABILITY_NUMBERS } from './generated/capabilities.js'
 import type { Patch, Struct } from './struct.js'
 
 /** What an ioctl was about: goes into the error's operands, and into its message through {@link adviceFor}. */
@@ -26,8 +26,6 @@ export function ioctlError(ioctl: string, errno: number, operands: Operands = {}
   const message = `${ioctl} failed with ${name}${advice === undefined ? '' : `: ${advice.text}`}`
   return new KvmError(code ?? advice?.code ?? 'ERR_KVM_IOCTL', message, { operands, errno, ioctl })
 }
-
-const capabilities: ReadonlySet<unknown> = new Set(CAPABILITIES)
 
 function row(ioctl: string): number {
   const index = binding.ioctls[ioctl]
@@ -95,8 +93,11 @@ export class Fd {
 
   /** KVM_CHECK_EXTENSION. */
   checkExtension(capability: string): number {
-    if (!capabilities.has(capability)) throw invalidArgument('capability', capability, 'one of CAPABILITIES')
-    return this.ioctl('KVM_CHECK_EXTENSION', constant(capability), { capability })
+    if (!Object.hasOwn(CAPABILITY_NUMBERS, capability)) {
+      throw invalidArgument('capability', capability, 'one of CAPABILITIES')
+    }
+    const number = CAPABILITY_NUMBERS[capability as keyof typeof CAPABILITY_NUMBERS]
+    return this.ioctl('KVM_CHECK_EXTENSION', number, { capability })
   }
 
   /** Issues an ioctl that returns a descriptor. */

@@ -1,6 +1,6 @@
 import { checkBoolean, checkOptions, checkUint64, invalidArgument } from '../validate.js'
-import { constant } from './binding.js'
-import { Struct } from './struct.js'
+import { KVM_GUESTDBG_BLOCKIRQ, KVM_GUESTDBG_USE_HW_BP, kvm_guest_debug } from './generated/x86.js'
+import { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_SW_BP } from './generated/common.js'
 
 /** What the debugger wants to see (KVM API, KVM_SET_GUEST_DEBUG); what is left out is off. */
 export interface GuestDebug {
@@ -19,24 +19,22 @@ export interface GuestDebug {
 }
 
 const FLAGS = new Map([
-  ['enable', 'KVM_GUESTDBG_ENABLE'],
-  ['singleStep', 'KVM_GUESTDBG_SINGLESTEP'],
-  ['useSwBp', 'KVM_GUESTDBG_USE_SW_BP'],
-  ['useHwBp', 'KVM_GUESTDBG_USE_HW_BP'],
-  ['blockIrq', 'KVM_GUESTDBG_BLOCKIRQ'],
+  ['enable', KVM_GUESTDBG_ENABLE],
+  ['singleStep', KVM_GUESTDBG_SINGLESTEP],
+  ['useSwBp', KVM_GUESTDBG_USE_SW_BP],
+  ['useHwBp', KVM_GUESTDBG_USE_HW_BP],
+  ['blockIrq', KVM_GUESTDBG_BLOCKIRQ],
 ])
-
-const guestDebugStruct = new Struct<{ control: number; arch: { debugreg: bigint[] } }>('kvm_guest_debug')
 
 /** The options as struct kvm_guest_debug. */
 export function guestDebugBytes(debug: GuestDebug): Uint8Array {
   const options = checkOptions('debug', debug, [...FLAGS.keys(), 'debugreg'])
   let control = 0
   for (const [name, flag] of FLAGS) {
-    if (checkBoolean(name, options[name] ?? false)) control |= constant(flag)
+    if (checkBoolean(name, options[name] ?? false)) control |= flag
   }
   const debugreg = options['debugreg'] ?? new Array<bigint>(8).fill(0n)
   if (!Array.isArray(debugreg) || debugreg.length !== 8) throw invalidArgument('debugreg', debugreg, 'an array of 8')
   const registers = debugreg.map((value, index) => checkUint64(`debugreg[${index}]`, value))
-  return guestDebugStruct.bytes({ control: options['enable'] === true ? control : 0, arch: { debugreg: registers } })
+  return kvm_guest_debug.bytes({ control: options['enable'] === true ? control : 0, arch: { debugreg: registers } })
 }

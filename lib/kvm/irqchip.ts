@@ -1,9 +1,10 @@
 import { checkOneOf } from '../validate.js'
 import type { Fd } from './fd.js'
-import { type Patch, Struct } from './struct.js'
+import { type kvm_ioapic_state, kvm_irqchip, type kvm_pic_state } from './generated/x86.js'
+import type { Patch } from './struct.js'
 
 /** An 8259 of the in-kernel irqchip, struct kvm_pic_state (KVM API, KVM_GET_IRQCHIP). x86_64. */
-export interface PicState {
+export interface PicState extends kvm_pic_state {
   last_irr: number
   irr: number
   /** 1: masked. */
@@ -27,7 +28,7 @@ export interface PicState {
 }
 
 /** The in-kernel I/O APIC, struct kvm_ioapic_state. x86_64. */
-export interface IoapicState {
+export interface IoapicState extends kvm_ioapic_state {
   base_address: bigint
   ioregsel: number
   id: number
@@ -44,12 +45,6 @@ export interface IrqchipStates {
   ioapic: IoapicState
 }
 
-interface Irqchip {
-  chip_id: number
-  chip: { pic: PicState; ioapic: IoapicState }
-}
-
-const irqchipStruct = new Struct<Irqchip>('kvm_irqchip')
 // In the order of the kernel's numbers, KVM_IRQCHIP_*.
 export const IRQCHIPS = ['pic-master', 'pic-slave', 'ioapic'] as const
 
@@ -60,9 +55,9 @@ function chipOf(name: unknown): { chip_id: number; member: 'pic' | 'ioapic' } {
 
 export function readIrqchip<Name extends keyof IrqchipStates>(fd: Fd, name: Name): IrqchipStates[Name] {
   const { chip_id, member } = chipOf(name)
-  const bytes = irqchipStruct.bytes({ chip_id })
+  const bytes = kvm_irqchip.bytes({ chip_id })
   fd.ioctl('KVM_GET_IRQCHIP', bytes, { chip: name })
-  return irqchipStruct.decode(new DataView(bytes.buffer)).chip[member] as IrqchipStates[Name]
+  return kvm_irqchip.decode(new DataView(bytes.buffer)).chip[member] as IrqchipStates[Name]
 }
 
 /** Members that are left out keep their value. */
@@ -72,8 +67,8 @@ export function writeIrqchip<Name extends keyof IrqchipStates>(
   patch: Patch<IrqchipStates[Name]>,
 ): void {
   const { chip_id, member } = chipOf(name)
-  const bytes = irqchipStruct.bytes({ chip_id })
+  const bytes = kvm_irqchip.bytes({ chip_id })
   fd.ioctl('KVM_GET_IRQCHIP', bytes, { chip: name })
-  irqchipStruct.encode({ chip: { [member]: patch } }, new DataView(bytes.buffer))
+  kvm_irqchip.encode({ chip: { [member]: patch } }, new DataView(bytes.buffer))
   fd.ioctl('KVM_SET_IRQCHIP', bytes, { chip: name })
 }

@@ -1,6 +1,6 @@
 import type { Fd } from './fd.js'
 import { ioctlError } from './fd.js'
-import type { Struct } from './struct.js'
+import type { Patch, Struct } from './struct.js'
 
 // kvm_cpuid2, kvm_msrs and their kin: a count, padding, then that many entries.
 const E2BIG = 7
@@ -41,7 +41,11 @@ export function readList(fd: Fd, ioctl: string, shape: ListShape, capacity: numb
 }
 
 /** A list that goes to the kernel. */
-export function listBytes<T extends object>(shape: ListShape, struct: Struct<T>, entries: readonly T[]): Uint8Array {
+export function listBytes<T extends object>(
+  shape: ListShape,
+  struct: Struct<T>,
+  entries: readonly Patch<T>[],
+): Uint8Array {
   const data = new DataView(new ArrayBuffer(shape.header + entries.length * shape.entrySize))
   data.setUint32(0, entries.length, true)
   entries.forEach((entry, index) => {

@@ -4,9 +4,10 @@ import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import type { GuestMemory } from '../memory/guest-memory.js'
 import { MemoryRegion } from '../memory/region.js'
 import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../validate.js'
-import { binding, constant } from './binding.js'
+import { binding } from './binding.js'
 import { DirtyLog } from './dirty-log.js'
 import { type Fd, ioctlError } from './fd.js'
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from './generated/common.js'
 import { HostMemory, type HostMemoryOptions } from './host-memory.js'
 
 /** Where and how memory is put into a VM. */
@@ -53,9 +54,7 @@ export class MemorySlots {
     const owned = place.memory === undefined
     const memory = place.memory ?? HostMemory.allocate(place.allocate)
     const region = new MemoryRegion({ ...place, backing: memory })
-    const flags =
-      (place.readonly ? constant('KVM_MEM_READONLY') : 0) |
-      (place.logDirtyPages ? constant('KVM_MEM_LOG_DIRTY_PAGES') : 0)
+    const flags = (place.readonly ? KVM_MEM_READONLY : 0) | (place.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0)
     const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset, !owned)
     if (result < 0) {
       if (owned) memory.close()

@@ -1,6 +1,6 @@
 import { checkOneOf } from '../validate.js'
 import type { Fd } from './fd.js'
-import { Struct } from './struct.js'
+import { kvm_mp_state } from './generated/common.js'
 
 // In the order of the kernel's numbers, KVM_MP_STATE_*.
 const MP_STATES = [
@@ -22,10 +22,8 @@ export type MpState = (typeof MP_STATES)[number] | `unknown ${number}`
 
 const UNKNOWN = 'unknown '
 
-const mpStateStruct = new Struct<{ mp_state: number }>('kvm_mp_state')
-
 export function readMpState(fd: Fd): MpState {
-  const number = fd.get('KVM_GET_MP_STATE', mpStateStruct).mp_state
+  const number = fd.get('KVM_GET_MP_STATE', kvm_mp_state).mp_state
   return MP_STATES[number] ?? `unknown ${number}`
 }
 
@@ -35,7 +33,7 @@ export function checkMpState(state: unknown): MpState {
 
 export function writeMpState(fd: Fd, state: MpState): void {
   const number = isUnknown(state) ? Number(state.slice(UNKNOWN.length)) : MP_STATES.indexOf(state)
-  fd.set('KVM_SET_MP_STATE', mpStateStruct, { mp_state: number }, { state })
+  fd.set('KVM_SET_MP_STATE', kvm_mp_state, { mp_state: number }, { state })
 }
 
 function isUnknown(state: unknown): state is `unknown ${number}` {

@@ -2,16 +2,10 @@ import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
 import type { Fd } from './fd.js'
+import { kvm_msr_entry } from './generated/x86.js'
 import { listBytes, readList } from './list.js'
-import { Struct } from './struct.js'
 
-interface MsrEntry {
-  index: number
-  data: bigint
-}
-
-const entryStruct = new Struct<MsrEntry>('kvm_msr_entry')
-const shape = { header: 8, entrySize: entryStruct.size }
+const shape = { header: 8, entrySize: kvm_msr_entry.size }
 
 // The kernel takes fewer than MAX_IO_MSRS, 256, in one call (msr_io() in arch/x86/kvm/x86.c).
 const MSRS_PER_CALL = 255
@@ -21,8 +15,8 @@ function* chunks<T>(list: readonly T[]): Generator<readonly T[]> {
 }
 
 /** Issues one call and names the MSR at which the kernel stopped. */
-function transfer(fd: Fd, ioctl: string, entries: readonly MsrEntry[]): DataView {
-  const bytes = listBytes(shape, entryStruct, entries)
+function transfer(fd: Fd, ioctl: string, entries: readonly kvm_msr_entry[]): DataView {
+  const bytes = listBytes(shape, kvm_msr_entry, entries)
   const done = fd.ioctl(ioctl, bytes)
   const refused = entries[done]
   if (refused !== undefined) {
@@ -44,7 +38,7 @@ export function readMsrs(fd: Fd, indices: Iterable<number>): Map<number, bigint>
   for (const chunk of chunks(entries)) {
     const data = transfer(fd, 'KVM_GET_MSRS', chunk)
     chunk.forEach(({ index }, position) => {
-      values.set(index, entryStruct.decode(data, shape.header + position * shape.entrySize).data)
+      values.set(index, kvm_msr_entry.decode(data, shape.header + position * shape.entrySize).data)
     })
   }
   return values

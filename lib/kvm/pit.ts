@@ -1,7 +1,7 @@
-import { Struct } from './struct.js'
+import type { kvm_pit_channel_state, kvm_pit_state2 } from './generated/x86.js'
 
 /** A channel of the i8254, struct kvm_pit_channel_state (KVM API, KVM_GET_PIT2). x86_64. */
-export interface PitChannelState {
+export interface PitChannelState extends kvm_pit_channel_state {
   /** What it counts down from: 1 to 65536. */
   count: number
   latched_count: number
@@ -17,13 +17,13 @@ export interface PitChannelState {
   mode: number
   bcd: number
   gate: number
+  /** When it began to count, in nanoseconds of the host's clock. The kernel writes its own when a state is set. */
+  count_load_time: bigint
 }
 
 /** The in-kernel i8254, struct kvm_pit_state2. Setting a state starts the counts anew. x86_64. */
-export interface PitState {
+export interface PitState extends kvm_pit_state2 {
   channels: PitChannelState[]
   /** KVM_PIT_FLAGS_*. */
   flags: number
 }
-
-export const pitStateStruct = new Struct<PitState>('kvm_pit_state2')

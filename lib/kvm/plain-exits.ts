@@ -1,8 +1,12 @@
 import { lazy } from '../lazy.js'
 import type { ExitReason } from './exits.js'
+import { EXIT_REASONS } from './generated/exits.js'
 
-/** How the members of an exit are found in struct kvm_run, by the names of native/layout.cc. */
-interface ExitShape {
+/** The kernel's name of an exit. */
+type KernelExit = keyof typeof EXIT_REASONS
+
+/** How the members of an exit are found in struct kvm_run, by the kernel's names. */
+export interface ExitShape {
   reason: ExitReason
   /** Members read once. */
   read?: Record<string, string>
@@ -15,7 +19,7 @@ interface ExitShape {
 }
 
 /** The exits that need no code of their own, by the kernel's name. */
-export const plainExits = lazy((): Record<string, ExitShape> => ({
+const shapes = lazy((): Partial<Record<KernelExit, ExitShape>> => ({
   KVM_EXIT_EXCEPTION: { reason: 'exception', read: { exception: 'ex.exception', errorCode: 'ex.error_code' } },
   KVM_EXIT_HYPERCALL: {
     reason: 'hypercall',
@@ -121,8 +125,8 @@ export const plainExits = lazy((): Record<string, ExitShape> => ({
   KVM_EXIT_TDX: {
     reason: 'tdx',
     read: { flags: 'tdx.flags', nr: 'tdx.nr' },
-    live: { ret: 'tdx.ret' },
-    liveWords: { data: 'tdx.data' },
+    live: { ret: 'tdx.unknown.ret' },
+    liveWords: { data: 'tdx.unknown.data' },
   },
   KVM_EXIT_ARM_SEA: {
     reason: 'arm-sea',
@@ -138,3 +142,8 @@ export const plainExits = lazy((): Record<string, ExitShape> => ({
     live: { npages: 'snp_req_certs.npages', ret: 'snp_req_certs.ret' },
   },
 }))
+
+/** What is made of each of them, by the kernel's number. */
+export function plainExits(): (readonly [number, ExitShape])[] {
+  return (Object.entries(shapes()) as [KernelExit, ExitShape][]).map(([name, shape]) => [EXIT_REASONS[name], shape])
+}

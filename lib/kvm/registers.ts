@@ -1,5 +1,5 @@
 import type { GeneralRegister, SegmentState, SystemState, TableRegister } from '../arch/x86/registers.js'
-import { Struct } from './struct.js'
+import type { kvm_debugregs, kvm_fpu, kvm_vcpu_events } from './generated/x86.js'
 
 /** General registers, struct kvm_regs (KVM API, KVM_GET_REGS). x86_64. Bit 1 of `rflags` is always set: 2n is its least value. */
 export type Regs = Record<GeneralRegister, bigint>
@@ -18,7 +18,7 @@ export interface Sregs extends SystemState {
 }
 
 /** x87 and SSE state, struct kvm_fpu (KVM API, KVM_GET_FPU). x86_64. */
-export interface Fpu {
+export interface Fpu extends kvm_fpu {
   /** ST0 to ST7, 16 bytes each. */
   fpr: Uint8Array
   fcw: number
@@ -35,7 +35,7 @@ export interface Fpu {
 }
 
 /** Debug registers, struct kvm_debugregs (KVM API, KVM_GET_DEBUGREGS). x86_64. */
-export interface Debugregs {
+export interface Debugregs extends kvm_debugregs {
   /** DR0 to DR3. */
   db: bigint[]
   dr6: bigint
@@ -44,21 +44,7 @@ export interface Debugregs {
 }
 
 /** Exceptions, interrupts, NMIs and SMIs in flight, struct kvm_vcpu_events (KVM API, KVM_GET_VCPU_EVENTS). x86_64. */
-export interface VcpuEvents {
-  exception: { injected: number; nr: number; has_error_code: number; pending: number; error_code: number }
-  interrupt: { injected: number; nr: number; soft: number; shadow: number }
-  nmi: { injected: number; pending: number; masked: number }
-  sipi_vector: number
+export interface VcpuEvents extends kvm_vcpu_events {
   /** KVM_VCPUEVENT_VALID_*: which of the optional members are meant. */
   flags: number
-  smi: { smm: number; pending: number; smm_inside_nmi: number; latched_init: number }
-  triple_fault: { pending: number }
-  exception_has_payload: number
-  exception_payload: bigint
 }
-
-export const regsStruct = new Struct<Regs>('kvm_regs')
-export const sregsStruct = new Struct<Sregs>('kvm_sregs')
-export const fpuStruct = new Struct<Fpu>('kvm_fpu')
-export const debugregsStruct = new Struct<Debugregs>('kvm_debugregs')
-export const vcpuEventsStruct = new Struct<VcpuEvents>('kvm_vcpu_events')

@@ -1,16 +1,31 @@
 import { KvmError } from '../errors.js'
 import { checkInteger, checkUint64 } from '../validate.js'
-import { binding, type NativeField } from './binding.js'
+import { kvm_run } from './architecture.js'
+import { type Member, WIDTHS } from './struct.js'
 
-const layout = new Map((binding.layout['kvm_run']?.fields ?? []).map((field) => [field.name, field]))
+const found = new Map<string, Place>()
+
+/** Where a member of struct kvm_run is: bytes of one, how many. */
+interface Place {
+  offset: number
+  width: 0 | 1 | 2 | 4 | 8
+  count: number
+}
 
 // Members that some architecture of this library lacks. Any other name that the layout does not have is misspelt.
-const ABSENT: NativeField = { name: '', offset: 0, type: 'uint', width: 0, count: 0 }
+const ABSENT: Place = { offset: 0, width: 0, count: 0 }
 const NOT_EVERYWHERE = /^(debug\.arch|s\.regs)\./
 
-function find(name: string): NativeField {
-  const field = layout.get(name)
-  if (field !== undefined) return field
+function find(name: string): Place {
+  let place = found.get(name)
+  if (place === undefined) found.set(name, (place = toPlace(name, kvm_run.member(name))))
+  return place
+}
+
+function toPlace(name: string, member: Member | undefined): Place {
+  if (member !== undefined) {
+    return { offset: member.offset, width: WIDTHS[member.type] ?? 0, count: member.count ?? 1 }
+  }
   if (NOT_EVERYWHERE.test(name) && process.arch !== 'x64') return ABSENT
   throw new KvmError('ERR_KVM_UNSUPPORTED', `struct kvm_run has no member ${name} on ${process.arch}`, {
     operands: { member: name },
@@ -23,7 +38,7 @@ export function runOffset(name: string): number {
 }
 
 /**
- * Typed access to the members of a vCPU's kvm_run page (KVM API, section 5), by the names of native/layout.cc.
+ * Typed access to the members of a vCPU's kvm_run page (KVM API, section 5), by the kernel's names.
  *
  * Views that users get are of another ArrayBuffer over the same page: they may do with it what they like, transfer() too,
  * and the library still reads its own.
@@ -89,7 +104,7 @@ export class RunPage {
   }
 
   /** An exit's member can be read when the vCPU has been closed: then there is no page. */
-  #member(name: string): NativeField {
+  #member(name: string): Place {
     if (this.data.buffer.byteLength === 0) {
       throw new KvmError('ERR_KVM_CLOSED', 'the vCPU of this exit has been closed', { operands: { member: name } })
     }

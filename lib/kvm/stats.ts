@@ -1,6 +1,7 @@
-import { lazy } from '../lazy.js'
-import { binding, type NativeVcpuRun } from './binding.js'
+import type { NativeVcpuRun } from './binding.js'
 import type { ExitReason } from './exits.js'
+import { EXIT_REASONS } from './generated/exits.js'
+import { lazy } from '../lazy.js'
 import { plainExits } from './plain-exits.js'
 
 /** What a vCPU's thread has done since it was started. */
@@ -25,24 +26,19 @@ export interface VcpuStats {
 
 const REASON_COUNT = 64
 
-// The reasons that need code of their own; the others are in plain-exits.ts.
-const OTHER_REASONS: Record<string, ExitReason> = {
-  KVM_EXIT_UNKNOWN: 'unknown',
-  KVM_EXIT_IO: 'io',
-  KVM_EXIT_MMIO: 'mmio',
-  KVM_EXIT_HLT: 'hlt',
-  KVM_EXIT_INTR: 'interrupted',
-  KVM_EXIT_INTERNAL_ERROR: 'internal-error',
-  KVM_EXIT_SYSTEM_EVENT: 'system-event',
-  KVM_EXIT_HYPERV: 'hyperv',
-  KVM_EXIT_LOONGARCH_IOCSR: 'loongarch-iocsr',
-}
-
-const reasons = lazy(
+const REASONS = lazy(
   () =>
-    new Map<number | undefined, ExitReason>([
-      ...Object.entries(OTHER_REASONS).map(([name, reason]) => [binding.constants[name], reason] as const),
-      ...Object.entries(plainExits()).map(([name, shape]) => [binding.constants[name], shape.reason] as const),
+    new Map<number, ExitReason>([
+      [EXIT_REASONS.KVM_EXIT_UNKNOWN, 'unknown'],
+      [EXIT_REASONS.KVM_EXIT_IO, 'io'],
+      [EXIT_REASONS.KVM_EXIT_MMIO, 'mmio'],
+      [EXIT_REASONS.KVM_EXIT_HLT, 'hlt'],
+      [EXIT_REASONS.KVM_EXIT_INTR, 'interrupted'],
+      [EXIT_REASONS.KVM_EXIT_INTERNAL_ERROR, 'internal-error'],
+      [EXIT_REASONS.KVM_EXIT_SYSTEM_EVENT, 'system-event'],
+      [EXIT_REASONS.KVM_EXIT_HYPERV, 'hyperv'],
+      [EXIT_REASONS.KVM_EXIT_LOONGARCH_IOCSR, 'loongarch-iocsr'],
+      ...plainExits().map(([number, { reason }]) => [number, reason] as const),
     ]),
 )
 
@@ -52,7 +48,7 @@ export function readStats(native: NativeVcpuRun): VcpuStats | undefined {
   if (counters.length === 0) return undefined
   const exits: VcpuStats['exits'] = {}
   for (const [number, count] of counters.subarray(0, REASON_COUNT).entries()) {
-    const reason = reasons().get(number) ?? 'unknown'
+    const reason = REASONS().get(number) ?? 'unknown'
     if (count !== 0) exits[reason] = (exits[reason] ?? 0) + count
   }
   const [posted = 0, latched = 0, delivered = 0, notified = 0, slept = 0, guest = 0, handler = 0] =

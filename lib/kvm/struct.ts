@@ -1,10 +1,15 @@
 import { KvmError } from '../errors.js'
-import { checkBytes, checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
-import { binding, type NativeField, type NativeLayout } from './binding.js'
+import { checkBytes, checkInt64, checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
 
-/** An object whose every part may be left out. */
+/** An object whose every part may be left out; arrays are whole, but their objects are patches, too. */
 export type Patch<T> = {
-  [K in keyof T]?: T[K] extends Uint8Array | readonly unknown[] ? T[K] : T[K] extends object ? Patch<T[K]> : T[K]
+  [K in keyof T]?: T[K] extends Uint8Array
+    ? T[K]
+    : T[K] extends readonly (infer Item)[]
+      ? readonly (Item extends object ? Patch<Item> : Item)[]
+      : T[K] extends object
+        ? Patch<T[K]>
+        : T[K]
 }
 
 /** Reads and writes one field of a kernel struct, at a base offset. */
@@ -16,33 +21,80 @@ interface FieldCodec {
 
 type FieldTree = Map<string, FieldCodec>
 
+/** Where a member lies, and what it is. */
+export interface Member {
+  /** With dots, where it lies in a struct or union that has no name of its own. */
+  name: string
+  /** In bytes. */
+  offset: number
+  /** `u8` to `u64`, `s8` to `s64`, or the name of a struct. */
+  type: string
+  /** How many there are; undefined when it is no array. */
+  count: number | undefined
+}
+
+/** A struct within another one. */
+interface Part {
+  readonly size: number
+  member(path: string): Member | undefined
+  decode(data: DataView, offset?: number): object
+  encode(patch: object, data: DataView, offset?: number): void
+}
+
+type Parts = Readonly<Record<string, Part>>
+
+/** The bytes of a scalar type; undefined for a struct's name. */
+export const WIDTHS: Readonly<Record<string, 1 | 2 | 4 | 8 | undefined>> = {
+  u8: 1,
+  s8: 1,
+  u16: 2,
+  s16: 2,
+  u32: 4,
+  s32: 4,
+  u64: 8,
+  s64: 8,
+}
+
 /**
- * A kernel struct as a plain object, by the compiler's layout: 64-bit fields are bigints, smaller ones numbers, byte
- * arrays `Uint8Array`s, 64-bit arrays `bigint[]`s, arrays of structs arrays of objects.
+ * A kernel struct as a plain object: 64-bit members are bigints, smaller ones numbers, byte arrays `Uint8Array`s, other
+ * arrays arrays of numbers, bigints or objects. Pointers, bit fields and padding are left out.
  */
 export class Struct<T extends object> {
   /** In bytes. */
   readonly size: number
   readonly #name: string
-  // Made when it is used: a program uses few of all structs.
+  readonly #rows: string
+  readonly #parts: Parts
+  // Made when they are used: a program uses few of all structs.
+  #members: readonly Member[] | undefined
   #tree: FieldTree | undefined
 
-  constructor(name: string) {
-    // An architecture without this struct: whatever needs it fails when it is used, not when it is loaded.
-    this.size = binding.layout[name]?.size ?? 0
+  /** `rows`: `name@offset:type` or `name@offset:type[count]`, separated by spaces; `parts`: the structs that it consists of. */
+  constructor(name: string, size: number, rows: string, parts: Parts = {}) {
+    this.size = size
     this.#name = name
+    this.#rows = rows
+    this.#parts = parts
+  }
+
+  /** In the order in which they lie. */
+  get members(): readonly Member[] {
+    return (this.#members ??= this.#rows.split(' ').map(parseRow))
+  }
+
+  /** A member, or one of a struct in it: `arch.debugreg`; undefined when there is none. */
+  member(path: string): Member | undefined {
+    for (const member of this.members) {
+      if (member.name === path) return member
+      if (!path.startsWith(`${member.name}.`)) continue
+      const inner = this.#parts[member.type]?.member(path.slice(member.name.length + 1))
+      if (inner !== undefined) return { ...inner, offset: member.offset + inner.offset }
+    }
+    return undefined
   }
 
   get #fields(): FieldTree {
-    return (this.#tree ??= fieldTree(this.#layout.fields))
-  }
-
-  get #layout(): NativeLayout {
-    const layout = binding.layout[this.#name]
-    if (layout !== undefined) return layout
-    throw new KvmError('ERR_KVM_UNSUPPORTED', `struct ${this.#name} does not exist on ${process.arch}`, {
-      operands: { struct: this.#name },
-    })
+    return (this.#tree ??= fieldTree(this.members, this.#parts))
   }
 
   decode(data: DataView, offset = 0): T {
@@ -67,6 +119,11 @@ export class Struct<T extends object> {
   }
 }
 
+function parseRow(row: string): Member {
+  const [, name = '', offset, type = '', count] = /^([\w.]+)@(\d+):(\w+)(?:\[(\d+)\])?$/.exec(row) ?? []
+  return { name, offset: Number(offset), type, count: count === undefined ? undefined : Number(count) }
+}
+
 function decodeTree(fields: FieldTree, data: DataView, base: number): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   for (const [name, field] of fields) result[name] = field.decode(data, base)
@@ -82,27 +139,27 @@ function encodeTree(fields: FieldTree, data: DataView, base: number, name: strin
 }
 
 /** Turns dotted names into nested objects. */
-function fieldTree(fields: readonly NativeField[]): FieldTree {
-  const groups = new Map<string, NativeField[]>()
+function fieldTree(members: readonly Member[], parts: Parts): FieldTree {
+  const groups = new Map<string, Member[]>()
   const tree: FieldTree = new Map()
-  for (const field of fields) {
+  for (const field of members) {
     const dot = field.name.indexOf('.')
     if (dot < 0) {
-      tree.set(field.name, leaf(field))
+      tree.set(field.name, leaf(field, parts))
       continue
     }
     const prefix = field.name.slice(0, dot)
     const group = groups.get(prefix) ?? []
     group.push({ ...field, name: field.name.slice(dot + 1) })
     groups.set(prefix, group)
-    tree.set(prefix, nested(group))
+    tree.set(prefix, nested(group, parts))
   }
   return tree
 }
 
-function nested(fields: readonly NativeField[]): FieldCodec {
+function nested(fields: readonly Member[], parts: Parts): FieldCodec {
   let tree: FieldTree | undefined
-  const members = () => (tree ??= fieldTree(fields))
+  const members = () => (tree ??= fieldTree(fields, parts))
   return {
     decode: (data, base) => decodeTree(members(), data, base),
     encode: (data, base, name, value) => {
@@ -111,19 +168,17 @@ function nested(fields: readonly NativeField[]): FieldCodec {
   }
 }
 
-function leaf(field: NativeField): FieldCodec {
-  const { offset, type, width, count } = field
-  if (type !== 'uint' && type !== 'int') {
-    return count === 1 ? member(type, offset) : array(member(type, 0), offset, width, count)
+function leaf({ offset, type, count }: Member, parts: Parts): FieldCodec {
+  const part = parts[type]
+  if (part !== undefined) {
+    return count === undefined ? inner(part, offset) : array(inner(part, 0), offset, part.size, count)
   }
-  if (count === 1) return scalar(offset, width)
-  if (width === 1) return byteArray(offset, count)
-  return array(scalar(0, width), offset, width, count)
+  if (count === undefined) return scalar(offset, type)
+  return type === 'u8' ? byteArray(offset, count) : array(scalar(0, type), offset, WIDTHS[type] ?? 0, count)
 }
 
 /** A struct within a struct. */
-function member(type: string, offset: number): FieldCodec {
-  const struct = new Struct<object>(type)
+function inner(struct: Part, offset: number): FieldCodec {
   return {
     decode: (data, base) => struct.decode(data, base + offset),
     encode: (data, base, name, value) => {
@@ -137,8 +192,8 @@ function member(type: string, offset: number): FieldCodec {
   }
 }
 
-function scalar(offset: number, width: number): FieldCodec {
-  if (width === 8) {
+function scalar(offset: number, type: string): FieldCodec {
+  if (type === 'u64') {
     return {
       decode: (data, base) => data.getBigUint64(base + offset, true),
       encode: (data, base, name, value) => {
@@ -146,11 +201,22 @@ function scalar(offset: number, width: number): FieldCodec {
       },
     }
   }
-  const bits = width === 1 ? 'Uint8' : width === 2 ? 'Uint16' : 'Uint32'
+  if (type === 's64') {
+    return {
+      decode: (data, base) => data.getBigInt64(base + offset, true),
+      encode: (data, base, name, value) => {
+        data.setBigInt64(base + offset, checkInt64(name, value), true)
+      },
+    }
+  }
+  const width = WIDTHS[type] ?? 1
+  const signed = type.startsWith('s')
+  const accessor = `${signed ? 'Int' : 'Uint'}${(width * 8) as 8 | 16 | 32}` as const
+  const [least, most] = signed ? [-(2 ** (width * 8 - 1)), 2 ** (width * 8 - 1) - 1] : [0, 2 ** (width * 8) - 1]
   return {
-    decode: (data, base) => data[`get${bits}`](base + offset, true),
+    decode: (data, base) => data[`get${accessor}`](base + offset, true),
     encode: (data, base, name, value) => {
-      data[`set${bits}`](base + offset, checkInteger(name, value, 0, 2 ** (width * 8) - 1), true)
+      data[`set${accessor}`](base + offset, checkInteger(name, value, least, most), true)
     },
   }
 }

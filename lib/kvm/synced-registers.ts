@@ -1,5 +1,11 @@
-import { binding } from './binding.js'
-import { regsStruct, sregsStruct, vcpuEventsStruct } from './registers.js'
+import {
+  KVM_SYNC_X86_EVENTS,
+  KVM_SYNC_X86_REGS,
+  KVM_SYNC_X86_SREGS,
+  kvm_regs,
+  kvm_sregs,
+  kvm_vcpu_events,
+} from './generated/x86.js'
 import { runOffset } from './run-page.js'
 import type { Struct } from './struct.js'
 
@@ -14,12 +20,12 @@ export interface SyncedRegisters<T extends object> {
   struct: Struct<T>
 }
 
-function synced<T extends object>(flag: string, field: string, ioctl: string, struct: Struct<T>): SyncedRegisters<T> {
-  return { bit: BigInt(binding.constants[flag] ?? 0), offset: runOffset(field), ioctl, struct }
+function synced<T extends object>(flag: number, field: string, ioctl: string, struct: Struct<T>): SyncedRegisters<T> {
+  return { bit: BigInt(flag), offset: runOffset(field), ioctl, struct }
 }
 
-export const SYNCED_REGS = synced('KVM_SYNC_X86_REGS', 's.regs.regs', 'KVM_GET_REGS', regsStruct)
-export const SYNCED_SREGS = synced('KVM_SYNC_X86_SREGS', 's.regs.sregs', 'KVM_GET_SREGS', sregsStruct)
-export const SYNCED_EVENTS = synced('KVM_SYNC_X86_EVENTS', 's.regs.events', 'KVM_GET_VCPU_EVENTS', vcpuEventsStruct)
+export const SYNCED_REGS = synced(KVM_SYNC_X86_REGS, 's.regs.regs', 'KVM_GET_REGS', kvm_regs)
+export const SYNCED_SREGS = synced(KVM_SYNC_X86_SREGS, 's.regs.sregs', 'KVM_GET_SREGS', kvm_sregs)
+export const SYNCED_EVENTS = synced(KVM_SYNC_X86_EVENTS, 's.regs.events', 'KVM_GET_VCPU_EVENTS', kvm_vcpu_events)
 
 export const VALID_REGS_OFFSET = runOffset('kvm_valid_regs')

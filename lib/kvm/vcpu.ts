@@ -8,18 +8,8 @@ import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
 import { checkMpState, type MpState, readMpState, writeMpState } from './mp-state.js'
 import { readMsrs, writeMsrs } from './msrs.js'
-import {
-  type Debugregs,
-  debugregsStruct,
-  type Fpu,
-  fpuStruct,
-  type Regs,
-  regsStruct,
-  type Sregs,
-  sregsStruct,
-  type VcpuEvents,
-  vcpuEventsStruct,
-} from './registers.js'
+import { kvm_debugregs, kvm_fpu, kvm_regs, kvm_sregs, kvm_vcpu_events } from './generated/x86.js'
+import type { Debugregs, Fpu, Regs, Sregs, VcpuEvents } from './registers.js'
 import type { Listener } from './register-page.js'
 import type { Patch } from './struct.js'
 import { readStats, type VcpuStats } from './stats.js'
@@ -154,7 +144,7 @@ export class Vcpu {
   /** KVM_SET_REGS; registers that are left out keep their value. */
   setRegs(regs: Patch<Regs>): void {
     this.#execution.change(() => {
-      this.#fd.update('KVM_GET_REGS', 'KVM_SET_REGS', regsStruct, regs)
+      this.#fd.update('KVM_GET_REGS', 'KVM_SET_REGS', kvm_regs, regs)
     })
   }
 
@@ -166,20 +156,20 @@ export class Vcpu {
   /** KVM_SET_SREGS; registers, and members of segments, that are left out keep their value. */
   setSregs(sregs: Patch<Sregs>): void {
     this.#execution.change(() => {
-      this.#fd.update('KVM_GET_SREGS', 'KVM_SET_SREGS', sregsStruct, sregs)
+      this.#fd.update('KVM_GET_SREGS', 'KVM_SET_SREGS', kvm_sregs, sregs)
     })
   }
 
   /** KVM_GET_FPU. */
   getFpu(): Fpu {
     this.#execution.settle()
-    return this.#fd.get('KVM_GET_FPU', fpuStruct)
+    return this.#fd.get('KVM_GET_FPU', kvm_fpu)
   }
 
   /** KVM_SET_FPU; members that are left out keep their value. */
   setFpu(fpu: Patch<Fpu>): void {
     this.#execution.change(() => {
-      this.#fd.update('KVM_GET_FPU', 'KVM_SET_FPU', fpuStruct, fpu)
+      this.#fd.update('KVM_GET_FPU', 'KVM_SET_FPU', kvm_fpu, fpu)
     })
   }
 
@@ -247,20 +237,20 @@ export class Vcpu {
   /** KVM_SET_VCPU_EVENTS; members that are left out keep their value. */
   setVcpuEvents(events: Patch<VcpuEvents>): void {
     this.#execution.change(() => {
-      this.#fd.update('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', vcpuEventsStruct, events)
+      this.#fd.update('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', kvm_vcpu_events, events)
     })
   }
 
   /** KVM_GET_DEBUGREGS. */
   getDebugregs(): Debugregs {
     this.#execution.settle()
-    return this.#fd.get('KVM_GET_DEBUGREGS', debugregsStruct)
+    return this.#fd.get('KVM_GET_DEBUGREGS', kvm_debugregs)
   }
 
   /** KVM_SET_DEBUGREGS; members that are left out keep their value. */
   setDebugregs(debugregs: Patch<Debugregs>): void {
     this.#execution.change(() => {
-      this.#fd.update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', debugregsStruct, debugregs)
+      this.#fd.update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', kvm_debugregs, debugregs)
     })
   }
 

@@ -1,7 +1,7 @@
-import { Struct } from './struct.js'
+import type { kvm_clock_data } from './generated/common.js'
 
 /** The VM's clock, struct kvm_clock_data (KVM API, KVM_GET_CLOCK). x86_64. */
-export interface ClockData {
+export interface ClockData extends kvm_clock_data {
   /** kvmclock, in nanoseconds. */
   clock: bigint
   /** KVM_CLOCK_*: what the kernel filled, or what the caller wants used. */
@@ -11,6 +11,3 @@ export interface ClockData {
   /** Host's TSC, when `flags` says so. */
   host_tsc: bigint
 }
-
-/** Its layout in the kernel. */
-export const clockStruct = new Struct<ClockData>('kvm_clock_data')

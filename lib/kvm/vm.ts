@@ -2,7 +2,7 @@ import type { Cell } from '../bus/cells.js'
 import { GuestMemory } from '../memory/guest-memory.js'
 import type { MemoryRegion } from '../memory/region.js'
 import { checkBoolean, checkInteger, checkOptions } from '../validate.js'
-import { binding, constant } from './binding.js'
+import { binding } from './binding.js'
 import type { BusAddress } from './bus-address.js'
 import type { CapabilityName } from './capabilities.js'
 import type { DirtyLog } from './dirty-log.js'
@@ -12,14 +12,13 @@ import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventf
 import { type IrqchipStates, readIrqchip, writeIrqchip } from './irqchip.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
 import { type AddMemoryOptions, checkPageAddress, MemorySlots } from './memory-slots.js'
-import { type PitState, pitStateStruct } from './pit.js'
+import type { PitState } from './pit.js'
 import { type CellMapping, type PostedListener, RegisterPage } from './register-page.js'
-import { type Patch, Struct } from './struct.js'
+import { KVM_PIT_SPEAKER_DUMMY, kvm_clock_data, kvm_irq_level, kvm_pit_config } from './generated/common.js'
+import { kvm_pit_state2 } from './generated/x86.js'
+import type { Patch } from './struct.js'
 import { Vcpu } from './vcpu.js'
-import { type ClockData, clockStruct } from './vm-clock.js'
-
-const irqLevelStruct = new Struct<{ irq: number; level: number }>('kvm_irq_level')
-const pitConfigStruct = new Struct<{ flags: number }>('kvm_pit_config')
+import type { ClockData } from './vm-clock.js'
 
 // Where the pages go that Intel processors need for real mode: below the firmware, where nothing else lives.
 const DEFAULT_IDENTITY_MAP_ADDRESS = 0xfffb_c000
@@ -89,17 +88,17 @@ export class Vm {
   createPit2(options: { speakerDummy?: boolean } = {}): void {
     const { speakerDummy } = checkOptions('options', options, ['speakerDummy'])
     const dummy = checkBoolean('speakerDummy', speakerDummy ?? false)
-    this.#fd.set('KVM_CREATE_PIT2', pitConfigStruct, { flags: dummy ? constant('KVM_PIT_SPEAKER_DUMMY') : 0 })
+    this.#fd.set('KVM_CREATE_PIT2', kvm_pit_config, { flags: dummy ? KVM_PIT_SPEAKER_DUMMY : 0 })
   }
 
   /** KVM_GET_PIT2: the in-kernel i8254. x86_64. */
   getPit2(): PitState {
-    return this.#fd.get('KVM_GET_PIT2', pitStateStruct)
+    return this.#fd.get('KVM_GET_PIT2', kvm_pit_state2)
   }
 
   /** KVM_SET_PIT2; members that are left out keep their value, and each channel counts from its start. x86_64. */
   setPit2(state: Patch<PitState>): void {
-    this.#fd.update('KVM_GET_PIT2', 'KVM_SET_PIT2', pitStateStruct, state)
+    this.#fd.update('KVM_GET_PIT2', 'KVM_SET_PIT2', kvm_pit_state2, state)
   }
 
   /** KVM_GET_IRQCHIP: one chip of the in-kernel irqchip. x86_64. */
@@ -179,7 +178,7 @@ export class Vm {
   irqLine(gsi: number, level: boolean): void {
     const irq = checkInteger('gsi', gsi, 0, 0xffff_ffff)
     const value = { irq, level: checkBoolean('level', level) ? 1 : 0 }
-    this.#fd.set('KVM_IRQ_LINE', irqLevelStruct, value, { gsi, level })
+    this.#fd.set('KVM_IRQ_LINE', kvm_irq_level, value, { gsi, level })
   }
 
   /**
@@ -211,12 +210,12 @@ export class Vm {
 
   /** KVM_GET_CLOCK. x86_64. */
   getClock(): ClockData {
-    return this.#fd.get('KVM_GET_CLOCK', clockStruct)
+    return this.#fd.get('KVM_GET_CLOCK', kvm_clock_data)
   }
 
   /** KVM_SET_CLOCK; members that are left out are 0. x86_64. */
   setClock(clock: Patch<ClockData>): void {
-    this.#fd.set('KVM_SET_CLOCK', clockStruct, clock)
+    this.#fd.set('KVM_SET_CLOCK', kvm_clock_data, clock)
   }
 
   /** Closes the VM, its vCPUs, and the memory that addMemory() allocated. Closing again does nothing. */
