@@ -45,7 +45,9 @@ export function finder(wanted: string | RegExp): Finder {
 export class ConsoleText {
   readonly #keep: number
   #decoder = new StringDecoder('utf8')
-  // The last characters, where in them the last match ended, and where the search for the next one goes on.
+  // The last characters, in two parts: V8 makes one string of all the pieces of a text when it is searched, and so only the end
+  // of it is searched each time. In both together, where the last match ended and where the search for the next one goes on.
+  #past = ''
   #text = ''
   #seen = 0
   #from = 0
@@ -59,12 +61,13 @@ export class ConsoleText {
   }
 
   get text(): string {
+    this.#join()
     return this.#text.slice(-this.#keep)
   }
 
   /** How many characters there were before that text. */
   get forgotten(): number {
-    return this.#forgotten + Math.max(0, this.#text.length - this.#keep)
+    return this.#forgotten + Math.max(0, this.#length - this.#keep)
   }
 
   write(bytes: Uint8Array): void {
@@ -80,14 +83,19 @@ export class ConsoleText {
 
   /** What is found behind the last match, and nothing before it from then on. */
   take(find: Finder): Expected | undefined {
-    const found = find(this.#text, this.#from)
+    // Not at the beginning of a part either, which `^` would take for that of the text.
+    if (this.#from <= this.#past.length) this.#join()
+    const found = find(this.#text, this.#from - this.#past.length)
     if (found === undefined) {
-      this.#from = Math.max(this.#seen, this.#text.length - find.reach)
+      this.#from = Math.max(this.#seen, this.#length - find.reach)
+      this.#part()
       return undefined
     }
     const { index, ...match } = found
-    const before = this.#text.slice(this.#seen, index)
-    this.#seen = index + match.match.length
+    const end = this.#past.length + index
+    if (this.#seen < this.#past.length) this.#join()
+    const before = this.#text.slice(this.#seen - this.#past.length, end - this.#past.length)
+    this.#seen = end + match.match.length
     return { before, ...match }
   }
 
@@ -101,10 +109,28 @@ export class ConsoleText {
     this.#held = text.endsWith('\r') ? '\r' : ''
     this.#text += text.slice(0, text.length - this.#held.length).replaceAll('\r\n', '\n')
     // Not at each piece: cutting copies.
-    if (this.#text.length > 2 * this.#keep) this.#forget(this.#text.length - this.#keep)
+    if (this.#length > 2 * this.#keep) this.#forget(this.#length - this.#keep)
+  }
+
+  get #length(): number {
+    return this.#past.length + this.#text.length
+  }
+
+  #join(): void {
+    this.#text = this.#past + this.#text
+    this.#past = ''
+  }
+
+  /** What has been searched becomes the past, but for what a match can have begun in, and as much before that to look back at. */
+  #part(): void {
+    const end = this.#text.length - 2 * REACH
+    if (end < 2 * REACH) return
+    this.#past += this.#text.slice(0, end)
+    this.#text = this.#text.slice(end)
   }
 
   #forget(count: number): void {
+    this.#join()
     this.#text = this.#text.slice(count)
     this.#forgotten += count
     this.#seen = Math.max(0, this.#seen - count)

@@ -80,6 +80,35 @@ describe('a wait', () => {
     console.receive(bytes('needle'))
     expect(await waiting).toMatchObject({ match: 'needle' })
   })
+
+  // To search a text that was put together from pieces, V8 first copies all of it.
+  test.each(['needle', /needle/])(
+    'for %s hands over a few times what the guest prints, however much is kept',
+    async (wanted) => {
+      const console = new GuestConsole({ keep: 2 ** 20 })
+      const waiting = console.expect(wanted)
+      const exec = vi.spyOn(RegExp.prototype, 'exec')
+      const indexOf = vi.spyOn(String.prototype, 'indexOf')
+      const piece = bytes('x'.repeat(4096))
+      for (let count = 0; count < 256; count++) console.receive(piece)
+      const texts = [...exec.mock.calls.map(([text]) => text), ...indexOf.mock.contexts.map(String)]
+      exec.mockRestore()
+      indexOf.mockRestore()
+      const searched = texts.filter((text) => text.startsWith('x')).map((text) => text.length)
+      expect(searched.length).toBeGreaterThanOrEqual(256)
+      expect(searched.reduce((sum, length) => sum + length, 0)).toBeLessThan(6 * 2 ** 20)
+      console.receive(bytes('needle'))
+      expect((await waiting).before).toHaveLength(2 ** 20)
+    },
+  )
+
+  test('takes no later character for the beginning of the text', async () => {
+    const console = new GuestConsole()
+    const waiting = console.expect(/^x/, { timeout: 10 })
+    console.receive(bytes(' '))
+    for (let count = 0; count < 20; count++) console.receive(bytes('x'.repeat(4096)))
+    await expectRejection(waiting, 'ERR_KVM_EXPECT_TIMEOUT')
+  })
 })
 
 describe('what is kept', () => {
