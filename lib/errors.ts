@@ -17,7 +17,8 @@
  * | `ERR_KVM_MEMORY_OVERLAP` | a region would overlap another one of the same VM, or a device would cover RAM |
  * | `ERR_KVM_MEMORY_LIMIT` | the VM has no free memory slot |
  * | `ERR_KVM_CELL_LIMIT` | the VM has no free cell for a register |
- * | `ERR_KVM_MEMORY_IN_USE` | memory cannot be closed while a VM uses it |
+ * | `ERR_KVM_MEMORY_IN_USE` | memory cannot be closed, or frozen, while somebody uses it |
+ * | `ERR_KVM_MEMORY_KIND` | memory, or the file that is to be memory, is of another kind than the call needs |
  * | `ERR_KVM_OUT_OF_MEMORY` | the host has no memory, or no huge pages, to give |
  * | `ERR_KVM_VCPU_LIMIT` | the host allows no further vCPU, or none with that id |
  * | `ERR_KVM_VCPU_EXISTS` | the VM has a vCPU with that id |
@@ -52,6 +53,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_MEMORY_LIMIT'
   | 'ERR_KVM_CELL_LIMIT'
   | 'ERR_KVM_MEMORY_IN_USE'
+  | 'ERR_KVM_MEMORY_KIND'
   | 'ERR_KVM_OUT_OF_MEMORY'
   | 'ERR_KVM_VCPU_LIMIT'
   | 'ERR_KVM_VCPU_EXISTS'

@@ -12,7 +12,7 @@ namespace node_kvm {
 class Mapping {
  public:
   // Returns an empty pointer and leaves errno set when the kernel refuses.
-  static std::shared_ptr<Mapping> Map(std::size_t size, int protection, int flags, int fd);
+  static std::shared_ptr<Mapping> Map(std::size_t size, int protection, int flags, int fd, std::uint64_t offset = 0);
   // The same at an address that is a multiple of this power of two, at least a page.
   static std::shared_ptr<Mapping> MapAligned(std::size_t size, std::size_t alignment, int protection, int flags,
                                              int fd);
@@ -21,6 +21,9 @@ class Mapping {
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
+
+  // Puts something else behind the same addresses. False, with errno set, when the kernel refuses.
+  bool Replace(int flags, int fd, std::uint64_t offset);
 
   // Where the kernel refuses that, the pages stay until the last owner goes.
   void Release();

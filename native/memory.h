@@ -14,11 +14,18 @@
 
 namespace node_kvm {
 
-struct MemoryState {
-  MemoryState(UniqueFd descriptor, std::shared_ptr<Mapping> range)
-      : fd(std::move(descriptor)), mapping(std::move(range)) {}
+// A file, and from which of its bytes on it is mapped.
+struct MappedFile {
+  UniqueFd fd;
+  std::uint64_t offset = 0;
+  bool pool = false;  // its pages are from the host's pool of huge pages
+};
 
-  UniqueFd fd;  // the memfd; invalid for anonymous memory
+struct MemoryState {
+  MemoryState(MappedFile backing_file, std::shared_ptr<Mapping> range)
+      : file(std::move(backing_file)), mapping(std::move(range)) {}
+
+  MappedFile file;  // whose content this is; without a descriptor where no file has it
   std::shared_ptr<Mapping> mapping;
   std::atomic<int> slots = 0;  // how many slots of live VMs use it; while there is one, close() is refused
 };
@@ -62,7 +69,10 @@ class Memory : public Napi::ObjectWrap<Memory> {
   [[nodiscard]] const std::shared_ptr<MemoryState>& state() const { return state_; }
 
  private:
+  [[nodiscard]] MemoryState& Require(Napi::Env env) const;
   Napi::Value Buffer(const Napi::CallbackInfo& info);
+  Napi::Value Fd(const Napi::CallbackInfo& info);
+  Napi::Value Freeze(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<MemoryState> state_;

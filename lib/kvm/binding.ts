@@ -35,6 +35,10 @@ export interface NativeFd {
 /** Host memory; see native/memory.cc. */
 export interface NativeMemory {
   buffer(offset: number, length: number): ArrayBuffer
+  /** The descriptor of the file that has this content, or -1. */
+  fd(): number
+  /** Seals the file, and becomes a copy of it. */
+  freeze(): void
   /** False while a VM uses the memory. */
   close(): boolean
 }
@@ -117,7 +121,15 @@ export type NativeRegisterCell = Readonly<
 export interface Binding {
   openKvm(path: string): NativeFd
   adoptKvm(fd: number): NativeFd
-  Memory: new (size: number, backing: number, hugePageShift: number, transparent: boolean) => NativeMemory
+  Memory: new (
+    size: number,
+    backing: number,
+    hugePageShift: number,
+    transparent: boolean,
+    fd?: number,
+    offset?: number,
+    unsealed?: boolean,
+  ) => NativeMemory
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
   Hub: new (event: NativeEventFd) => NativeHub

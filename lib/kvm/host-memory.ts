@@ -3,7 +3,8 @@ import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import type { RegionBacking } from '../memory/region.js'
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import { binding, type NativeMemory } from './binding.js'
-import { errnoName } from './fd.js'
+import { allocationFailure, freezeFailure, wrongKind } from './memory-failure.js'
+import { Backing, checkFile, type MemoryFileOptions, openFile } from './memory-file.js'
 
 /** What memory is made of. */
 export interface HostMemoryOptions {
@@ -26,16 +27,20 @@ const HUGE_PAGES = ['2M', '1G', 'transparent'] as const
 
 /**
  * Memory of this process that VMs can use as guest memory. `vm.addMemory({ at, size })` allocates its own; allocate it
- * yourself to put the same memory into several VMs, or to keep it when a VM goes.
+ * yourself to put the same memory into several VMs, to keep it when a VM goes, or to share it with other processes.
  */
 export class HostMemory implements RegionBacking {
   /** In bytes. */
   readonly size: number
   #native: NativeMemory | undefined
+  /** Where in its file it begins. */
+  readonly #offset: number
 
-  private constructor(size: number, native: NativeMemory) {
+  /** @internal */
+  constructor(size: number, native: NativeMemory, offset = 0) {
     this.size = size
     this.#native = native
+    this.#offset = offset
   }
 
   /**
@@ -50,17 +55,57 @@ export class HostMemory implements RegionBacking {
     const bytes = checkInteger('size', size, unit, PHYSICAL_ADDRESS_END)
     if (bytes % unit !== 0) throw invalidArgument('size', size, `a multiple of ${unit}`)
     try {
-      return new HostMemory(
-        bytes,
-        new binding.Memory(bytes, BACKINGS.indexOf(kind), shift, hugePages === 'transparent'),
-      )
+      return new HostMemory(bytes, new binding.Memory(bytes, Backing[kind], shift, hugePages === 'transparent'))
     } catch (cause) {
-      throw outOfMemory(bytes, hugePages, cause)
+      throw allocationFailure(bytes, hugePages, cause)
     }
+  }
+
+  /**
+   * Memory that is a file which somebody has opened, or a part of it: what a guest writes is in the file, and whoever else has the
+   * file mapped sees it. With `private` it is a copy: it begins as the file is, and shares its pages until it writes to them.
+   * The descriptor stays yours; close it when you like.
+   *
+   * Throws `ERR_KVM_MEMORY_KIND` for a file that cannot be memory, or can shrink, and one that may not be written.
+   */
+  static fromFd(options: MemoryFileOptions): HostMemory {
+    const file = checkFile(options)
+    return new HostMemory(file.size, openFile(file), file.offset)
   }
 
   get closed(): boolean {
     return this.#native === undefined
+  }
+
+  /**
+   * The descriptor of the file that has this memory's content, for other processes; undefined where no file has it: `anonymous`
+   * memory, and copies. It is closed with the memory, so do not close it. A process that you start has it when you pass it on:
+   * `spawn(command, { stdio: ['inherit', 'inherit', 'inherit', memory.fd] })`.
+   */
+  get fd(): number | undefined {
+    const fd = this.native.fd()
+    return fd < 0 ? undefined : fd
+  }
+
+  /**
+   * An image of what the memory has now, to make copies of. Nobody can change an image. The memory itself goes on as the first
+   * copy, with its views and its VMs; its file is the image's, so {@link fd} is undefined. Let the guests that use it stand still
+   * meanwhile, or the image has pages of different moments.
+   *
+   * Throws `ERR_KVM_MEMORY_KIND` where the content is not in a memfd of ordinary pages, and `ERR_KVM_MEMORY_IN_USE` while another
+   * mapping, here or in another process, could write to the file. The memory is then as it was.
+   */
+  freeze(): MemoryImage {
+    const { native, fd, size } = this
+    if (fd === undefined) throw wrongKind('cannot be frozen: no file has its content; allocate it as memfd', { size })
+    const image = openFile({ fd, size, offset: this.#offset, backing: Backing.image, unsealed: true })
+    try {
+      native.freeze()
+    } catch (cause) {
+      image.close()
+      throw freezeFailure(size, cause)
+    }
+    return new MemoryImage(size, image, this.#offset)
   }
 
   /** @internal */
@@ -96,17 +141,46 @@ export class HostMemory implements RegionBacking {
   }
 }
 
-function outOfMemory(size: number, hugePages: unknown, cause: unknown): KvmError {
-  const { errno } = cause as { errno?: number }
-  const files = errno !== undefined && /^E[MN]FILE$/.test(errnoName(errno))
-  const advice = files
-    ? 'no file descriptor is left; close VMs, or raise the limit (ulimit -n)'
-    : hugePages === undefined || hugePages === 'transparent'
-      ? 'the host refuses that much'
-      : `the host has too few free huge pages; reserve some in /sys/kernel/mm/hugepages`
-  return new KvmError('ERR_KVM_OUT_OF_MEMORY', `cannot allocate ${size} bytes of guest memory: ${advice}`, {
-    operands: { size, hugePages },
-    ...(errno === undefined ? {} : { errno }),
-    cause,
-  })
+/** What a {@link HostMemory} had when it was frozen. Each copy shares its pages until it writes to them. */
+export class MemoryImage {
+  /** In bytes. */
+  readonly size: number
+  #native: NativeMemory | undefined
+  readonly #offset: number
+
+  /** @internal */
+  constructor(size: number, native: NativeMemory, offset: number) {
+    this.size = size
+    this.#native = native
+    this.#offset = offset
+  }
+
+  /** Memory with this content, at the cost of the pages that it writes. It does not need the image any more. */
+  copy(): HostMemory {
+    const { fd, size } = this
+    return new HostMemory(
+      size,
+      openFile({ fd, size, offset: this.#offset, backing: Backing.copyOfFile, unsealed: true }),
+    )
+  }
+
+  /** For other processes, like that of {@link HostMemory}: `HostMemory.fromFd({ fd, private: true })` is a copy there. */
+  get fd(): number {
+    if (this.#native === undefined) throw new KvmError('ERR_KVM_CLOSED', 'this memory image has been closed')
+    return this.#native.fd()
+  }
+
+  get closed(): boolean {
+    return this.#native === undefined
+  }
+
+  /** Copies stay. The memory goes back to the host when nobody has any of it. Closing again does nothing. */
+  close(): void {
+    this.#native?.close()
+    this.#native = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
 }
