@@ -1,10 +1,22 @@
 import { KvmError } from './errors.js'
 import { hex, show } from './format.js'
+import { nearest } from './nearest.js'
 
 /** The error for an argument that is not what it must be. */
 export function invalidArgument(name: string, value: unknown, expected: string): KvmError {
   return new KvmError('ERR_KVM_INVALID_ARGUMENT', `${name} must be ${expected}, not ${show(value)}`, {
     operands: { argument: name, value },
+  })
+}
+
+const MOST_SUGGESTIONS = 3
+
+/** The error for a name that is none of these, with those that were perhaps meant. `what` is what it should name: `CPU feature`. */
+export function unknownName(what: string, name: unknown, names: readonly string[]): KvmError {
+  const near = typeof name === 'string' ? nearest(name, names).slice(0, MOST_SUGGESTIONS) : []
+  const hint = near.length === 0 ? '' : `; did you mean ${near.join(', ')}?`
+  return new KvmError('ERR_KVM_INVALID_ARGUMENT', `there is no ${what} ${show(name)}${hint}`, {
+    operands: { argument: what, value: name, near },
   })
 }
 

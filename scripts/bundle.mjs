@@ -45,7 +45,8 @@ function declare(id, pattern) {
 /** The path of a source from the root, as in `lib/kvm/vm.ts`. @param {string} id */
 const inRoot = (id) => relative(process.cwd(), id)
 const MAIN = /^lib\/(index|kvm\/.+)[.][jt]s$/
-const GROUND = /^lib\/((bus|host|memory)\/.+|[^/]+)[.][jt]s$/
+const GROUND = /^lib\/((bus|host|memory)\/.+|arch\/x86\/msrs|[^/]+)[.][jt]s$/
+const X86 = /^lib\/arch\/x86\//
 
 /**
  * Whoever else imports from lib/kvm gets the main entry point, which exports what others need of it. So lib/kvm lies in
@@ -79,6 +80,8 @@ const { output } = await build({
       groups: [
         // What needs no addon: the doctor has to work where it cannot be loaded, and devices are tested there.
         { name: 'ground', test: (id) => GROUND.test(inRoot(id)) && !MAIN.test(inRoot(id)), entriesAware: false },
+        // What a processor is, in one, too: the parts and the machine need most of it.
+        { name: 'x86', test: (id) => X86.test(inRoot(id)) && !GROUND.test(inRoot(id)), entriesAware: false },
       ],
     },
   },

@@ -51,11 +51,12 @@ export default {
       to: { path: '^lib/machine/[^/]+$', pathNot: machineForX86.map((name) => `^lib/machine/${name}[.]ts$`) },
     },
     layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
-    // And lib/host, which works where the rest does not.
+    // And lib/host, which works where the rest does not, and what a misspelled name was to be.
     layer('cli-uses-the-public-api', '^lib/cli/', [
       '^lib/host/',
+      '^lib/nearest[.]ts$',
       '^lib/index[.]ts$',
-      '^lib/(boot|devices|inspect|machine|platform)/index[.]ts$',
+      '^lib/(arch/(arm64|x86)|boot|devices|inspect|machine|platform)/index[.]ts$',
       '^lib/cli/',
     ]),
     layer('examples-import-the-package', '^examples/', []),

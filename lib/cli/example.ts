@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import { closest } from './closest.js'
+import { nearest } from '../nearest.js'
 
 interface Example {
   name: string
@@ -87,7 +87,7 @@ function run({ name }: Example, args: string[], options: Options): number {
 
 function unknownExample(name: string, examples: Example[]): string {
   const names = examples.map((example) => example.name)
-  const suggestion = closest(name, names)
+  const [suggestion] = nearest(name, names)
   const rest = suggestion === undefined ? `There are: ${names.join(', ')}.` : `Did you mean ${suggestion}?`
   return `there is no example '${name}'. ${rest}`
 }

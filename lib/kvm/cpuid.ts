@@ -1,20 +1,10 @@
+import type { CpuidEntry } from '../arch/x86/cpuid-entry.js'
 import { invalidArgument } from '../validate.js'
 import type { Fd } from './fd.js'
 import { kvm_cpuid_entry2 } from './generated/x86.js'
 import { listBytes, readList } from './list.js'
 
-/** One CPUID leaf, struct kvm_cpuid_entry2 (KVM API, KVM_GET_SUPPORTED_CPUID). x86_64. */
-export interface CpuidEntry extends kvm_cpuid_entry2 {
-  /** The leaf: EAX on entry. */
-  function: number
-  /** The subleaf: ECX on entry, where `flags` has bit 0 (KVM_CPUID_FLAG_SIGNIFCANT_INDEX). */
-  index: number
-  flags: number
-  eax: number
-  ebx: number
-  ecx: number
-  edx: number
-}
+export type { CpuidEntry }
 
 const shape = { header: 8, entrySize: kvm_cpuid_entry2.size }
 

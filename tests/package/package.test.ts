@@ -102,7 +102,8 @@ describe('installed without a compiler', () => {
     expect(user.run('node', 'entry-points.mjs')).toMatchObject({
       status: 0,
       stderr: '',
-      stdout: 'boot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\nplatform: KvmError\n',
+      stdout:
+        'arch/x86: KvmError\nboot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\nplatform: KvmError\n',
     })
   })
 

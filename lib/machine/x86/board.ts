@@ -11,7 +11,7 @@ import { PNP_SERIAL_16550A } from '../../platform/pnp-ids.js'
 import { checkInteger } from '../../validate.js'
 import type { Architecture, Board, BoardOptions } from '../architecture.js'
 import { Chipset } from './chipset.js'
-import { vcpuCpuid } from './cpuid.js'
+import { machineCpuid, vcpuCpuid } from './cpuid.js'
 import { gsiTable } from './gsi-table.js'
 import { type StoppableClock, stopTime, tellOfPause } from './guest-time.js'
 import { haltedForGood } from './halted.js'
@@ -63,10 +63,10 @@ class PcBoard implements Board {
   createVcpus(): Vcpu[] {
     const { cpus, cpuid } = this.#options
     const vcpus = Array.from({ length: cpus }, (_, id) => this.#vm.createVcpu(id))
-    const supported = this.#kvm.getSupportedCpuid()
     const tscDeadline = this.#kvm.check('KVM_CAP_TSC_DEADLINE_TIMER') !== 0
+    const table = machineCpuid(this.#kvm.getSupportedCpuid(), tscDeadline)
     for (const vcpu of vcpus) {
-      const entries = vcpuCpuid(supported, { id: vcpu.id, count: cpus, tscDeadline })
+      const entries = vcpuCpuid(table, { id: vcpu.id, count: cpus })
       setUpVcpu(vcpu, cpuid === undefined ? entries : cpuid(entries, vcpu.id))
     }
     this.#vcpus = vcpus

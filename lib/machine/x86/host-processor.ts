@@ -1,21 +1,19 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { lazy } from '../../lazy.js'
 
-const LENGTH = 48
+/** As many characters as CPUID can hold. */
+const LENGTH = 47
 const UNKNOWN = 'virtual processor'
 
-let brand: Buffer | undefined
-
-/** The host's processor by its name, as CPUID's leaves 0x80000002 to 0x80000004 hold it: 48 bytes, the last one 0. */
-export function brandString(): Buffer {
-  if (brand === undefined) {
-    brand = Buffer.alloc(LENGTH)
-    brand.write(hostProcessor().slice(0, LENGTH - 1), 'latin1')
-  }
-  return brand
-}
+/** The host's processor by its name. */
+export const hostProcessor = lazy(() =>
+  readName()
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, LENGTH),
+)
 
 /** From the beginning of the file: the whole has a page for each processor, and os.cpus() reads more than that. */
-function hostProcessor(): string {
+function readName(): string {
   try {
     const file = openSync('/proc/cpuinfo', 'r')
     try {

@@ -1,0 +1,10 @@
+/**
+ * What an x86 processor is, as plain data: CPUID as a table. Nothing here needs KVM.
+ *
+ * @packageDocumentation
+ */
+export type { CpuCache } from './cpuid-caches.js'
+export type { CpuidEntry, CpuidRegister, CpuidRegisters } from './cpuid-entry.js'
+export { cpuFeature, type CpuFeature, cpuFeatures, type FeatureBit } from './cpuid-features.js'
+export { CpuidTable } from './cpuid-table.js'
+export type { CpuTopology } from './cpuid-topology.js'
