@@ -45,7 +45,7 @@ function declare(id, pattern) {
 /** The path of a source from the root, as in `lib/kvm/vm.ts`. @param {string} id */
 const inRoot = (id) => relative(process.cwd(), id)
 const MAIN = /^lib\/(index|kvm\/.+)[.][jt]s$/
-const GROUND = /^lib\/((bus|host|memory)\/.+|arch\/x86\/msrs|[^/]+)[.][jt]s$/
+const GROUND = /^lib\/((bus|host|memory)\/.+|arch\/x86\/msr-names|[^/]+)[.][jt]s$/
 const X86 = /^lib\/arch\/x86\//
 
 /**

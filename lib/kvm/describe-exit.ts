@@ -1,7 +1,15 @@
+import { showMsr } from '../arch/x86/msr-names.js'
 import { hex } from '../format.js'
 import type { Exit } from './exits.js'
 
 const MAX_BYTES = 16
+
+/** The members that are an MSR's number. */
+const MSR_MEMBERS: Partial<Record<Exit['reason'], string>> = {
+  'x86-rdmsr': 'index',
+  'x86-wrmsr': 'index',
+  hyperv: 'msr',
+}
 
 function bytes(data: Uint8Array): string {
   const shown = Array.from(data.subarray(0, MAX_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
@@ -28,7 +36,10 @@ export function describeExit(exit: Exit): string {
         : `mmio read ${hex(exit.address)} size ${exit.data.length}`
     default: {
       const { reason, ...members } = exit
-      const rest = Object.entries(members).map(([name, value]) => ` ${name} ${member(value)}`)
+      const rest = Object.entries(members).map(
+        ([name, value]: [string, unknown]) =>
+          ` ${name} ${name === MSR_MEMBERS[reason] ? showMsr(Number(value)) : member(value)}`,
+      )
       return `${reason}${rest.join('')}`
     }
   }

@@ -1,3 +1,4 @@
+import { showMsr } from '../arch/x86/msr-names.js'
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
@@ -21,7 +22,7 @@ function transfer(fd: Fd, ioctl: string, entries: readonly kvm_msr_entry[]): Dat
   const refused = entries[done]
   if (refused !== undefined) {
     const verb = ioctl === 'KVM_GET_MSRS' ? 'read' : `set to ${hex(refused.data)}`
-    throw new KvmError('ERR_KVM_MSR', `${ioctl}: the kernel does not let MSR ${hex(refused.index)} be ${verb}`, {
+    throw new KvmError('ERR_KVM_MSR', `${ioctl}: the kernel does not let MSR ${showMsr(refused.index)} be ${verb}`, {
       operands: { ...refused },
       ioctl,
     })

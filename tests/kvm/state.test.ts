@@ -218,7 +218,7 @@ describe('MSRs', () => {
 
   test('a value that the kernel does not take for one that it knows', () => {
     using m = machine(halted)
-    expectRefusal(() => m.vcpu.setMsrs([[EFER, TOP]]), 'ERR_KVM_MSR', /0xc0000080/)
+    expectRefusal(() => m.vcpu.setMsrs([[EFER, TOP]]), 'ERR_KVM_MSR', /0xc0000080 \(IA32_EFER\)/)
     expect(m.vcpu.getMsrs([EFER]).get(EFER)).toBe(0n)
   })
 

@@ -1,5 +1,5 @@
 /**
- * What an x86 processor is, as plain data: CPUID as a table. Nothing here needs KVM.
+ * What an x86 processor is, as plain data: CPUID as a table, MSRs by name. Nothing here needs KVM.
  *
  * @packageDocumentation
  */
@@ -8,3 +8,5 @@ export type { CpuidEntry, CpuidRegister, CpuidRegisters } from './cpuid-entry.js
 export { cpuFeature, type CpuFeature, cpuFeatures, type FeatureBit } from './cpuid-features.js'
 export { CpuidTable } from './cpuid-table.js'
 export type { CpuTopology } from './cpuid-topology.js'
+export { msrName } from './msr-names.js'
+export { MSR, type MsrName } from './msrs.js'

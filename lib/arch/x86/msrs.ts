@@ -1,9 +1,12 @@
-// Numbers of model-specific registers (Intel SDM vol. 4), and bits of them.
+import { msrNumbers } from './msr-names.js'
 
-export const MSR_TSC = 0x10
-export const MSR_IA32_MISC_ENABLE = 0x1a0
+/** The numbers of model-specific registers, by name: `vcpu.getMsrs([MSR.IA32_EFER])`. */
+export const MSR = msrNumbers()
+
+/** The name of a model-specific register. */
+export type MsrName = keyof typeof MSR
+
+// Bits of them (Intel SDM vol. 4).
 export const MISC_ENABLE_FAST_STRING = 1n
-export const MSR_MTRR_DEF_TYPE = 0x2ff
 export const MTRR_ENABLE = 1n << 11n
 export const MTRR_WRITE_BACK = 6n
-export const MSR_TSC_DEADLINE = 0x6e0

@@ -1,4 +1,4 @@
-import { MSR_TSC, MSR_TSC_DEADLINE } from '../../arch/x86/msrs.js'
+import { MSR } from '../../arch/x86/msrs.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
 import type { Vm } from '../../kvm/vm.js'
 
@@ -25,29 +25,29 @@ export interface StoppableClock {
  * A KVM that does not let the counters be set (kvm_pvm) lets them go on.
  */
 export function stopTime(vm: Vm, vcpus: readonly Vcpu[], clock: StoppableClock, i8254: boolean): () => void {
-  const tscs = vcpus.map((vcpu) => readMsr(vcpu, MSR_TSC))
+  const tscs = vcpus.map((vcpu) => readMsr(vcpu, MSR.IA32_TSC))
   const stopped = now()
   clock.stop()
   const late = now() - stopped
   const kvmclock = vm.getClock().clock
-  const deadlines = vcpus.map((vcpu) => readMsr(vcpu, MSR_TSC_DEADLINE))
+  const deadlines = vcpus.map((vcpu) => readMsr(vcpu, MSR.IA32_TSC_DEADLINE))
   const pit = i8254 ? vm.getPit2() : undefined
   return () => {
     // The kernel's timer went on, and would now deliver all ticks of the pause in a row. One shot that has gone is not
     // to come again.
     if (pit !== undefined && PERIODIC.includes(pit.channels[0]?.mode ?? 0)) vm.setPit2(pit)
     const [first, ...others] = vcpus
-    first?.setMsrs([[MSR_TSC, BigInt.asUintN(64, (tscs[0] ?? 0n) + FAR)]])
-    first?.setMsrs([[MSR_TSC, tscs[0] ?? 0n]])
+    first?.setMsrs([[MSR.IA32_TSC, BigInt.asUintN(64, (tscs[0] ?? 0n) + FAR)]])
+    first?.setMsrs([[MSR.IA32_TSC, tscs[0] ?? 0n]])
     const started = now()
     clock.start()
     vm.setClock({ clock: kvmclock - late + now() - started })
     // KVM gives them what it gave the first one: they agree as before.
-    for (const [index, vcpu] of others.entries()) vcpu.setMsrs([[MSR_TSC, tscs[index + 1] ?? 0n]])
+    for (const [index, vcpu] of others.entries()) vcpu.setMsrs([[MSR.IA32_TSC, tscs[index + 1] ?? 0n]])
     // The kernel's timers were set by the counters as they would have been.
     for (const [index, vcpu] of vcpus.entries()) {
       const deadline = deadlines[index] ?? 0n
-      if (deadline !== 0n) vcpu.setMsrs([[MSR_TSC_DEADLINE, deadline]])
+      if (deadline !== 0n) vcpu.setMsrs([[MSR.IA32_TSC_DEADLINE, deadline]])
     }
   }
 }

@@ -6,7 +6,7 @@ import {
   DELIVERY_MASK,
   DELIVERY_SHIFT,
 } from '../../arch/x86/apic.js'
-import * as MSR from '../../arch/x86/msrs.js'
+import { MISC_ENABLE_FAST_STRING, MSR, MTRR_ENABLE, MTRR_WRITE_BACK } from '../../arch/x86/msrs.js'
 import type { EntryState } from '../../arch/x86/registers.js'
 import type { CpuidEntry } from '../../kvm/cpuid.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
@@ -15,8 +15,8 @@ import type { Vcpu } from '../../kvm/vcpu.js'
 export function setUpVcpu(vcpu: Vcpu, cpuid: readonly CpuidEntry[]): void {
   vcpu.setCpuid2(cpuid)
   vcpu.setMsrs([
-    [MSR.MSR_IA32_MISC_ENABLE, MSR.MISC_ENABLE_FAST_STRING],
-    [MSR.MSR_MTRR_DEF_TYPE, MSR.MTRR_ENABLE | MSR.MTRR_WRITE_BACK],
+    [MSR.IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRING],
+    [MSR.IA32_MTRR_DEF_TYPE, MTRR_ENABLE | MTRR_WRITE_BACK],
   ])
   const lapic = vcpu.getLapic()
   const registers = new DataView(lapic.buffer)
