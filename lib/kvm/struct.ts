@@ -82,15 +82,24 @@ export class Struct<T extends object> {
     return (this.#members ??= this.#rows.split(' ').map(parseRow))
   }
 
-  /** A member, or one of a struct in it: `arch.debugreg`; undefined when there is none. */
+  /** A member, or one of a struct in it: `arch.debugreg`; undefined when there is none. Reads no other rows for it. */
   member(path: string): Member | undefined {
-    for (const member of this.members) {
-      if (member.name === path) return member
-      if (!path.startsWith(`${member.name}.`)) continue
-      const inner = this.#parts[member.type]?.member(path.slice(member.name.length + 1))
-      if (inner !== undefined) return { ...inner, offset: member.offset + inner.offset }
+    const whole = this.#row(path)
+    if (whole !== undefined) return whole
+    for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1)) {
+      const outer = this.#row(path.slice(0, dot))
+      if (outer === undefined) continue
+      const inner = this.#parts[outer.type]?.member(path.slice(dot + 1))
+      if (inner !== undefined) return { ...inner, offset: outer.offset + inner.offset }
     }
     return undefined
+  }
+
+  #row(name: string): Member | undefined {
+    const space = this.#rows.indexOf(` ${name}@`)
+    if (space < 0 && !this.#rows.startsWith(`${name}@`)) return undefined
+    const [row = ''] = this.#rows.slice(space + 1).split(' ', 1)
+    return parseRow(row)
   }
 
   get #fields(): FieldTree {
