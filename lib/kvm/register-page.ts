@@ -1,6 +1,7 @@
 import { BankCell, Cell, ValueCell } from '../bus/cells.js'
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
+import { lazy } from '../lazy.js'
 import { invalidArgument } from '../validate.js'
 import { binding } from './binding.js'
 import { type BusAddress, type Place, place } from './bus-address.js'
@@ -47,8 +48,8 @@ export class RegisterPage {
   // Sorted by address; they never overlap.
   #rows: readonly Row[] = []
   #lastListener = 0
-  // The first one is nobody's.
-  readonly #taken = new Uint8Array(PAGE_CELLS).fill(1, 0, 1)
+  // The first one is nobody's. Made for a VM that maps cells, like the page.
+  readonly #taken = lazy(() => new Uint8Array(PAGE_CELLS).fill(1, 0, 1))
   #next = 0
 
   constructor(fd: Fd) {
@@ -131,11 +132,12 @@ export class RegisterPage {
 
   /** Neighbours, of those that have been free for longest: a thread can have been about to look at one. */
   #allocate(count: number): number {
+    const taken = this.#taken()
     for (let tried = 0; tried < PAGE_CELLS; tried++) {
       const first = (this.#next + tried) % PAGE_CELLS
       const end = first + count
-      if (end > PAGE_CELLS || this.#taken.subarray(first, end).some((taken) => taken !== 0)) continue
-      this.#taken.fill(1, first, end)
+      if (end > PAGE_CELLS || taken.subarray(first, end).some((cell) => cell !== 0)) continue
+      taken.fill(1, first, end)
       this.#next = end
       return first
     }
@@ -147,8 +149,9 @@ export class RegisterPage {
   }
 
   #free({ number, bank }: PageCell): void {
-    this.#taken[number] = 0
-    if (bank !== 0) this.#taken.fill(0, bank, bank + BANK_CELLS)
+    const taken = this.#taken()
+    taken[number] = 0
+    if (bank !== 0) taken.fill(0, bank, bank + BANK_CELLS)
   }
 
   #open(): PageMemory {

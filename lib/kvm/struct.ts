@@ -68,6 +68,9 @@ export class Struct<T extends object> {
   // Made when they are used: a program uses few of all structs.
   #members: readonly Member[] | undefined
   #tree: FieldTree | undefined
+  #names: readonly string[] | undefined
+  // Of the fields that are written, which are few.
+  readonly #written: FieldTree = new Map()
 
   /** `rows`: `name@offset:type` or `name@offset:type[count]`, separated by spaces; `parts`: the structs that it consists of. */
   constructor(name: string, size: number, rows: string, parts: Parts = {}) {
@@ -112,12 +115,27 @@ export class Struct<T extends object> {
 
   /** Writes the fields that `patch` has and leaves the others. Throws before anything is written into `data`. */
   encode(patch: Patch<T>, data: DataView, offset = 0): void {
-    const fields = this.#fields
+    this.#names ??= [...new Set(this.#rows.split(' ').map(firstName))]
+    const values = checkOptions(this.#name, patch, this.#names)
     const scratch = new Uint8Array(this.size)
     const target = new Uint8Array(data.buffer, data.byteOffset + offset, this.size)
     scratch.set(target)
-    encodeTree(fields, new DataView(scratch.buffer), 0, this.#name, patch)
+    const view = new DataView(scratch.buffer)
+    for (const name of this.#names) {
+      const value = values[name]
+      if (value !== undefined) this.#field(name)?.encode(view, 0, `${this.#name}.${name}`, value)
+    }
     target.set(scratch)
+  }
+
+  /** A field to be written, by its own row; one that has names within it needs them all. */
+  #field(name: string): FieldCodec | undefined {
+    const known = this.#written.get(name)
+    if (known !== undefined) return known
+    const row = this.#row(name)
+    const field = row === undefined ? this.#fields.get(name) : leaf(row, this.#parts)
+    if (field !== undefined) this.#written.set(name, field)
+    return field
   }
 
   /** A new buffer with these fields set and the others zero. */
@@ -131,6 +149,13 @@ export class Struct<T extends object> {
 function parseRow(row: string): Member {
   const [, name = '', offset, type = '', count] = /^([\w.]+)@(\d+):(\w+)(?:\[(\d+)\])?$/.exec(row) ?? []
   return { name, offset: Number(offset), type, count: count === undefined ? undefined : Number(count) }
+}
+
+/** `exception` of `exception.nr@4:u8`. */
+function firstName(row: string): string {
+  const [name = ''] = row.split('@', 1)
+  const dot = name.indexOf('.')
+  return dot < 0 ? name : name.slice(0, dot)
 }
 
 function decodeTree(fields: FieldTree, data: DataView, base: number): Record<string, unknown> {

@@ -11,25 +11,20 @@ export class GuestMemory extends MemoryAccessors {
   // Accesses come in runs: the last region found is likely the next one.
   #last: MemoryRegion | undefined
   #closed = false
-  readonly #dma: DmaMemory
-
-  constructor() {
-    super()
-    const regions = this.#regions
-    this.#dma = new DmaMemory({
-      get regions() {
-        return [...regions]
-      },
-      find: (address) => this.#lookUp(address),
-    })
-  }
+  #dma: DmaMemory | undefined
 
   /**
    * The same memory for addresses that a guest chose, as devices, loaders and inspection take it: what lies outside is an answer
    * and no exception.
    */
   get dma(): DmaMemory {
-    return this.#dma
+    const regions = this.#regions
+    return (this.#dma ??= new DmaMemory({
+      get regions() {
+        return [...regions]
+      },
+      find: (address) => this.#lookUp(address),
+    }))
   }
 
   /** The regions, lowest address first. */
