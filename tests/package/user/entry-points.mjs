@@ -1,4 +1,5 @@
 import { KvmError, plainMemory } from 'node-kvm'
+import { registerId } from 'node-kvm/arch/arm64'
 import { CpuidTable } from 'node-kvm/arch/x86'
 import { readImage } from 'node-kvm/boot'
 import { DebugConsole } from 'node-kvm/devices'
@@ -9,6 +10,7 @@ import { loadMpTable } from 'node-kvm/platform'
 // Each of them refuses something, with the error class of the first.
 /** @type {Record<string, () => unknown>} */
 const refused = {
+  'arch/arm64': () => registerId('x31'),
   'arch/x86': () => new CpuidTable([]).show('avx2'),
   boot: () => readImage('/does/not/exist', { name: 'kernel' }),
   devices: () => new DebugConsole({ output: () => undefined, readback: 256 }),
