@@ -3,8 +3,9 @@ import type { Device, Stateful } from '../bus/device.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { Registers } from '../bus/registers.js'
 import { checkOptions, invalidArgument } from '../validate.js'
+import { Alarm } from './alarm.js'
 import * as R from './acpi-pm-registers.js'
-import { type Clock, eventLoopSchedule, monotonicClock, type Schedule } from '../bus/clock.js'
+import { type Clock, monotonicClock, type Schedule } from '../bus/clock.js'
 import { PmTimer } from './pm-timer.js'
 import { StateReader, type Versioned } from './state.js'
 
@@ -41,16 +42,13 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
   readonly #powerOff: () => void
   readonly #reset: () => void
   readonly #sleep: (type: number) => void
-  readonly #schedule: Schedule
+  readonly #alarm: Alarm
   readonly #timer: PmTimer
   readonly #timerMask: number
   #seenHalfTurns = 0n
   #status = 0
   #enable = 0
   #control = R.SCI_ENABLE
-  #cancel: (() => void) | undefined
-  #closed = false
-  #paused = false
   // They change by the guest's own writes only. The status does not: that the timer's highest bit has changed is found out
   // when the guest reads it.
   readonly #enableCell = new ValueCell({ offset: R.PM1_ENABLE, width: PM1_LENGTH })
@@ -95,7 +93,10 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
     this.#powerOff = options.powerOff ?? (() => undefined)
     this.#reset = options.reset ?? (() => undefined)
     this.#sleep = options.sleep ?? (() => undefined)
-    this.#schedule = options.schedule ?? eventLoopSchedule
+    this.#alarm = new Alarm(() => {
+      this.#refresh()
+      this.#update()
+    }, options.schedule)
     this.#timer = new PmTimer(options.clock ?? monotonicClock, timerBits)
     this.#timerMask = 2 ** timerBits - 1
     const { start } = this.#timer
@@ -119,18 +120,16 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
 
   /** Stops the timer's timer for good; for a machine that ends. */
   close(): void {
-    this.#closed = true
-    this.#disarm()
+    this.#alarm.close()
   }
 
   /** No interrupt until {@link resume}. Whether the timer stands still is the clock's affair. */
   pause(): void {
-    this.#paused = true
-    this.#disarm()
+    this.#alarm.pause()
   }
 
   resume(): void {
-    this.#paused = false
+    this.#alarm.resume()
     this.#startCounter()
     this.#refresh()
     this.#update()
@@ -185,18 +184,9 @@ export class AcpiPm implements Device, Stateful<AcpiPmState> {
 
   #update(): void {
     this.#interrupt.set(this.#interruptLevel)
-    this.#disarm()
     // Once its status is set, there is nothing to wait for until the guest clears it.
-    if (this.#closed || this.#paused || (this.#enable & ~this.#status & R.TIMER_STATUS) === 0) return
-    this.#cancel = this.#schedule(this.#timer.untilHalfTurn, () => {
-      this.#refresh()
-      this.#update()
-    })
-  }
-
-  #disarm(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
+    if ((this.#enable & ~this.#status & R.TIMER_STATUS) === 0) this.#alarm.stop()
+    else this.#alarm.set(this.#timer.untilHalfTurn)
   }
 
   get #interruptLevel(): boolean {

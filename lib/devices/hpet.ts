@@ -1,9 +1,10 @@
-import { type Clock, eventLoopSchedule, monotonicClock, NS_PER_SECOND, type Schedule } from '../bus/clock.js'
+import { type Clock, monotonicClock, NS_PER_SECOND, type Schedule } from '../bus/clock.js'
 import { type Cell, CounterCell } from '../bus/cells.js'
 import type { Device, Stateful } from '../bus/device.js'
 import { type InterruptLine, InterruptOutput } from '../bus/interrupt-line.js'
 import { type Register, Registers } from '../bus/registers.js'
 import { checkOptions } from '../validate.js'
+import { Alarm } from './alarm.js'
 import * as R from './hpet-registers.js'
 import { HpetTimer, type HpetTimerState } from './hpet-timer.js'
 import { readWords, words } from './hpet-words.js'
@@ -43,7 +44,6 @@ export class Hpet implements Device, Stateful<HpetState> {
   readonly #lines: ReadonlyMap<number, InterruptOutput>
   readonly #legacy: { outputs: readonly InterruptOutput[]; replaced: (on: boolean) => void } | undefined
   readonly #clock: Clock
-  readonly #schedule: Schedule
   readonly #timers: readonly HpetTimer[]
   readonly #registers: Registers
   // Kernels read it at every turn of theirs.
@@ -58,9 +58,7 @@ export class Hpet implements Device, Stateful<HpetState> {
   // The counter when it was last looked at, and when that was; while it counts, the rest has passed since.
   #counter = 0n
   #since: bigint
-  #paused = false
-  #closed = false
-  #cancel: (() => void) | undefined
+  readonly #alarm: Alarm
 
   constructor(options: HpetOptions = {}) {
     checkOptions('options', options, ['lines', 'legacy', 'clock', 'schedule'])
@@ -71,7 +69,10 @@ export class Hpet implements Device, Stateful<HpetState> {
       this.#legacy = { outputs, replaced: legacy.replaced }
     }
     this.#clock = options.clock ?? monotonicClock
-    this.#schedule = options.schedule ?? eventLoopSchedule
+    this.#alarm = new Alarm(() => {
+      this.#refresh()
+      this.#arm()
+    }, options.schedule)
     this.#since = this.#clock.now()
     this.cells = this.#clock.ahead === undefined ? [] : [this.#counterCell]
     const routes = [...lines.keys()].reduce((mask, line) => (mask | (1 << line)) >>> 0, 0)
@@ -95,13 +96,12 @@ export class Hpet implements Device, Stateful<HpetState> {
   /** It counts no further until {@link resume}. */
   pause(): void {
     this.#refresh()
-    this.#paused = true
-    this.#disarm()
+    this.#alarm.pause()
   }
 
   resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
+    if (!this.#alarm.paused) return
+    this.#alarm.resume()
     this.#since = this.#clock.now()
     this.#showCounter()
     this.#arm()
@@ -109,8 +109,7 @@ export class Hpet implements Device, Stateful<HpetState> {
 
   /** Stops its timers for good; for a machine that ends. */
   close(): void {
-    this.#closed = true
-    this.#disarm()
+    this.#alarm.close()
   }
 
   reset(): void {
@@ -121,7 +120,7 @@ export class Hpet implements Device, Stateful<HpetState> {
     this.#showCounter()
     for (const timer of this.#timers) timer.reset()
     this.#drive()
-    this.#disarm()
+    this.#alarm.stop()
   }
 
   save(): HpetState {
@@ -210,7 +209,7 @@ export class Hpet implements Device, Stateful<HpetState> {
   }
 
   get #counts(): boolean {
-    return (this.#configuration & R.ENABLED) !== 0 && !this.#paused && !this.#closed
+    return (this.#configuration & R.ENABLED) !== 0 && !this.#alarm.silent
   }
 
   get #outputs(): InterruptOutput[] {
@@ -259,21 +258,13 @@ export class Hpet implements Device, Stateful<HpetState> {
 
   /** A host timer for the next match that is to interrupt. */
   #arm(): void {
-    this.#disarm()
+    this.#alarm.stop()
     if (!this.#counts) return
     const waiting = this.#timers.filter((timer) => timer.interrupts).map((timer) => timer.ticksTo(this.#counter))
     if (waiting.length === 0) return
     const ticks = waiting.reduce((least, each) => (each < least ? each : least))
     const delay = this.#since + ticks * R.TICK_NS - this.#clock.now()
-    this.#cancel = this.#schedule(delay > SHORTEST_NS ? delay : SHORTEST_NS, () => {
-      this.#refresh()
-      this.#arm()
-    })
-  }
-
-  #disarm(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
+    this.#alarm.set(delay > SHORTEST_NS ? delay : SHORTEST_NS)
   }
 }
 

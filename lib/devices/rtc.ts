@@ -1,8 +1,9 @@
 import type { Stateful } from '../bus/device.js'
 import { type InterruptLine, InterruptOutput, UNCONNECTED } from '../bus/interrupt-line.js'
 import { checkOptions } from '../validate.js'
+import { Alarm } from './alarm.js'
 import { ByteDevice } from './byte-access.js'
-import { type Clock, eventLoopSchedule, type Schedule, wallClock } from '../bus/clock.js'
+import { type Clock, type Schedule, wallClock } from '../bus/clock.js'
 import { RtcCells } from './rtc-cells.js'
 import { type CmosContents, cmosMemory } from './rtc-memory.js'
 import * as R from './rtc-registers.js'
@@ -42,15 +43,12 @@ const FARTHEST = 1e15
 export class Rtc extends ByteDevice implements Stateful<RtcState> {
   readonly #interrupt: InterruptOutput
   readonly #clock: Clock
-  readonly #schedule: Schedule
+  readonly #alarm: Alarm
   #index = 0
   #cmos: Uint8Array
   #offset = 0
   // When the flags were last brought up to date: the guest's time.
   #seen: number
-  #cancel: (() => void) | undefined
-  #closed = false
-  #paused = false
   readonly #threads = new RtcCells()
   readonly cells = this.#threads.all
 
@@ -59,7 +57,10 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
     checkOptions('options', options, ['interrupt', 'clock', 'schedule', 'contents'])
     this.#interrupt = new InterruptOutput(options.interrupt ?? UNCONNECTED)
     this.#clock = options.clock ?? wallClock
-    this.#schedule = options.schedule ?? eventLoopSchedule
+    this.#alarm = new Alarm(() => {
+      this.#refresh()
+      this.#arm()
+    }, options.schedule)
     this.#cmos = cmosMemory(options.contents ?? {})
     this.#cmos[R.REGISTER_A] = R.A_DEFAULT
     this.#cmos[R.REGISTER_B] = R.B_24_HOURS
@@ -84,18 +85,16 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
 
   /** Stops the clock's timer for good; for a machine that ends. */
   close(): void {
-    this.#closed = true
-    this.#disarm()
+    this.#alarm.close()
   }
 
   /** No interrupts until {@link resume}, and then those of what has happened meanwhile: the time of day went on. */
   pause(): void {
-    this.#paused = true
-    this.#disarm()
+    this.#alarm.pause()
   }
 
   resume(): void {
-    this.#paused = false
+    this.#alarm.resume()
     this.#refresh()
     this.#arm()
   }
@@ -223,7 +222,7 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
 
   /** Brings the flags up to date, and with them the interrupt. */
   #refresh(): void {
-    if (this.#paused) return
+    if (this.#alarm.paused) return
     const now = this.#now()
     const before = Math.min(this.#seen, now)
     this.#seen = now
@@ -252,8 +251,7 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
 
   /** A timer for the next event that is to interrupt. */
   #arm(): void {
-    this.#disarm()
-    if (this.#closed || this.#paused) return
+    this.#alarm.stop()
     const enabled = this.#control & R.FLAGS
     const perSecond = !this.#halted && (enabled & (R.B_UPDATE_INTERRUPT | R.B_ALARM_INTERRUPT)) !== 0
     const period = (enabled & R.B_PERIODIC_INTERRUPT) !== 0 ? this.#periodNs : 0
@@ -264,15 +262,7 @@ export class Rtc extends ByteDevice implements Stateful<RtcState> {
       perSecond ? toSecond : Infinity,
       period > 0 ? Math.max(period, SHORTEST_PERIOD_NS) : Infinity,
     )
-    this.#cancel = this.#schedule(BigInt(Math.ceil(delay)), () => {
-      this.#refresh()
-      this.#arm()
-    })
-  }
-
-  #disarm(): void {
-    this.#cancel?.()
-    this.#cancel = undefined
+    this.#alarm.set(BigInt(Math.ceil(delay)))
   }
 
   /**

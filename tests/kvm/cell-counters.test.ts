@@ -1,9 +1,8 @@
 // Reads that the vCPU's thread answers from a counter on the host's clock.
 import { describe, expect, test } from 'vitest'
 
-import { expectRefusal } from '../thrown.js'
 import { PATIENCE } from './amounts.js'
-import { assemble, CLEAR_EAX, HLT, inDx, jumpBack, load, load64, movAl, movCx, movDi, movDx } from './guests.js'
+import { assemble, CLEAR_EAX, HLT, inDx, load, load64, movAl, movCx, movDi, movDx } from './guests.js'
 import { movEs, outAl, outDx, repIns, type Width } from './guests.js'
 import { longModeMachine, machine, runTo } from './machine.js'
 import { addVcpu, runToHalt, until } from './threaded.js'
@@ -198,46 +197,5 @@ describe('setting it', options, () => {
     const most = ((process.hrtime.bigint() - before) * 1000n) / 1_000_000_000n
     const { rax } = m.vcpu.getRegs()
     expect(rax >= 0x8000_0000n && rax <= 0x8000_0000n + most).toBe(true)
-  })
-})
-
-describe('closing it', options, () => {
-  test('makes later reads exit; setting it does nothing', async () => {
-    using m = machine(assemble(movDx(PORT), inDx(1), outAl(1), inDx(1), HLT))
-    const counter = count(m.vm, { port: PORT, width: 1 }, { frequency: 1, bits: 8 })
-    const other = count(m.vm, { port: PORT + 1, width: 1 }, { frequency: 1, bits: 8 })
-    const seen: string[] = []
-    await runToHalt(m.vcpu, (exit) => {
-      if (exit.reason === 'io') seen.push(exit.direction)
-      counter.close()
-      counter.close()
-      counter[Symbol.dispose]()
-    })
-    expect(seen).toEqual(['out', 'in'])
-    counter.cell.set(1n)
-    other.cell.set(1n)
-  })
-
-  test('of a closed VM', () => {
-    using m = machine(assemble(HLT))
-    const counter = count(m.vm, { port: PORT, width: 1 }, { frequency: 1, bits: 8 })
-    m.vm.close()
-    counter.cell.set(1n)
-    expectRefusal(() => count(m.vm, { port: PORT, width: 1 }, { frequency: 1, bits: 8 }), 'ERR_KVM_CLOSED')
-    counter.close()
-  })
-
-  test('while the guest reads it', async () => {
-    using m = machine(assemble(movDx(PORT), inDx(1), jumpBack(1)))
-    const counter = count(m.vm, { port: PORT, width: 1 }, { frequency: 1, bits: 8 })
-    let exits = 0
-    const finished = m.vcpu.start(() => {
-      if (++exits === 3) void m.vcpu.stop()
-    })
-    await until(() => (m.vcpu.stats?.latched ?? 0) > 10)
-    expect(exits).toBe(0)
-    counter.close()
-    await finished
-    expect(exits).toBe(3)
   })
 })

@@ -1,13 +1,11 @@
 // Reads that the vCPU's thread answers from a value that JavaScript keeps current.
 import { describe, expect, test } from 'vitest'
 
-import { expectRefusal } from '../thrown.js'
 import {
   assemble,
   CLEAR_EAX,
   HLT,
   inDx,
-  jumpBack,
   load,
   load64,
   movAl,
@@ -150,45 +148,5 @@ describe('its value', () => {
     const second = addVcpu(m, 1, 0x3000)
     await Promise.all([runToHalt(m.vcpu), runToHalt(second)])
     expect([m.vcpu.getRegs().rax & 0xffn, second.getRegs().rax & 0xffn]).toEqual([0x11n, 0x22n])
-  })
-})
-
-describe('closing a latch', () => {
-  test('makes later reads exit; its value is kept', async () => {
-    using m = machine(assemble(movDx(0x100), inDx(1), outAl(1), inDx(1), HLT))
-    const latch = answer(m.vm, { port: 0x100, width: 1 }, 1n)
-    const seen: string[] = []
-    await runToHalt(m.vcpu, (exit) => {
-      if (exit.reason === 'io') seen.push(exit.direction)
-      latch.close()
-      latch.close()
-      latch[Symbol.dispose]()
-    })
-    expect(seen).toEqual(['out', 'in'])
-    latch.cell.value = 2n
-    expect(latch.cell.value).toBe(2n)
-  })
-
-  test('of a closed VM', () => {
-    using m = machine(assemble(HLT))
-    const latch = answer(m.vm, { port: 0x100, width: 1 }, 1n)
-    m.vm.close()
-    latch.cell.value = 2n
-    expectRefusal(() => answer(m.vm, { port: 0x100, width: 1 }, 1n), 'ERR_KVM_CLOSED')
-    latch.close()
-  })
-
-  test('while the guest reads it', async () => {
-    using m = machine(assemble(movDx(0x100), inDx(1), jumpBack(1)))
-    const latch = answer(m.vm, { port: 0x100, width: 1 }, 1n)
-    let exits = 0
-    const finished = m.vcpu.start(() => {
-      if (++exits === 3) void m.vcpu.stop()
-    })
-    await until(() => (m.vcpu.stats?.latched ?? 0) > 10)
-    expect(exits).toBe(0)
-    latch.close()
-    await finished
-    expect(exits).toBe(3)
   })
 })
