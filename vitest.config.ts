@@ -18,7 +18,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^node-kvm$/, replacement: entry('') },
-      ...['arch/arm64', 'arch/x86', 'boot', 'devices', 'inspect', 'machine'].map((part) => ({
+      ...['arch/arm64', 'arch/x86', 'boot', 'devices', 'inspect', 'machine', 'uapi'].map((part) => ({
         find: new RegExp(`^node-kvm/${part}$`),
         replacement: entry(`${part}/`),
       })),

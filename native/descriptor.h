@@ -18,6 +18,9 @@ enum FdKind : std::uint32_t {
   kSystemFd = 1U << 0,
   kVmFd = 1U << 1,
   kVcpuFd = 1U << 2,
+  kDeviceFd = 1U << 3,    // KVM_CREATE_DEVICE
+  kGuestMemFd = 1U << 4,  // KVM_CREATE_GUEST_MEMFD
+  kStatsFd = 1U << 5,     // KVM_GET_STATS_FD
 };
 
 struct Descriptor {

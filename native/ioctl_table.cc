@@ -1,29 +1,147 @@
 #include "ioctl_table.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "uapi/kvm.h"
 
 namespace node_kvm {
 namespace {
 
-constexpr IoctlRow None(const char* name, unsigned long request, std::uint32_t fds) {
-  return {name, request, fds, ArgShape::kNone};
+// A member of a struct that lies in a buffer, which need not be aligned.
+template <typename T>
+T Read(const std::uint8_t* argument, std::size_t offset) {
+  T value;
+  std::memcpy(&value, argument + offset, sizeof value);
+  return value;
+}
+#define MEMBER(argument, type, member) Read<decltype(type::member)>(argument, offsetof(type, member))
+
+// One bit for each page, in whole 64-bit words.
+constexpr std::size_t BitmapBytes(std::uint64_t bits) { return (bits + 63) / 64 * 8; }
+
+// What the kernel knows as a device's attribute is a number or a small struct; this is more than any of them.
+constexpr std::size_t kLargestAttribute = 4096;
+// sizeof(sigset_t) of the kernel.
+constexpr std::size_t kSignalSet = 8;
+
+constexpr std::array kOneReg = {
+    Link{LinkKind::kBuffer, offsetof(kvm_one_reg, addr), [](const Descriptor&, const std::uint8_t* argument) {
+           // KVM_REG_SIZE
+           return std::size_t{1} << ((MEMBER(argument, kvm_one_reg, id) >> 52) & 0xf);
+         }}};
+constexpr std::array kDeviceAttr = {Link{LinkKind::kBuffer, offsetof(kvm_device_attr, addr),
+                                         [](const Descriptor&, const std::uint8_t*) { return kLargestAttribute; }}};
+constexpr std::array kDirtyLog = {Link{
+    LinkKind::kBuffer, offsetof(kvm_dirty_log, dirty_bitmap), [](const Descriptor& vm, const std::uint8_t* argument) {
+      const auto slot = vm.slots.find(MEMBER(argument, kvm_dirty_log, slot));
+      const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+      return slot == vm.slots.end() ? 0 : BitmapBytes(slot->second.size() / page_size);
+    }}};
+constexpr std::array kClearDirtyLog = {Link{LinkKind::kBuffer, offsetof(kvm_clear_dirty_log, dirty_bitmap),
+                                            [](const Descriptor&, const std::uint8_t* argument) {
+                                              return BitmapBytes(MEMBER(argument, kvm_clear_dirty_log, num_pages));
+                                            }}};
+// Of all capabilities one has an address as its argument, to which the kernel writes 16 bits.
+constexpr std::array kEnableCap = {
+    Link{LinkKind::kBuffer, offsetof(kvm_enable_cap, args),
+         [](const Descriptor&, const std::uint8_t* argument) -> std::size_t {
+           return MEMBER(argument, kvm_enable_cap, cap) == KVM_CAP_HYPERV_ENLIGHTENED_VMCS ? 2 : kNoAddress;
+         }}};
+
+#ifdef __x86_64__
+template <std::size_t Index>
+constexpr Link MsrBitmap() {
+  constexpr std::size_t range = offsetof(kvm_msr_filter, ranges) + Index * sizeof(kvm_msr_filter_range);
+  return {LinkKind::kBuffer, range + offsetof(kvm_msr_filter_range, bitmap),
+          [](const Descriptor&, const std::uint8_t* argument) {
+            const auto count = Read<__u32>(argument, range + offsetof(kvm_msr_filter_range, nmsrs));
+            return (std::size_t{count} + 7) / 8;
+          }};
+}
+template <std::size_t... Index>
+constexpr auto MsrBitmaps(std::index_sequence<Index...>) {
+  return std::array{MsrBitmap<Index>()...};
+}
+constexpr auto kMsrFilter = MsrBitmaps(std::make_index_sequence<KVM_MSR_FILTER_MAX_RANGES>());
+
+constexpr std::array kHypervEventfd = {Link{LinkKind::kEventFd, offsetof(kvm_hyperv_eventfd, fd)}};
+constexpr std::array kEncryptOp = {Link{LinkKind::kBuffer, offsetof(kvm_sev_cmd, data),
+                                        [](const Descriptor&, const std::uint8_t*) { return kLargestAttribute; }}};
+constexpr std::array kEncryptRegion = {Link{LinkKind::kMemory, offsetof(kvm_enc_region, addr)}};
+
+// What KVM_SET_XSAVE reads and KVM_GET_XSAVE2 writes depends on the features that the vCPU has been given.
+std::size_t XsaveSize(const Descriptor& vcpu) {
+  const int size = ioctl(vcpu.parent->fd.get(), KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+  return std::max(sizeof(kvm_xsave), static_cast<std::size_t>(std::max(size, 0)));
+}
+#else
+constexpr std::array kMteTags = {
+    Link{LinkKind::kBuffer, offsetof(kvm_arm_copy_mte_tags, addr), [](const Descriptor&, const std::uint8_t* argument) {
+           // A tag for each 16 bytes.
+           return static_cast<std::size_t>(MEMBER(argument, kvm_arm_copy_mte_tags, length) / 16);
+         }}};
+constexpr std::array kRegMasks = {Link{
+    LinkKind::kBuffer, offsetof(reg_mask_range, addr),
+    [](const Descriptor&, const std::uint8_t*) { return std::size_t{KVM_ARM_FEATURE_ID_RANGE_SIZE} * sizeof(__u64); }}};
+#endif
+
+constexpr IoctlRow None(const char* name, unsigned long request, std::uint32_t fds, std::uint32_t creates = 0) {
+  return {.name = name, .request = request, .fds = fds, .shape = ArgShape::kNone, .creates = creates};
 }
 
 constexpr IoctlRow Value(const char* name, unsigned long request, std::uint32_t fds, std::uint32_t creates = 0) {
-  return {name, request, fds, ArgShape::kValue, 0, 0, 0, creates};
+  return {.name = name, .request = request, .fds = fds, .shape = ArgShape::kValue, .creates = creates};
 }
 
 // The size is the one that the request number itself carries.
-constexpr IoctlRow Struct(const char* name, unsigned long request, std::uint32_t fds) {
-  return {name, request, fds, ArgShape::kStruct, _IOC_SIZE(request)};
+constexpr IoctlRow Struct(const char* name, unsigned long request, std::uint32_t fds,
+                          std::span<const Link> links = {}) {
+  return {.name = name,
+          .request = request,
+          .fds = fds,
+          .shape = ArgShape::kStruct,
+          .size = _IOC_SIZE(request),
+          .links = links};
 }
 
-constexpr IoctlRow Counted(const char* name, unsigned long request, std::uint32_t fds, std::size_t count_offset,
-                           std::size_t entry_size) {
-  return {name, request, fds, ArgShape::kCounted, _IOC_SIZE(request), count_offset, entry_size};
+constexpr IoctlRow Sized(const char* name, unsigned long request, std::uint32_t fds, std::size_t size,
+                         std::span<const Link> links = {}) {
+  IoctlRow row = Struct(name, request, fds, links);
+  row.size = size;
+  return row;
+}
+
+constexpr IoctlRow Varying(const char* name, unsigned long request, std::uint32_t fds,
+                           std::size_t (*needed)(const Descriptor&)) {
+  IoctlRow row = Struct(name, request, fds);
+  row.needed = needed;
+  return row;
+}
+
+constexpr IoctlRow Counted(const char* name, unsigned long request, std::uint32_t fds, std::size_t size,
+                           std::size_t count_offset, std::size_t entry_size, std::size_t count_width = 4) {
+  return {.name = name,
+          .request = request,
+          .fds = fds,
+          .shape = ArgShape::kCounted,
+          .size = size,
+          .count_offset = count_offset,
+          .count_width = count_width,
+          .entry_size = entry_size};
+}
+
+constexpr IoctlRow Creating(const char* name, unsigned long request, std::uint32_t fds, std::uint32_t creates,
+                            std::size_t fd_offset = kNowhere) {
+  IoctlRow row = Struct(name, request, fds);
+  row.creates = creates;
+  row.fd_offset = fd_offset;
+  return row;
 }
 
 // A row under the kernel's own name.
@@ -34,59 +152,135 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Value, KVM_CREATE_VM, kSystemFd, kVmFd),
     ROW(Value, KVM_CHECK_EXTENSION, kSystemFd | kVmFd),
     ROW(None, KVM_GET_VCPU_MMAP_SIZE, kSystemFd),
+    ROW(Struct, KVM_ENABLE_CAP, kVmFd | kVcpuFd, kEnableCap),
     ROW(Value, KVM_CREATE_VCPU, kVmFd, kVcpuFd),
     ROW(None, KVM_CREATE_IRQCHIP, kVmFd),
     ROW(Struct, KVM_IRQ_LINE, kVmFd),
-    ROW(Counted, KVM_SET_GSI_ROUTING, kVmFd, offsetof(kvm_irq_routing, nr), sizeof(kvm_irq_routing_entry)),
+    ROW(Struct, KVM_IRQ_LINE_STATUS, kVmFd),
+    ROW(Counted, KVM_SET_GSI_ROUTING, kVmFd, sizeof(kvm_irq_routing), offsetof(kvm_irq_routing, nr),
+        sizeof(kvm_irq_routing_entry)),
     ROW(Struct, KVM_SIGNAL_MSI, kVmFd),
+    ROW(Struct, KVM_GET_DIRTY_LOG, kVmFd, kDirtyLog),
+    ROW(Struct, KVM_CLEAR_DIRTY_LOG, kVmFd, kClearDirtyLog),
+    ROW(None, KVM_RESET_DIRTY_RINGS, kVmFd),
+    ROW(Creating, KVM_CREATE_DEVICE, kVmFd, kDeviceFd, offsetof(kvm_create_device, fd)),
+    ROW(Creating, KVM_CREATE_GUEST_MEMFD, kVmFd, kGuestMemFd),
+    ROW(Struct, KVM_SET_MEMORY_ATTRIBUTES, kVmFd),
+    ROW(Struct, KVM_PRE_FAULT_MEMORY, kVcpuFd),
+    ROW(None, KVM_GET_STATS_FD, kVmFd | kVcpuFd, kStatsFd),
+    ROW(Struct, KVM_SET_DEVICE_ATTR, kSystemFd | kVmFd | kVcpuFd | kDeviceFd, kDeviceAttr),
+    ROW(Struct, KVM_GET_DEVICE_ATTR, kSystemFd | kVmFd | kVcpuFd | kDeviceFd, kDeviceAttr),
+    ROW(Struct, KVM_HAS_DEVICE_ATTR, kSystemFd | kVmFd | kVcpuFd | kDeviceFd),
+    ROW(Struct, KVM_GET_ONE_REG, kVcpuFd, kOneReg),
+    ROW(Struct, KVM_SET_ONE_REG, kVcpuFd, kOneReg),
+    ROW(Counted, KVM_GET_REG_LIST, kVcpuFd, sizeof(__u64), offsetof(kvm_reg_list, n), sizeof(__u64), sizeof(__u64)),
     ROW(Struct, KVM_GET_MP_STATE, kVcpuFd),
     ROW(Struct, KVM_SET_MP_STATE, kVcpuFd),
     ROW(Struct, KVM_GET_VCPU_EVENTS, kVcpuFd),
     ROW(Struct, KVM_SET_VCPU_EVENTS, kVcpuFd),
     ROW(Struct, KVM_SET_GUEST_DEBUG, kVcpuFd),
+    ROW(Sized, KVM_SET_SIGNAL_MASK, kVcpuFd, sizeof(__u32) + kSignalSet),
 #ifdef __x86_64__
-    ROW(Counted, KVM_GET_MSR_INDEX_LIST, kSystemFd, offsetof(kvm_msr_list, nmsrs), sizeof(__u32)),
-    ROW(Counted, KVM_GET_SUPPORTED_CPUID, kSystemFd, offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
-    ROW(Counted, KVM_GET_EMULATED_CPUID, kSystemFd, offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
+    ROW(Counted, KVM_GET_MSR_INDEX_LIST, kSystemFd, sizeof(kvm_msr_list), offsetof(kvm_msr_list, nmsrs), sizeof(__u32)),
+    ROW(Counted, KVM_GET_MSR_FEATURE_INDEX_LIST, kSystemFd, sizeof(kvm_msr_list), offsetof(kvm_msr_list, nmsrs),
+        sizeof(__u32)),
+    ROW(Counted, KVM_GET_SUPPORTED_CPUID, kSystemFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent),
+        sizeof(kvm_cpuid_entry2)),
+    ROW(Counted, KVM_GET_EMULATED_CPUID, kSystemFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent),
+        sizeof(kvm_cpuid_entry2)),
+    ROW(Counted, KVM_GET_SUPPORTED_HV_CPUID, kSystemFd | kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent),
+        sizeof(kvm_cpuid_entry2)),
+    ROW(Struct, KVM_X86_GET_MCE_CAP_SUPPORTED, kSystemFd),
     ROW(Value, KVM_SET_TSS_ADDR, kVmFd),
     ROW(Struct, KVM_SET_IDENTITY_MAP_ADDR, kVmFd),
+    ROW(Value, KVM_SET_BOOT_CPU_ID, kVmFd),
+    ROW(Value, KVM_SET_NR_MMU_PAGES, kVmFd),
+    ROW(None, KVM_GET_NR_MMU_PAGES, kVmFd),
     ROW(Struct, KVM_CREATE_PIT2, kVmFd),
     ROW(Struct, KVM_GET_PIT2, kVmFd),
     ROW(Struct, KVM_SET_PIT2, kVmFd),
+    // Its number says that it has no argument.
+    ROW(Sized, KVM_REINJECT_CONTROL, kVmFd, sizeof(kvm_reinject_control)),
     ROW(Struct, KVM_GET_IRQCHIP, kVmFd),
     ROW(Struct, KVM_SET_IRQCHIP, kVmFd),
     ROW(Struct, KVM_GET_CLOCK, kVmFd),
     ROW(Struct, KVM_SET_CLOCK, kVmFd),
+    ROW(Struct, KVM_X86_SET_MSR_FILTER, kVmFd, kMsrFilter),
+    ROW(Counted, KVM_SET_PMU_EVENT_FILTER, kVmFd, offsetof(kvm_pmu_event_filter, events),
+        offsetof(kvm_pmu_event_filter, nevents), sizeof(__u64)),
+    ROW(Struct, KVM_HYPERV_EVENTFD, kVmFd, kHypervEventfd),
+    ROW(Struct, KVM_XEN_HVM_CONFIG, kVmFd),
+    ROW(Struct, KVM_XEN_HVM_GET_ATTR, kVmFd),
+    ROW(Struct, KVM_XEN_HVM_SET_ATTR, kVmFd),
+    ROW(Struct, KVM_XEN_HVM_EVTCHN_SEND, kVmFd),
+    // Its number says that it has a long.
+    ROW(Sized, KVM_MEMORY_ENCRYPT_OP, kVmFd, sizeof(kvm_sev_cmd), kEncryptOp),
+    ROW(Struct, KVM_MEMORY_ENCRYPT_REG_REGION, kVmFd, kEncryptRegion),
+    ROW(Struct, KVM_MEMORY_ENCRYPT_UNREG_REGION, kVmFd, kEncryptRegion),
     ROW(None, KVM_KVMCLOCK_CTRL, kVcpuFd),
+    ROW(None, KVM_NMI, kVcpuFd),
+    ROW(None, KVM_SMI, kVcpuFd),
+    ROW(Struct, KVM_INTERRUPT, kVcpuFd),
+    ROW(Struct, KVM_TRANSLATE, kVcpuFd),
     ROW(Struct, KVM_GET_REGS, kVcpuFd),
     ROW(Struct, KVM_SET_REGS, kVcpuFd),
     ROW(Struct, KVM_GET_SREGS, kVcpuFd),
     ROW(Struct, KVM_SET_SREGS, kVcpuFd),
+    ROW(Struct, KVM_GET_SREGS2, kVcpuFd),
+    ROW(Struct, KVM_SET_SREGS2, kVcpuFd),
     ROW(Struct, KVM_GET_FPU, kVcpuFd),
     ROW(Struct, KVM_SET_FPU, kVcpuFd),
+    ROW(Struct, KVM_GET_XSAVE, kVcpuFd),
+    ROW(Varying, KVM_GET_XSAVE2, kVcpuFd, XsaveSize),
+    ROW(Varying, KVM_SET_XSAVE, kVcpuFd, XsaveSize),
+    ROW(Struct, KVM_GET_XCRS, kVcpuFd),
+    ROW(Struct, KVM_SET_XCRS, kVcpuFd),
     ROW(Struct, KVM_GET_LAPIC, kVcpuFd),
     ROW(Struct, KVM_SET_LAPIC, kVcpuFd),
     ROW(Struct, KVM_GET_DEBUGREGS, kVcpuFd),
     ROW(Struct, KVM_SET_DEBUGREGS, kVcpuFd),
-    ROW(Counted, KVM_GET_MSRS, kVcpuFd, offsetof(kvm_msrs, nmsrs), sizeof(kvm_msr_entry)),
-    ROW(Counted, KVM_SET_MSRS, kVcpuFd, offsetof(kvm_msrs, nmsrs), sizeof(kvm_msr_entry)),
-    ROW(Counted, KVM_GET_CPUID2, kVcpuFd, offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
-    ROW(Counted, KVM_SET_CPUID2, kVcpuFd, offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
+    ROW(Counted, KVM_GET_MSRS, kSystemFd | kVcpuFd, sizeof(kvm_msrs), offsetof(kvm_msrs, nmsrs), sizeof(kvm_msr_entry)),
+    ROW(Counted, KVM_SET_MSRS, kVcpuFd, sizeof(kvm_msrs), offsetof(kvm_msrs, nmsrs), sizeof(kvm_msr_entry)),
+    ROW(Counted, KVM_GET_CPUID2, kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
+    ROW(Counted, KVM_SET_CPUID2, kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
+    // The count is one of bytes, of the whole.
+    ROW(Counted, KVM_GET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1),
+    ROW(Counted, KVM_SET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1),
+    ROW(Value, KVM_SET_TSC_KHZ, kVmFd | kVcpuFd),
+    ROW(None, KVM_GET_TSC_KHZ, kVmFd | kVcpuFd),
+    ROW(Struct, KVM_TPR_ACCESS_REPORTING, kVcpuFd),
+    ROW(Struct, KVM_SET_VAPIC_ADDR, kVcpuFd),
+    ROW(Struct, KVM_X86_SETUP_MCE, kVcpuFd),
+    ROW(Struct, KVM_X86_SET_MCE, kVcpuFd),
+    ROW(Struct, KVM_XEN_VCPU_GET_ATTR, kVcpuFd),
+    ROW(Struct, KVM_XEN_VCPU_SET_ATTR, kVcpuFd),
+#else
+    ROW(Struct, KVM_ARM_PREFERRED_TARGET, kVmFd),
+    ROW(Struct, KVM_ARM_SET_DEVICE_ADDR, kVmFd),
+    ROW(Struct, KVM_ARM_MTE_COPY_TAGS, kVmFd, kMteTags),
+    ROW(Struct, KVM_ARM_SET_COUNTER_OFFSET, kVmFd),
+    ROW(Struct, KVM_ARM_GET_REG_WRITABLE_MASKS, kVmFd, kRegMasks),
+    ROW(Struct, KVM_ARM_VCPU_INIT, kVcpuFd),
+    ROW(Struct, KVM_ARM_VCPU_FINALIZE, kVcpuFd),
 #endif
 });
 
 #undef ROW
+#undef MEMBER
 
 }  // namespace
 
 std::span<const IoctlRow> IoctlTable() { return kTable; }
 
-bool FitsRow(const IoctlRow& row, std::span<const std::uint8_t> bytes) {
+bool FitsRow(const IoctlRow& row, const Descriptor& descriptor, std::span<const std::uint8_t> bytes) {
+  if (row.needed != nullptr) return bytes.size() >= row.needed(descriptor);
   if (row.shape == ArgShape::kStruct) return bytes.size() == row.size;
-  if (row.shape != ArgShape::kCounted || bytes.size() < row.size) return false;
-  std::uint32_t count = 0;
-  std::memcpy(&count, bytes.data() + row.count_offset, sizeof count);
-  return bytes.size() == row.size + std::size_t{count} * row.entry_size;
+  if (row.shape != ArgShape::kCounted || bytes.size() < std::max(row.size, row.count_offset + row.count_width))
+    return false;
+  std::uint64_t count = 0;
+  std::memcpy(&count, bytes.data() + row.count_offset, row.count_width);
+  const std::size_t room = bytes.size() - row.size;
+  return count <= room && count * row.entry_size == room;
 }
 
 }  // namespace node_kvm

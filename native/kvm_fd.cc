@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstring>
 #include <new>
 #include <string>
 #include <utility>
@@ -12,6 +15,7 @@
 #include "addon_data.h"
 #include "arguments.h"
 #include "event_fd.h"
+#include "ioctl_links.h"
 #include "ioctl_table.h"
 #include "system_error.h"
 #include "uapi/kvm.h"
@@ -55,6 +59,9 @@ bool TakeMemoryFrom(Descriptor& vm) {
   return true;
 }
 
+// The call has created no descriptor, and was not to.
+constexpr int kNoDescriptor = INT_MIN;
+
 const IoctlRow& RowAt(const Napi::CallbackInfo& info) {
   const std::uint32_t index = ToUint32(info, 0);
   const auto table = IoctlTable();
@@ -65,13 +72,12 @@ const IoctlRow& RowAt(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Napi::Function KvmFd::Define(Napi::Env env) {
-  return DefineClass(
-      env, "KvmFd",
-      {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
-       InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::GetDirtyLog>("getDirtyLog"),
-       InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
-       InstanceMethod<&KvmFd::RegisterPage>("registerPage"), InstanceMethod<&KvmFd::Decode>("decode"),
-       InstanceMethod<&KvmFd::Close>("close")});
+  return DefineClass(env, "KvmFd",
+                     {InstanceMethod<&KvmFd::Ioctl>("ioctl"), InstanceMethod<&KvmFd::Create>("create"),
+                      InstanceMethod<&KvmFd::SetMemory>("setMemory"), InstanceMethod<&KvmFd::Read>("read"),
+                      InstanceMethod<&KvmFd::Ioeventfd>("ioeventfd"), InstanceMethod<&KvmFd::Irqfd>("irqfd"),
+                      InstanceMethod<&KvmFd::RegisterPage>("registerPage"), InstanceMethod<&KvmFd::Decode>("decode"),
+                      InstanceMethod<&KvmFd::Close>("close")});
 }
 
 KvmFd::KvmFd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KvmFd>(info) {
@@ -105,26 +111,37 @@ Descriptor& KvmFd::Require(Napi::Env env, std::uint32_t kinds) const {
 int KvmFd::Issue(const Napi::CallbackInfo& info, const IoctlRow& row) const {
   const Descriptor& descriptor = Require(info.Env(), row.fds);
   if (row.shape == ArgShape::kNone) return CallKernel(descriptor.fd.get(), row.request, 0);
-  if (row.shape == ArgShape::kValue) return CallKernel(descriptor.fd.get(), row.request, ToUint32(info, 1));
+  if (row.shape == ArgShape::kValue) return CallKernel(descriptor.fd.get(), row.request, ToUint64(info, 1));
   const auto bytes = ToBytes(info, 1);
-  if (!FitsRow(row, bytes)) {
+  if (!FitsRow(row, descriptor, bytes)) {
     throw Napi::RangeError::New(info.Env(), std::string(row.name) + ": buffer of the wrong length");
   }
-  return CallKernel(descriptor.fd.get(), row.request, bytes.data());
+  IoctlLinks links(row, bytes);
+  links.PutIn(info, 2, descriptor);
+  if (row.fd_offset == kNowhere) return CallKernel(descriptor.fd.get(), row.request, bytes.data());
+  // The new descriptor, or none where the call was but a question.
+  int fd = -1;
+  std::memcpy(bytes.data() + row.fd_offset, &fd, sizeof fd);
+  const int result = CallKernel(descriptor.fd.get(), row.request, bytes.data());
+  if (result == 0) std::memcpy(&fd, bytes.data() + row.fd_offset, sizeof fd);
+  std::memset(bytes.data() + row.fd_offset, 0, sizeof fd);
+  return result == 0 && fd < 0 ? kNoDescriptor : result == 0 ? fd : result;
 }
 
-// ioctl(row, argument?): the result, or -errno.
+// ioctl(row, argument?, ...links): the result, or -errno.
 Napi::Value KvmFd::Ioctl(const Napi::CallbackInfo& info) {
   const IoctlRow& row = RowAt(info);
   if (row.creates != 0) throw Napi::TypeError::New(info.Env(), std::string(row.name) + " creates a descriptor");
   return Result(info.Env(), Issue(info, row));
 }
 
-// create(row, argument?): the new descriptor, or -errno.
+// create(row, argument?, ...links): the new descriptor, -errno, or 0 when the call was but a question.
 Napi::Value KvmFd::Create(const Napi::CallbackInfo& info) {
   const IoctlRow& row = RowAt(info);
   if (row.creates == 0) throw Napi::TypeError::New(info.Env(), std::string(row.name) + " creates no descriptor");
-  UniqueFd fd(Issue(info, row));
+  const int created = Issue(info, row);
+  if (created == kNoDescriptor) return Napi::Number::New(info.Env(), 0);
+  UniqueFd fd(created);
   if (!fd.valid()) return Result(info.Env(), -1);
   try {
     return Wrap(info.Env(), std::make_shared<Descriptor>(std::move(fd), static_cast<FdKind>(row.creates), descriptor_));
@@ -133,11 +150,21 @@ Napi::Value KvmFd::Create(const Napi::CallbackInfo& info) {
   }
 }
 
-// setMemory(slot, flags, guestAddress, size, memory?, offset?, kept?): KVM_SET_USER_MEMORY_REGION. Size 0 deletes the slot.
-// `kept`: the memory stays somebody's when the VM has gone.
+// read(offset, bytes): pread of statistics: how many bytes there were, or -errno.
+Napi::Value KvmFd::Read(const Napi::CallbackInfo& info) {
+  const Descriptor& stats = Require(info.Env(), kStatsFd);
+  const auto bytes = ToBytes(info, 1);
+  const auto offset = static_cast<off_t>(ToUint64(info, 0));
+  return Result(info.Env(), static_cast<int>(pread(stats.fd.get(), bytes.data(), bytes.size(), offset)));
+}
+
+// setMemory(slot, flags, guestAddress, size, memory?, offset?, kept?, guestMemfd?, guestMemfdOffset?):
+// KVM_SET_USER_MEMORY_REGION, with a guest_memfd KVM_SET_USER_MEMORY_REGION2. Size 0 deletes the slot. `kept`: the memory stays
+// somebody's when the VM has gone.
 Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   Descriptor& vm = Require(info.Env(), kVmFd);
-  kvm_userspace_memory_region region{};
+  // The second struct begins with the members of the first.
+  kvm_userspace_memory_region2 region{};
   region.slot = ToUint32(info, 0);
   region.flags = ToUint32(info, 1);
   region.guest_phys_addr = ToUint64(info, 2);
@@ -156,28 +183,22 @@ Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   }
   // SAFETY: the kernel wants the host address as a number; the slot kept below holds the mapping.
   region.userspace_addr = reinterpret_cast<std::uintptr_t>(memory->mapping->data() + offset);
+  const bool with_guest_memfd = info[7].IsObject();
+  if (with_guest_memfd) {
+    const auto& guest_memfd = ToHandle<KvmFd>(info, 7).descriptor();
+    if (!guest_memfd || guest_memfd->kind != kGuestMemFd)
+      throw Napi::TypeError::New(info.Env(), "not an open guest_memfd");
+    region.guest_memfd = static_cast<std::uint32_t>(guest_memfd->fd.get());
+    region.guest_memfd_offset = ToUint64(info, 8);
+  }
   MemorySlot slot(memory, region.memory_size, info[6].ToBoolean());
-  const int result = CallKernel(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
+  const unsigned long request = with_guest_memfd ? KVM_SET_USER_MEMORY_REGION2 : KVM_SET_USER_MEMORY_REGION;
+  const int result = CallKernel(vm.fd.get(), request, &region);
   if (result == 0) {
     vm.slots.erase(region.slot);
     vm.slots.emplace(region.slot, std::move(slot));
   }
   return Result(info.Env(), result);
-}
-
-// getDirtyLog(slot, bitmap): KVM_GET_DIRTY_LOG. The kernel writes one bit a page, in whole 64-bit words.
-Napi::Value KvmFd::GetDirtyLog(const Napi::CallbackInfo& info) {
-  const Descriptor& vm = Require(info.Env(), kVmFd);
-  kvm_dirty_log log{};
-  log.slot = ToUint32(info, 0);
-  const auto bitmap = ToBytes(info, 1);
-  const auto found = vm.slots.find(log.slot);
-  if (found == vm.slots.end()) throw Napi::RangeError::New(info.Env(), "no such slot");
-  const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  const std::size_t pages = found->second.size() / page_size;
-  if (bitmap.size() != (pages + 63) / 64 * 8) throw Napi::RangeError::New(info.Env(), "bitmap of the wrong length");
-  log.dirty_bitmap = bitmap.data();
-  return Result(info.Env(), CallKernel(vm.fd.get(), KVM_GET_DIRTY_LOG, &log));
 }
 
 // ioeventfd(assign, eventfd, space, address, length, datamatch?): KVM_IOEVENTFD. Length 0 takes every width.

@@ -27,7 +27,7 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Napi::Value Ioctl(const Napi::CallbackInfo& info);
   Napi::Value Create(const Napi::CallbackInfo& info);
   Napi::Value SetMemory(const Napi::CallbackInfo& info);
-  Napi::Value GetDirtyLog(const Napi::CallbackInfo& info);
+  Napi::Value Read(const Napi::CallbackInfo& info);
   Napi::Value Ioeventfd(const Napi::CallbackInfo& info);
   Napi::Value Irqfd(const Napi::CallbackInfo& info);
   Napi::Value RegisterPage(const Napi::CallbackInfo& info);

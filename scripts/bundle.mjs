@@ -61,13 +61,32 @@ const main = {
       : null,
 }
 
+const GENERATED = /^lib\/kvm\/generated\/.+[.]js$/
+const COPY = '?whole'
+
+/**
+ * The library needs little of what is generated from the kernel's headers, and dist/index.js holds no more of it. So the entry points
+ * that export all of it have copies of those modules.
+ * @type {import('rolldown').Plugin}
+ */
+const uapi = {
+  name: 'uapi',
+  resolveId: (source, importer = '') => {
+    const path = join(importer, '..', source)
+    const whole = inRoot(importer).startsWith('lib/uapi/') || importer.endsWith(COPY)
+    return source.startsWith('.') && whole && GENERATED.test(inRoot(path)) ? path.replace(/js$/, `ts${COPY}`) : null
+  },
+  load: (id) =>
+    id.endsWith(COPY) ? { code: readFileSync(id.slice(0, -COPY.length), 'utf8'), moduleType: 'ts' } : null,
+}
+
 const { output } = await build({
   platform: 'node',
   tsconfig: true,
   transform: { target: 'node20.19' },
   input: Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`])),
   external: Object.keys(dependencies),
-  plugins: [main, builtins],
+  plugins: [uapi, main, builtins],
   output: {
     dir: 'dist',
     sourcemap: true,

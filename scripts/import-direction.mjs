@@ -51,6 +51,11 @@ export default {
       to: { path: '^lib/machine/[^/]+$', pathNot: machineForX86.map((name) => `^lib/machine/${name}[.]ts$`) },
     },
     layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
+    layer('uapi-exports-what-was-generated', folder('uapi'), [
+      '^lib/kvm/generated/',
+      '^lib/kvm/struct[.]ts$',
+      folder('uapi'),
+    ]),
     // And lib/host, which works where the rest does not, and what a misspelled name was to be.
     layer('cli-uses-the-public-api', '^lib/cli/', [
       '^lib/host/',

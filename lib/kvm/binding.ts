@@ -4,8 +4,12 @@ import { findAddon, loadAddon } from './addon-file.js'
 
 /** A KVM descriptor; see native/kvm_fd.cc. Kernel errors come back as negative numbers. */
 export interface NativeFd {
-  ioctl(row: number, argument?: number | Uint8Array): number
-  create(row: number, argument?: number | Uint8Array): NativeFd | number
+  /** `links`: what members of the struct point to, in the order of the row: Uint8Arrays, NativeMemorys, NativeEventFds. */
+  ioctl(row: number, argument?: number | Uint8Array, ...links: unknown[]): number
+  /** 0 when the call was but a question. */
+  create(row: number, argument?: number | Uint8Array, ...links: unknown[]): NativeFd | number
+  /** Of statistics. */
+  read(offset: number, bytes: Uint8Array): number
   setMemory(
     slot: number,
     flags: number,
@@ -14,8 +18,9 @@ export interface NativeFd {
     memory?: NativeMemory,
     offset?: number,
     kept?: boolean,
+    guestMemfd?: NativeFd,
+    guestMemfdOffset?: number,
   ): number
-  getDirtyLog(slot: number, bitmap: Uint8Array): number
   ioeventfd(
     assign: boolean,
     event: NativeEventFd,

@@ -51,8 +51,8 @@ const EXIT_MEMORY_FAULT = EXIT_REASONS.KVM_EXIT_MEMORY_FAULT
 export class Execution {
   readonly native: NativeVcpuRun
   readonly #run: (deadline: number) => number
-  readonly #id: number
-  readonly #fd: Fd
+  readonly id: number
+  readonly fd: Fd
   readonly #page: RunPage
   readonly #decoder: ExitDecoder
   readonly #syncable: bigint
@@ -75,15 +75,15 @@ export class Execution {
       throw cause
     }
     this.native = native
-    this.#id = id
-    this.#fd = fd
+    this.id = id
+    this.fd = fd
     this.#decoder = new ExitDecoder(this.#page)
     this.#syncable = BigInt(syncable)
   }
 
   run(options?: RunOptions): Exit {
     const deadline = options === undefined ? 0 : deadlineMicroseconds(options)
-    this.#fd.checkOpen()
+    this.fd.checkOpen()
     if (this.#exitWaiting) return this.takeWaitingExit()
     let result: number
     do result = this.#run(deadline)
@@ -103,7 +103,7 @@ export class Execution {
 
   takeWaitingExit(): Exit {
     this.#exitWaiting = false
-    return announce(this.#id, this.#decoder.decode())
+    return announce(this.id, this.#decoder.decode())
   }
 
   /** Takes what entering the guest came to, a {@link RunResult} or -errno, and returns the exit. */
@@ -111,12 +111,12 @@ export class Execution {
     this.#validSync = this.#wantedSync
     if (result !== RunResult.exit) {
       this.#accessPending = false
-      if (result === RunResult.deadline) return announce(this.#id, { reason: 'interrupted', cause: 'deadline' })
-      if (result > 0) return announce(this.#id, { reason: 'interrupted', cause: 'kick' })
+      if (result === RunResult.deadline) return announce(this.id, { reason: 'interrupted', cause: 'deadline' })
+      if (result > 0) return announce(this.id, { reason: 'interrupted', cause: 'kick' })
       this.#checkMemoryFault(-result)
     }
     this.#accessPending = COMPLETED_ON_ENTRY[this.#decoder.exitReason] === true
-    return announce(this.#id, this.#decoder.decode())
+    return announce(this.id, this.#decoder.decode())
   }
 
   /** Completes the pending access. False when that led to another exit, which is waiting then. */
@@ -126,11 +126,11 @@ export class Execution {
     this.#accessPending = false
     let result = this.native.complete()
     this.thread?.deliver()
-    while (result === RunResult.ringFull && !this.#fd.closed) {
+    while (result === RunResult.ringFull && !this.fd.closed) {
       result = this.native.complete()
       this.thread?.deliver()
     }
-    if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.#id })
+    if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.id })
     this.#validSync = this.#wantedSync
     this.#exitWaiting = result === 1
     this.#accessPending = this.#exitWaiting && COMPLETED_ON_ENTRY[this.#decoder.exitReason] === true
@@ -146,7 +146,7 @@ export class Execution {
       this.#wantedSync |= bit
       this.#page.data.setBigUint64(VALID_REGS_OFFSET, this.#wantedSync, true)
     }
-    return this.#fd.get(ioctl, struct)
+    return this.fd.get(ioctl, struct)
   }
 
   /** Before state is read by an ioctl: the pending access is completed. */
@@ -169,10 +169,10 @@ export class Execution {
 
   /** Before access to state that needs no completed access: nobody but its thread may touch a vCPU in the guest. */
   checkOutside(): void {
-    this.#fd.checkOpen()
+    this.fd.checkOpen()
     if (this.thread?.inGuest === true) {
-      throw new KvmError('ERR_KVM_RUNNING', `vCPU ${this.#id} is running; pause() it first`, {
-        operands: { vcpu: this.#id },
+      throw new KvmError('ERR_KVM_RUNNING', `vCPU ${this.id} is running; pause() it first`, {
+        operands: { vcpu: this.id },
       })
     }
   }
@@ -189,7 +189,7 @@ export class Execution {
     const name = errnoName(errno)
     const fault = name === 'EFAULT' || name === 'EHWPOISON'
     if (!fault || this.#decoder.exitReason !== EXIT_MEMORY_FAULT) {
-      throw ioctlError('KVM_RUN', errno, { vcpu: this.#id })
+      throw ioctlError('KVM_RUN', errno, { vcpu: this.id })
     }
   }
 
@@ -198,8 +198,8 @@ export class Execution {
     if (this.complete()) return
     throw new KvmError(
       'ERR_KVM_ACCESS_PENDING',
-      `vCPU ${this.#id} is in the middle of an access that takes more than one exit; run() returns the next part`,
-      { operands: { vcpu: this.#id } },
+      `vCPU ${this.id} is in the middle of an access that takes more than one exit; run() returns the next part`,
+      { operands: { vcpu: this.id } },
     )
   }
 }

@@ -27,6 +27,14 @@ export function ioctlError(ioctl: string, errno: number, operands: Operands = {}
   return new KvmError(code ?? advice?.code ?? 'ERR_KVM_IOCTL', message, { operands, errno, ioctl })
 }
 
+/** The kernel's number of a capability. */
+export function capabilityNumber(capability: string): number {
+  if (!Object.hasOwn(CAPABILITY_NUMBERS, capability)) {
+    throw invalidArgument('capability', capability, 'one of CAPABILITIES')
+  }
+  return CAPABILITY_NUMBERS[capability as keyof typeof CAPABILITY_NUMBERS]
+}
+
 function row(ioctl: string): number {
   const index = binding.ioctls[ioctl]
   if (index === undefined) {
@@ -79,32 +87,39 @@ export class Fd {
     this.#native = undefined
   }
 
-  /** Issues an ioctl and returns its result; throws when the kernel refuses. */
-  ioctl(name: string, argument?: number | Uint8Array, operands?: Operands): number {
-    const result = this.tryIoctl(name, argument)
+  /**
+   * Issues an ioctl and returns its result; throws when the kernel refuses. `links` is what members of the struct point to
+   * (native/ioctl_table.h, struct Link).
+   */
+  ioctl(name: string, argument?: number | Uint8Array, operands?: Operands, ...links: unknown[]): number {
+    const result = this.tryIoctl(name, argument, ...links)
     if (result < 0) throw ioctlError(name, -result, operands)
     return result
   }
 
   /** Issues an ioctl and returns its result, or -errno. */
-  tryIoctl(name: string, argument?: number | Uint8Array): number {
-    return this.native.ioctl(row(name), argument)
+  tryIoctl(name: string, argument?: number | Uint8Array, ...links: unknown[]): number {
+    return this.native.ioctl(row(name), argument, ...links)
   }
 
   /** KVM_CHECK_EXTENSION. */
   checkExtension(capability: string): number {
-    if (!Object.hasOwn(CAPABILITY_NUMBERS, capability)) {
-      throw invalidArgument('capability', capability, 'one of CAPABILITIES')
-    }
-    const number = CAPABILITY_NUMBERS[capability as keyof typeof CAPABILITY_NUMBERS]
-    return this.ioctl('KVM_CHECK_EXTENSION', number, { capability })
+    return this.ioctl('KVM_CHECK_EXTENSION', capabilityNumber(capability), { capability })
   }
 
   /** Issues an ioctl that returns a descriptor. */
-  create(name: string, argument: number, what: string, operands?: Operands): Fd {
+  create(name: string, argument: number | Uint8Array | undefined, what: string, operands?: Operands): Fd {
     const result = this.native.create(row(name), argument)
     if (typeof result === 'number') throw ioctlError(name, -result, operands)
     return new Fd(result, what)
+  }
+
+  /** Asks whether a call would return a descriptor: 0, or -errno. A descriptor that it does return is closed. */
+  tryCreate(name: string, argument: Uint8Array): number {
+    const result = this.native.create(row(name), argument)
+    if (typeof result === 'number') return result
+    result.close()
+    return 0
   }
 
   /** A KVM_GET_*: the kernel fills the struct. */

@@ -7,7 +7,7 @@ import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../va
 import { binding } from './binding.js'
 import { DirtyLog } from './dirty-log.js'
 import { type Fd, ioctlError } from './fd.js'
-import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from './generated/common.js'
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, kvm_dirty_log } from './generated/common.js'
 import { HostMemory, type HostMemoryOptions } from './host-memory.js'
 
 /** Where and how memory is put into a VM. */
@@ -78,8 +78,8 @@ export class MemorySlots {
   getDirtyLog(region: MemoryRegion): DirtyLog {
     const { number } = this.#slot(region)
     const bitmap = new Uint8Array(Math.ceil(region.size / binding.pageSize / 64) * 8)
-    const result = this.#fd.native.getDirtyLog(number, bitmap)
-    if (result < 0) throw ioctlError('KVM_GET_DIRTY_LOG', -result, { at: region.at, size: region.size })
+    const argument = kvm_dirty_log.bytes({ slot: number })
+    this.#fd.ioctl('KVM_GET_DIRTY_LOG', argument, { at: region.at, size: region.size }, bitmap)
     return new DirtyLog(region.at, binding.pageSize, bitmap)
   }
 

@@ -72,7 +72,7 @@ export class Struct<T extends object> {
   // Of the fields that are written, which are few.
   readonly #written: FieldTree = new Map()
 
-  /** `rows`: `name@offset:type` or `name@offset:type[count]`, separated by spaces; `parts`: the structs that it consists of. */
+  /** @internal `rows`: `name@offset:type` or `name@offset:type[count]`, separated by spaces; `parts`: the structs that it consists of. */
   constructor(name: string, size: number, rows: string, parts: Parts = {}) {
     this.size = size
     this.#name = name

@@ -1,27 +1,26 @@
 import { KvmError } from '../errors.js'
-import { checkBytes, invalidArgument } from '../validate.js'
-import { type CpuidEntry, readCpuid, writeCpuid } from './cpuid.js'
+import { invalidArgument } from '../validate.js'
+import { type Arm64VcpuCalls, arm64VcpuCalls } from './arm64/vcpu-calls.js'
+import { defineCalls } from './calls.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
-import { errnoName, type Fd, ioctlError } from './fd.js'
+import type { Fd } from './fd.js'
 import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
 import { checkMpState, type MpState, readMpState, writeMpState } from './mp-state.js'
-import { readMsrs, writeMsrs } from './msrs.js'
-import { kvm_debugregs, kvm_fpu, kvm_regs, kvm_sregs, kvm_vcpu_events } from './generated/x86.js'
-import type { Debugregs, Fpu, Regs, Sregs, VcpuEvents } from './registers.js'
 import type { Listener } from './register-page.js'
-import type { Patch } from './struct.js'
 import { readStats, type VcpuStats } from './stats.js'
-import { SYNCED_EVENTS, SYNCED_REGS, SYNCED_SREGS } from './synced-registers.js'
 import { type ExitHandler, Thread } from './thread.js'
-
-const LAPIC_SIZE = 0x400
+import { type X86VcpuCalls, x86VcpuCalls } from './x86/vcpu-calls.js'
 
 /**
  * A virtual CPU. Reading or writing state after an exit first completes the access that caused the exit, as the next
  * `run()` would: answer the exit (fill `data`) before you look at registers.
  */
+export interface Vcpu extends X86VcpuCalls, Arm64VcpuCalls {}
+
+/** The calls of one architecture are the interfaces {@link X86VcpuCalls} and {@link Arm64VcpuCalls}. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
 export class Vcpu {
   /** The vCPU's number; on x86 with an in-kernel interrupt controller also its APIC id. */
   readonly id: number
@@ -136,85 +135,6 @@ export class Vcpu {
     this.#execution.native.kick()
   }
 
-  /** KVM_GET_REGS. */
-  getRegs(): Regs {
-    return this.#execution.read(SYNCED_REGS)
-  }
-
-  /** KVM_SET_REGS; registers that are left out keep their value. */
-  setRegs(regs: Patch<Regs>): void {
-    this.#execution.change(() => {
-      this.#fd.update('KVM_GET_REGS', 'KVM_SET_REGS', kvm_regs, regs)
-    })
-  }
-
-  /** KVM_GET_SREGS. */
-  getSregs(): Sregs {
-    return this.#execution.read(SYNCED_SREGS)
-  }
-
-  /** KVM_SET_SREGS; registers, and members of segments, that are left out keep their value. */
-  setSregs(sregs: Patch<Sregs>): void {
-    this.#execution.change(() => {
-      this.#fd.update('KVM_GET_SREGS', 'KVM_SET_SREGS', kvm_sregs, sregs)
-    })
-  }
-
-  /** KVM_GET_FPU. */
-  getFpu(): Fpu {
-    this.#execution.settle()
-    return this.#fd.get('KVM_GET_FPU', kvm_fpu)
-  }
-
-  /** KVM_SET_FPU; members that are left out keep their value. */
-  setFpu(fpu: Patch<Fpu>): void {
-    this.#execution.change(() => {
-      this.#fd.update('KVM_GET_FPU', 'KVM_SET_FPU', kvm_fpu, fpu)
-    })
-  }
-
-  /** KVM_GET_MSRS: the values by MSR index. Throws `ERR_KVM_MSR` with the index of one that cannot be read. */
-  getMsrs(indices: Iterable<number>): Map<number, bigint> {
-    this.#execution.settle()
-    return readMsrs(this.#fd, indices)
-  }
-
-  /** KVM_SET_MSRS, in order. Throws `ERR_KVM_MSR` at the first that the kernel refuses; those before it are set. */
-  setMsrs(values: Iterable<readonly [number, bigint]>): void {
-    this.#execution.change(() => {
-      writeMsrs(this.#fd, values)
-    })
-  }
-
-  /** KVM_GET_CPUID2: what this vCPU's CPUID instruction says. */
-  getCpuid2(): CpuidEntry[] {
-    this.#execution.checkOutside() // the kernel would make this thread wait for the vCPU's
-    return readCpuid(this.#fd, 'KVM_GET_CPUID2')
-  }
-
-  /** KVM_SET_CPUID2: what this vCPU's CPUID instruction says. Before the first run(). */
-  setCpuid2(entries: readonly CpuidEntry[]): void {
-    this.#execution.change(() => {
-      writeCpuid(this.#fd, entries)
-    })
-  }
-
-  /** KVM_GET_LAPIC: the local APIC's registers, 1,024 bytes as at its MMIO address. Needs an in-kernel irqchip. */
-  getLapic(): Uint8Array {
-    this.#execution.settle()
-    const bytes = new Uint8Array(LAPIC_SIZE)
-    this.#fd.ioctl('KVM_GET_LAPIC', bytes)
-    return bytes
-  }
-
-  /** KVM_SET_LAPIC. */
-  setLapic(registers: Uint8Array): void {
-    checkBytes('registers', registers, LAPIC_SIZE)
-    this.#execution.change(() => {
-      this.#fd.ioctl('KVM_SET_LAPIC', Uint8Array.from(registers))
-    })
-  }
-
   /** KVM_GET_MP_STATE. */
   getMpState(): MpState {
     this.#execution.settle()
@@ -227,42 +147,6 @@ export class Vcpu {
     this.#execution.change(() => {
       writeMpState(this.#fd, checked)
     })
-  }
-
-  /** KVM_GET_VCPU_EVENTS. */
-  getVcpuEvents(): VcpuEvents {
-    return this.#execution.read(SYNCED_EVENTS)
-  }
-
-  /** KVM_SET_VCPU_EVENTS; members that are left out keep their value. */
-  setVcpuEvents(events: Patch<VcpuEvents>): void {
-    this.#execution.change(() => {
-      this.#fd.update('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', kvm_vcpu_events, events)
-    })
-  }
-
-  /** KVM_GET_DEBUGREGS. */
-  getDebugregs(): Debugregs {
-    this.#execution.settle()
-    return this.#fd.get('KVM_GET_DEBUGREGS', kvm_debugregs)
-  }
-
-  /** KVM_SET_DEBUGREGS; members that are left out keep their value. */
-  setDebugregs(debugregs: Patch<Debugregs>): void {
-    this.#execution.change(() => {
-      this.#fd.update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', kvm_debugregs, debugregs)
-    })
-  }
-
-  /**
-   * KVM_KVMCLOCK_CTRL: tells a guest whose clock went on while it was paused that it was, so that its watchdogs take the
-   * gap for no stall. Before it is resumed. Returns false when the guest has no kvmclock to be told by. x86_64.
-   */
-  kvmclockCtrl(): boolean {
-    this.#execution.checkOutside()
-    const result = this.#fd.tryIoctl('KVM_KVMCLOCK_CTRL')
-    if (result < 0 && errnoName(-result) !== 'EINVAL') throw ioctlError('KVM_KVMCLOCK_CTRL', -result, { vcpu: this.id })
-    return result === 0
   }
 
   /** KVM_SET_GUEST_DEBUG. */
@@ -294,5 +178,10 @@ export class Vcpu {
     return new KvmError('ERR_KVM_RUNNING', `vCPU ${this.id} has a thread already; stop() it first`, {
       operands: { vcpu: this.id },
     })
+  }
+
+  static {
+    const [here, elsewhere] = process.arch === 'arm64' ? [arm64VcpuCalls, x86VcpuCalls] : [x86VcpuCalls, arm64VcpuCalls]
+    defineCalls(Vcpu.prototype, (vcpu) => vcpu.#execution, here, elsewhere)
   }
 }

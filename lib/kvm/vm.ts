@@ -1,30 +1,27 @@
 import type { Cell } from '../bus/cells.js'
 import { GuestMemory } from '../memory/guest-memory.js'
 import type { MemoryRegion } from '../memory/region.js'
-import { checkBoolean, checkInteger, checkOptions } from '../validate.js'
-import { binding } from './binding.js'
+import { checkInteger } from '../validate.js'
+import { type Arm64VmCalls, arm64VmCalls } from './arm64/vm-calls.js'
 import type { BusAddress } from './bus-address.js'
+import { defineCalls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import type { DirtyLog } from './dirty-log.js'
 import { type Fd, systemFailure } from './fd.js'
-import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
-import { type IrqchipStates, readIrqchip, writeIrqchip } from './irqchip.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
-import { type AddMemoryOptions, checkPageAddress, MemorySlots } from './memory-slots.js'
-import type { PitState } from './pit.js'
+import { type AddMemoryOptions, MemorySlots } from './memory-slots.js'
 import { type CellMapping, type PostedListener, RegisterPage } from './register-page.js'
-import { KVM_PIT_SPEAKER_DUMMY, kvm_clock_data, kvm_irq_level, kvm_pit_config } from './generated/common.js'
-import { kvm_pit_state2 } from './generated/x86.js'
-import type { Patch } from './struct.js'
+import { prepareForVcpu } from './architecture.js'
 import { Vcpu } from './vcpu.js'
-import type { ClockData } from './vm-clock.js'
-
-// Where the pages go that Intel processors need for real mode: below the firmware, where nothing else lives.
-const DEFAULT_IDENTITY_MAP_ADDRESS = 0xfffb_c000
-const DEFAULT_TSS_ADDRESS = 0xfffb_d000
+import { type VmCalls, vmCalls, type VmInside } from './vm-calls.js'
+import { type X86VmCalls, x86VmCalls } from './x86/vm-calls.js'
 
 /** A virtual machine: memory, vCPUs, and in-kernel devices. */
+export interface Vm extends VmCalls, X86VmCalls, Arm64VmCalls {}
+
+/** Most calls are in the interfaces {@link VmCalls}, {@link X86VmCalls} and {@link Arm64VmCalls}. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
 export class Vm {
   /** The guest physical address space: every region that addMemory() made. */
   readonly memory: GuestMemory
@@ -33,8 +30,7 @@ export class Vm {
   readonly #vcpus = new Set<Vcpu>()
   readonly #eventfds = new Set<Ioeventfd | Irqfd>()
   readonly #slots: MemorySlots
-  #tssAddressSet = false
-  #identityMapAddressSet = false
+  readonly #inside: VmInside
 
   /** @internal */
   constructor(fd: Fd) {
@@ -42,6 +38,7 @@ export class Vm {
     this.#registers = new RegisterPage(fd)
     this.memory = new GuestMemory()
     this.#slots = new MemorySlots(fd, this.memory)
+    this.#inside = { fd, slots: this.#slots, addressesSet: { tss: false, identityMap: false } }
   }
 
   get closed(): boolean {
@@ -79,64 +76,10 @@ export class Vm {
     return this.#slots.getDirtyLog(region)
   }
 
-  /** KVM_CREATE_IRQCHIP: an interrupt controller in the kernel (x86: PICs, I/O APIC, local APICs). Before any vCPU. */
-  createIrqchip(): void {
-    this.#fd.ioctl('KVM_CREATE_IRQCHIP')
-  }
-
-  /** KVM_CREATE_PIT2: an i8254 timer in the kernel, after createIrqchip(). x86_64. */
-  createPit2(options: { speakerDummy?: boolean } = {}): void {
-    const { speakerDummy } = checkOptions('options', options, ['speakerDummy'])
-    const dummy = checkBoolean('speakerDummy', speakerDummy ?? false)
-    this.#fd.set('KVM_CREATE_PIT2', kvm_pit_config, { flags: dummy ? KVM_PIT_SPEAKER_DUMMY : 0 })
-  }
-
-  /** KVM_GET_PIT2: the in-kernel i8254. x86_64. */
-  getPit2(): PitState {
-    return this.#fd.get('KVM_GET_PIT2', kvm_pit_state2)
-  }
-
-  /** KVM_SET_PIT2; members that are left out keep their value, and each channel counts from its start. x86_64. */
-  setPit2(state: Patch<PitState>): void {
-    this.#fd.update('KVM_GET_PIT2', 'KVM_SET_PIT2', kvm_pit_state2, state)
-  }
-
-  /** KVM_GET_IRQCHIP: one chip of the in-kernel irqchip. x86_64. */
-  getIrqchip<Name extends keyof IrqchipStates>(chip: Name): IrqchipStates[Name] {
-    return readIrqchip(this.#fd, chip)
-  }
-
-  /** KVM_SET_IRQCHIP; members that are left out keep their value. x86_64. */
-  setIrqchip<Name extends keyof IrqchipStates>(chip: Name, state: Patch<IrqchipStates[Name]>): void {
-    writeIrqchip(this.#fd, chip, state)
-  }
-
-  /**
-   * KVM_SET_TSS_ADDR: three pages below 4 GiB that Intel processors need. The first createVcpu() sets a default when
-   * this was not called. x86_64.
-   */
-  setTssAddr(address: number): void {
-    checkPageAddress('address', address, 2 ** 32 - 3 * binding.pageSize)
-    this.#fd.ioctl('KVM_SET_TSS_ADDR', address, { address })
-    this.#tssAddressSet = true
-  }
-
-  /**
-   * KVM_SET_IDENTITY_MAP_ADDR: one page below 4 GiB that Intel processors need, before any vCPU. The first
-   * createVcpu() sets a default when this was not called. x86_64.
-   */
-  setIdentityMapAddr(address: number): void {
-    checkPageAddress('address', address, 2 ** 32 - binding.pageSize)
-    const bytes = new Uint8Array(8)
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(address), true)
-    this.#fd.ioctl('KVM_SET_IDENTITY_MAP_ADDR', bytes, { address })
-    this.#identityMapAddressSet = true
-  }
-
   /** KVM_CREATE_VCPU. Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */
   createVcpu(id: number): Vcpu {
     const number = checkInteger('id', id, 0, 0xffff_ffff)
-    if (process.arch === 'x64') this.#setDefaultAddresses()
+    prepareForVcpu(this.#inside, this.#vcpus.size === 0)
     const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
     try {
       const syncable = this.check('KVM_CAP_SYNC_REGS')
@@ -174,13 +117,6 @@ export class Vm {
     return this.#registers.map(at, cells, listener)
   }
 
-  /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */
-  irqLine(gsi: number, level: boolean): void {
-    const irq = checkInteger('gsi', gsi, 0, 0xffff_ffff)
-    const value = { irq, level: checkBoolean('level', level) ? 1 : 0 }
-    this.#fd.set('KVM_IRQ_LINE', kvm_irq_level, value, { gsi, level })
-  }
-
   /**
    * KVM_IOEVENTFD: a doorbell. The guest's write to that port or address does not exit; `listener` is called on the
    * event loop with the number of writes since it was called last. It does not keep the process alive.
@@ -198,26 +134,6 @@ export class Vm {
     return line
   }
 
-  /** KVM_SET_GSI_ROUTING: where each GSI leads. Replaces the whole table, the default one of createIrqchip() too. */
-  setGsiRouting(routes: readonly GsiRoute[]): void {
-    writeGsiRouting(this.#fd, routes)
-  }
-
-  /** KVM_SIGNAL_MSI: sends a message-signalled interrupt. Returns whether the guest took it. */
-  signalMsi(msi: Msi): boolean {
-    return signalMsi(this.#fd, msi)
-  }
-
-  /** KVM_GET_CLOCK. x86_64. */
-  getClock(): ClockData {
-    return this.#fd.get('KVM_GET_CLOCK', kvm_clock_data)
-  }
-
-  /** KVM_SET_CLOCK; members that are left out are 0. x86_64. */
-  setClock(clock: Patch<ClockData>): void {
-    this.#fd.set('KVM_SET_CLOCK', kvm_clock_data, clock)
-  }
-
   /** Closes the VM, its vCPUs, and the memory that addMemory() allocated. Closing again does nothing. */
   close(): void {
     if (this.closed) return
@@ -233,9 +149,8 @@ export class Vm {
     this.close()
   }
 
-  #setDefaultAddresses(): void {
-    if (!this.#identityMapAddressSet && this.#vcpus.size === 0) this.setIdentityMapAddr(DEFAULT_IDENTITY_MAP_ADDRESS)
-    if (!this.#tssAddressSet) this.setTssAddr(DEFAULT_TSS_ADDRESS)
-    this.#identityMapAddressSet = true
+  static {
+    const [here, elsewhere] = process.arch === 'arm64' ? [arm64VmCalls, x86VmCalls] : [x86VmCalls, arm64VmCalls]
+    defineCalls(Vm.prototype, (vm) => vm.#inside, { ...vmCalls, ...here }, elsewhere)
   }
 }

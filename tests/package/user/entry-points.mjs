@@ -6,6 +6,9 @@ import { DebugConsole } from 'node-kvm/devices'
 import { readSymbols } from 'node-kvm/inspect'
 import { linux, Machine } from 'node-kvm/machine'
 import { loadMpTable } from 'node-kvm/platform'
+import { kvm_mp_state } from 'node-kvm/uapi'
+import { kvm_vcpu_init } from 'node-kvm/uapi/arm64'
+import { kvm_regs } from 'node-kvm/uapi/x86'
 
 // Each of them refuses something, with the error class of the first.
 /** @type {Record<string, () => unknown>} */
@@ -16,6 +19,9 @@ const refused = {
   devices: () => new DebugConsole({ output: () => undefined, readback: 256 }),
   inspect: () => readSymbols('/does/not/exist'),
   machine: () => Machine.create({ boot: linux({ kernel: 'vmlinuz' }), cpus: 0 }),
+  uapi: () => kvm_mp_state.bytes({ mp_state: -1 }),
+  'uapi/arm64': () => kvm_vcpu_init.bytes({ target: -1 }),
+  'uapi/x86': () => kvm_regs.bytes({ rax: -1n }),
   platform: () => loadMpTable(plainMemory({ at: 0, size: 0x10_0000 }), { apicIds: [], ioApic: { id: 0, address: 0 } }),
 }
 for (const [name, call] of Object.entries(refused)) {

@@ -1,0 +1,64 @@
+import { checkUint64, checkOptions, invalidArgument } from '../../validate.js'
+import type { Calls } from '../calls.js'
+import {
+  KVM_ARM_FEATURE_ID_RANGE_SIZE,
+  KVM_ARM_TAGS_FROM_GUEST,
+  KVM_ARM_TAGS_TO_GUEST,
+  kvm_arm_copy_mte_tags,
+  kvm_arm_counter_offset,
+  kvm_vcpu_init,
+  reg_mask_range,
+} from '../generated/arm64.js'
+import { kvm_arm_device_addr } from '../generated/common.js'
+import type { VmInside } from '../vm-calls.js'
+import type { VcpuInit } from './vcpu-calls.js'
+
+/** What a VM has on arm64 alone. */
+export interface Arm64VmCalls {
+  /** KVM_ARM_PREFERRED_TARGET: what this host's KVM makes of a vCPU best; set features, and give it to armVcpuInit(). */
+  armPreferredTarget(): VcpuInit
+  /** KVM_ARM_SET_DEVICE_ADDR: where a GICv2 of createIrqchip() is. Newer kernels want attributes of a device instead. */
+  armSetDeviceAddr(id: bigint, address: bigint): void
+  /** KVM_ARM_SET_COUNTER_OFFSET: what the guest's counters are behind the host's, in ticks. */
+  armSetCounterOffset(offset: bigint): void
+  /** KVM_ARM_GET_REG_WRITABLE_MASKS: for each of the 192 feature id registers the bits that may be changed. */
+  armGetRegWritableMasks(): bigint[]
+  /**
+   * KVM_ARM_MTE_COPY_TAGS: the tags of guest memory, one byte for each 16 bytes of it: reads them into `tags`, or with `write`
+   * sets them. `address` is a guest physical address and `tags.length * 16` the length, both multiples of a page.
+   */
+  armMteCopyTags(options: { address: bigint; tags: Uint8Array; write?: boolean }): void
+}
+
+export const arm64VmCalls: Calls<Arm64VmCalls, VmInside> = {
+  armPreferredTarget: ({ fd }) => fd.get('KVM_ARM_PREFERRED_TARGET', kvm_vcpu_init),
+  armSetDeviceAddr({ fd }, id, address) {
+    const addr = checkUint64('address', address)
+    fd.set('KVM_ARM_SET_DEVICE_ADDR', kvm_arm_device_addr, { id: checkUint64('id', id), addr }, { id, address })
+  },
+  armSetCounterOffset({ fd }, offset) {
+    fd.set(
+      'KVM_ARM_SET_COUNTER_OFFSET',
+      kvm_arm_counter_offset,
+      { counter_offset: checkUint64('offset', offset) },
+      { offset },
+    )
+  },
+  armGetRegWritableMasks({ fd }) {
+    const masks = new BigUint64Array(KVM_ARM_FEATURE_ID_RANGE_SIZE)
+    fd.ioctl('KVM_ARM_GET_REG_WRITABLE_MASKS', reg_mask_range.bytes({}), {}, new Uint8Array(masks.buffer))
+    return [...masks]
+  },
+  armMteCopyTags({ fd }, options) {
+    const { address, tags, write } = checkOptions('options', options, ['address', 'tags', 'write'])
+    if (!(tags instanceof Uint8Array)) throw invalidArgument('tags', tags, 'a Uint8Array')
+    const argument = kvm_arm_copy_mte_tags.bytes({
+      guest_ipa: checkUint64('address', address),
+      length: BigInt(tags.length * 16),
+      flags: BigInt(write === true ? KVM_ARM_TAGS_TO_GUEST : KVM_ARM_TAGS_FROM_GUEST),
+    })
+    const copy = Uint8Array.from(tags)
+    fd.ioctl('KVM_ARM_MTE_COPY_TAGS', argument, { address, length: tags.length * 16 }, copy)
+    tags.set(copy)
+  },
+}

@@ -1,0 +1,105 @@
+import { checkBytes } from '../../validate.js'
+import type { Calls } from '../calls.js'
+import { type CpuidEntry, readCpuid, writeCpuid } from '../cpuid.js'
+import type { Execution } from '../execution.js'
+import { errnoName, ioctlError } from '../fd.js'
+import { kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_regs, kvm_sregs, kvm_vcpu_events } from '../generated/x86.js'
+import { readMsrs, writeMsrs } from '../msrs.js'
+import { type OneRegCalls, oneRegCalls } from '../one-reg.js'
+import type { Debugregs, Fpu, Regs, Sregs, VcpuEvents } from '../registers.js'
+import { get, getSynced, update } from '../rows.js'
+import type { Patch } from '../struct.js'
+import { SYNCED_EVENTS, SYNCED_REGS, SYNCED_SREGS } from '../synced-registers.js'
+
+/** What a vCPU has on x86_64 alone. */
+export interface X86VcpuCalls extends OneRegCalls {
+  /** KVM_GET_REGS. */
+  getRegs(): Regs
+  /** KVM_SET_REGS; registers that are left out keep their value. */
+  setRegs(regs: Patch<Regs>): void
+  /** KVM_GET_SREGS. */
+  getSregs(): Sregs
+  /** KVM_SET_SREGS; registers, and members of segments, that are left out keep their value. */
+  setSregs(sregs: Patch<Sregs>): void
+  /** KVM_GET_FPU. */
+  getFpu(): Fpu
+  /** KVM_SET_FPU; members that are left out keep their value. */
+  setFpu(fpu: Patch<Fpu>): void
+  /** KVM_GET_DEBUGREGS. */
+  getDebugregs(): Debugregs
+  /** KVM_SET_DEBUGREGS; members that are left out keep their value. */
+  setDebugregs(debugregs: Patch<Debugregs>): void
+  /** KVM_GET_VCPU_EVENTS. */
+  getVcpuEvents(): VcpuEvents
+  /** KVM_SET_VCPU_EVENTS; members that are left out keep their value. */
+  setVcpuEvents(events: Patch<VcpuEvents>): void
+  /** KVM_GET_MSRS: the values by MSR index. Throws `ERR_KVM_MSR` with the index of one that cannot be read. */
+  getMsrs(indices: Iterable<number>): Map<number, bigint>
+  /** KVM_SET_MSRS, in order. Throws `ERR_KVM_MSR` at the first that the kernel refuses; those before it are set. */
+  setMsrs(values: Iterable<readonly [number, bigint]>): void
+  /** KVM_GET_CPUID2: what this vCPU's CPUID instruction says. */
+  getCpuid2(): CpuidEntry[]
+  /** KVM_SET_CPUID2: what this vCPU's CPUID instruction says. Before the first run(). */
+  setCpuid2(entries: readonly CpuidEntry[]): void
+  /** KVM_GET_LAPIC: the local APIC's registers, 1,024 bytes as at its MMIO address. Needs an in-kernel irqchip. */
+  getLapic(): Uint8Array
+  /** KVM_SET_LAPIC. */
+  setLapic(registers: Uint8Array): void
+  /**
+   * KVM_KVMCLOCK_CTRL: tells a guest whose clock went on while it was paused that it was, so that its watchdogs take the
+   * gap for no stall. Before it is resumed. Returns false when the guest has no kvmclock to be told by.
+   */
+  kvmclockCtrl(): boolean
+}
+
+export const x86VcpuCalls: Calls<X86VcpuCalls, Execution> = {
+  ...oneRegCalls,
+
+  getRegs: getSynced(SYNCED_REGS),
+  setRegs: update('KVM_GET_REGS', 'KVM_SET_REGS', kvm_regs),
+  getSregs: getSynced(SYNCED_SREGS),
+  setSregs: update('KVM_GET_SREGS', 'KVM_SET_SREGS', kvm_sregs),
+  getFpu: get('KVM_GET_FPU', kvm_fpu),
+  setFpu: update('KVM_GET_FPU', 'KVM_SET_FPU', kvm_fpu),
+  getDebugregs: get('KVM_GET_DEBUGREGS', kvm_debugregs),
+  setDebugregs: update('KVM_GET_DEBUGREGS', 'KVM_SET_DEBUGREGS', kvm_debugregs),
+  getVcpuEvents: getSynced(SYNCED_EVENTS),
+  setVcpuEvents: update('KVM_GET_VCPU_EVENTS', 'KVM_SET_VCPU_EVENTS', kvm_vcpu_events),
+
+  getMsrs(vcpu, indices) {
+    vcpu.settle()
+    return readMsrs(vcpu.fd, indices)
+  },
+  setMsrs(vcpu, values) {
+    vcpu.change(() => {
+      writeMsrs(vcpu.fd, values)
+    })
+  },
+  getCpuid2(vcpu) {
+    vcpu.checkOutside() // the kernel would make this thread wait for the vCPU's
+    return readCpuid(vcpu.fd, 'KVM_GET_CPUID2')
+  },
+  setCpuid2(vcpu, entries) {
+    vcpu.change(() => {
+      writeCpuid(vcpu.fd, entries)
+    })
+  },
+  getLapic(vcpu) {
+    vcpu.settle()
+    const bytes = new Uint8Array(kvm_lapic_state.size)
+    vcpu.fd.ioctl('KVM_GET_LAPIC', bytes)
+    return bytes
+  },
+  setLapic(vcpu, registers) {
+    checkBytes('registers', registers, kvm_lapic_state.size)
+    vcpu.change(() => {
+      vcpu.fd.ioctl('KVM_SET_LAPIC', Uint8Array.from(registers))
+    })
+  },
+  kvmclockCtrl(vcpu) {
+    vcpu.checkOutside()
+    const result = vcpu.fd.tryIoctl('KVM_KVMCLOCK_CTRL')
+    if (result < 0 && errnoName(-result) !== 'EINVAL') throw ioctlError('KVM_KVMCLOCK_CTRL', -result, { vcpu: vcpu.id })
+    return result === 0
+  },
+}

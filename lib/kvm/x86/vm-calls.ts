@@ -1,0 +1,82 @@
+import { checkBoolean, checkOptions } from '../../validate.js'
+import { binding } from '../binding.js'
+import type { Calls } from '../calls.js'
+import { kvm_clock_data, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config } from '../generated/common.js'
+import { kvm_pit_state2 } from '../generated/x86.js'
+import { type IrqchipStates, readIrqchip, writeIrqchip } from '../irqchip.js'
+import { checkPageAddress } from '../memory-slots.js'
+import type { PitState } from '../pit.js'
+import type { Patch } from '../struct.js'
+import type { VmInside } from '../vm-calls.js'
+import type { ClockData } from '../vm-clock.js'
+
+/** What a VM has on x86_64 alone. */
+export interface X86VmCalls {
+  /** KVM_CREATE_PIT2: an i8254 timer in the kernel, after createIrqchip(). */
+  createPit2(options?: { speakerDummy?: boolean }): void
+  /** KVM_GET_PIT2: the in-kernel i8254. */
+  getPit2(): PitState
+  /** KVM_SET_PIT2; members that are left out keep their value, and each channel counts from its start. */
+  setPit2(state: Patch<PitState>): void
+  /** KVM_GET_IRQCHIP: one chip of the in-kernel irqchip. */
+  getIrqchip<Name extends keyof IrqchipStates>(chip: Name): IrqchipStates[Name]
+  /** KVM_SET_IRQCHIP; members that are left out keep their value. */
+  setIrqchip<Name extends keyof IrqchipStates>(chip: Name, state: Patch<IrqchipStates[Name]>): void
+  /**
+   * KVM_SET_TSS_ADDR: three pages below 4 GiB that Intel processors need. The first createVcpu() sets a default when
+   * this was not called.
+   */
+  setTssAddr(address: number): void
+  /**
+   * KVM_SET_IDENTITY_MAP_ADDR: one page below 4 GiB that Intel processors need, before any vCPU. The first
+   * createVcpu() sets a default when this was not called.
+   */
+  setIdentityMapAddr(address: number): void
+  /** KVM_GET_CLOCK. */
+  getClock(): ClockData
+  /** KVM_SET_CLOCK; members that are left out are 0. */
+  setClock(clock: Patch<ClockData>): void
+}
+
+export const x86VmCalls: Calls<X86VmCalls, VmInside> = {
+  createPit2({ fd }, options = {}) {
+    const { speakerDummy } = checkOptions('options', options, ['speakerDummy'])
+    const dummy = checkBoolean('speakerDummy', speakerDummy ?? false)
+    fd.set('KVM_CREATE_PIT2', kvm_pit_config, { flags: dummy ? KVM_PIT_SPEAKER_DUMMY : 0 })
+  },
+  getPit2: ({ fd }) => fd.get('KVM_GET_PIT2', kvm_pit_state2),
+  setPit2({ fd }, state) {
+    fd.update('KVM_GET_PIT2', 'KVM_SET_PIT2', kvm_pit_state2, state)
+  },
+  getIrqchip: ({ fd }, chip) => readIrqchip(fd, chip),
+  setIrqchip({ fd }, chip, state) {
+    writeIrqchip(fd, chip, state)
+  },
+  setTssAddr({ fd, addressesSet }, address) {
+    checkPageAddress('address', address, 2 ** 32 - 3 * binding.pageSize)
+    fd.ioctl('KVM_SET_TSS_ADDR', address, { address })
+    addressesSet.tss = true
+  },
+  setIdentityMapAddr({ fd, addressesSet }, address) {
+    checkPageAddress('address', address, 2 ** 32 - binding.pageSize)
+    const bytes = new Uint8Array(8)
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(address), true)
+    fd.ioctl('KVM_SET_IDENTITY_MAP_ADDR', bytes, { address })
+    addressesSet.identityMap = true
+  },
+  getClock: ({ fd }) => fd.get('KVM_GET_CLOCK', kvm_clock_data),
+  setClock({ fd }, clock) {
+    fd.set('KVM_SET_CLOCK', kvm_clock_data, clock)
+  },
+}
+
+// Where the pages go that Intel processors need for real mode: below the firmware, where nothing else lives.
+const DEFAULT_IDENTITY_MAP_ADDRESS = 0xfffb_c000
+const DEFAULT_TSS_ADDRESS = 0xfffb_d000
+
+/** Before a vCPU is created: places what was not placed. */
+export function placeIntelPages(vm: VmInside, isFirst: boolean): void {
+  if (!vm.addressesSet.identityMap && isFirst) x86VmCalls.setIdentityMapAddr(vm, DEFAULT_IDENTITY_MAP_ADDRESS)
+  if (!vm.addressesSet.tss) x86VmCalls.setTssAddr(vm, DEFAULT_TSS_ADDRESS)
+  vm.addressesSet.identityMap = true
+}
