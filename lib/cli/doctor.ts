@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { factsWithoutAddon } from '../host/facts.js'
 import { formatFacts, paint } from '../host/format.js'
-import type { HostFacts, HostReport } from '../index.js'
+import type { CapabilityReport, HostFacts, HostReport } from '../index.js'
+import { formatCapabilities } from './capabilities.js'
 
 /** `node-kvm doctor`: what this host's KVM can do, and what to do about what is missing. */
 export function addDoctor(program: Command): void {
@@ -13,6 +14,7 @@ export function addDoctor(program: Command): void {
     )
     .option('--json', 'print the report as JSON')
     .option('--device <path>', 'the KVM device', '/dev/kvm')
+    .option('--capabilities', 'say what each capability of KVM is, and whether this host has it')
     .addHelpText(
       'after',
       `
@@ -20,16 +22,29 @@ The exit status is 1 when guests cannot run here.
 
 Examples:
   node-kvm doctor
+  node-kvm doctor --capabilities
   node-kvm doctor --json | jq .limits`,
     )
-    .action(async ({ json, device }: { json?: true; device: string }) => {
-      const report = await probe(device)
-      console.log(json ? JSON.stringify(report, null, 2) : format(report))
+    .action(async (options: { json?: true; device: string; capabilities?: true }) => {
+      const report = await probe(options.device)
+      const wanted = options.capabilities && report.usable
+      const capabilityReport = wanted ? await capabilitiesOf(options.device) : undefined
+      console.log(
+        options.json
+          ? JSON.stringify({ ...report, capabilityReport }, null, 2)
+          : format(report, capabilityReport === undefined ? [] : formatCapabilities(capabilityReport)),
+      )
       process.exitCode = report.usable ? 0 : 1
     })
 }
 
 type Report = HostReport | (HostFacts & { usable: false; limits?: undefined })
+
+async function capabilitiesOf(path: string): Promise<CapabilityReport[]> {
+  const { Kvm } = await import('../index.js')
+  using kvm = Kvm.open({ path })
+  return await kvm.capabilities()
+}
 
 /** Where the addon is what is amiss, the rest can be said all the same. */
 async function probe(path: string): Promise<Report> {
@@ -43,10 +58,11 @@ async function probe(path: string): Promise<Report> {
   }
 }
 
-function format(report: Report): string {
+function format(report: Report, capabilities: readonly string[]): string {
   return [
     formatFacts(report),
     ...(report.usable ? formatLimits(report.limits) : []),
+    ...capabilities,
     report.usable ? paint('green', 'Guests can run here.') : paint('red', 'Guests cannot run here.'),
   ].join('\n')
 }

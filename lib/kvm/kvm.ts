@@ -2,7 +2,8 @@ import { KvmError } from '../errors.js'
 import { DEFAULT_DEVICE } from '../host/device.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { binding, type NativeFd } from './binding.js'
-import type { CapabilityName } from './capabilities.js'
+import { CAPABILITIES, type CapabilityName } from './capabilities.js'
+import type { CapabilityReport } from './capabilities/report.js'
 import { type CpuidEntry, readCpuid } from './cpuid.js'
 import { Fd } from './fd.js'
 import { openFailure } from './open-failure.js'
@@ -71,6 +72,13 @@ export class Kvm {
   /** KVM_CHECK_EXTENSION: 0 when the host lacks the capability; else 1, a count or a bit mask. */
   check(capability: CapabilityName): number {
     return this.#fd.checkExtension(capability)
+  }
+
+  /** What check() says of every capability, with what each is: loaded when it is asked for, hence a promise. */
+  async capabilities(): Promise<CapabilityReport[]> {
+    const values = new Map(CAPABILITIES.map((name) => [name, this.check(name)]))
+    const { reportCapabilities } = await import('./capabilities/report.js')
+    return reportCapabilities(values)
   }
 
   /** KVM_GET_SUPPORTED_CPUID: the CPUID that the host can give a vCPU, the usual start for setCpuid2(). x86_64. */

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { probeHost } from 'node-kvm'
+import { Kvm, probeHost } from 'node-kvm'
 import { runCli } from './run-cli.js'
 
 describe('on this host', () => {
@@ -28,6 +28,24 @@ describe('on this host', () => {
     const { status, stdout } = runCli('doctor', '--json')
     expect(status).toBe(0)
     expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(probeHost())))
+  })
+
+  test('--capabilities says what each is, what this host answers, and which bits are set', async () => {
+    using kvm = Kvm.open()
+    const { status, stdout } = runCli('doctor', '--capabilities')
+    expect(status).toBe(0)
+    for (const { name, architectures, value, about, set = [] } of await kvm.capabilities()) {
+      if (architectures !== undefined && !architectures.includes('x86')) {
+        expect(stdout).not.toContain(` ${name} `)
+        continue
+      }
+      const line = stdout.split('\n').find((each) => each.startsWith(`  ${name} `)) ?? ''
+      expect(line).toContain(about)
+      expect([name, / – /.test(line)]).toEqual([name, value === 0])
+      for (const bit of set) expect(stdout).toContain(`- ${bit}\n`)
+    }
+    const json: unknown = JSON.parse(runCli('doctor', '--capabilities', '--json').stdout)
+    expect(json).toMatchObject({ usable: true, capabilityReport: await kvm.capabilities() })
   })
 })
 

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { CAPABILITIES, Kvm, probeHost } from 'node-kvm'
 import { describe, expect, test } from 'vitest'
 
-import { expectRefusal, NOT_OBJECTS, thrownBy } from '../thrown.js'
+import { expectRefusal, expectRejection, NOT_OBJECTS, thrownBy } from '../thrown.js'
 
 function openFiles(path: string): number {
   return readdirSync('/proc/self/fd').filter((fd) => {
@@ -158,4 +158,13 @@ test('a refusal of the kernel has its ioctl and errno', () => {
   const error = thrownBy(() => vm.createIrqchip())
   expect(error).toMatchObject({ code: 'ERR_KVM_IOCTL', ioctl: 'KVM_CREATE_IRQCHIP', errno: constants.errno.EEXIST })
   expect(error.message).toMatch(/KVM_CREATE_IRQCHIP failed with EEXIST: the VM has .* already/)
+})
+
+test('capabilities() says of every capability what check() returns', async () => {
+  using kvm = Kvm.open()
+  const report = await kvm.capabilities()
+  expect(report.map(({ name, value }) => [name, value])).toEqual(CAPABILITIES.map((name) => [name, kvm.check(name)]))
+  expect(report.find(({ name }) => name === 'KVM_CAP_NR_MEMSLOTS')).toMatchObject({ kind: 'count' })
+  kvm.close()
+  await expectRejection(kvm.capabilities(), 'ERR_KVM_CLOSED')
 })

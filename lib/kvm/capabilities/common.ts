@@ -1,0 +1,107 @@
+import { count, flag, mask } from './info.js'
+
+/** Capabilities that hosts of several architectures have. */
+export const common = {
+  KVM_CAP_IRQCHIP: flag('An interrupt controller in the kernel: KVM_CREATE_IRQCHIP.'),
+  KVM_CAP_USER_MEMORY: flag('Memory of the process becomes memory of the guest: KVM_SET_USER_MEMORY_REGION.'),
+  KVM_CAP_NR_VCPUS: count('vCPUs that a VM should have at most.'),
+  KVM_CAP_NR_MEMSLOTS: count('Memory regions that a VM can have.'),
+  KVM_CAP_MP_STATE: flag('Whether a vCPU runs, waits or is stopped can be read and set: KVM_GET_MP_STATE.'),
+  KVM_CAP_COALESCED_MMIO: count(
+    'The page of the mapped vCPU on which the ring of gathered writes lies; 0 where none can be gathered.',
+  ),
+  KVM_CAP_SYNC_MMU: flag(
+    'What the host does to memory of the process (fork, swap, madvise) reaches the guest at once.',
+  ),
+  KVM_CAP_IOMMU: flag('Devices could be given to guests by KVM itself; long replaced by VFIO.'),
+  KVM_CAP_DESTROY_MEMORY_REGION_WORKS: flag('A memory region can be taken away again.'),
+  KVM_CAP_JOIN_MEMORY_REGIONS_WORKS: flag('A region can take the place of others that were taken away.'),
+  KVM_CAP_SET_GUEST_DEBUG: flag('A guest can be stepped and stopped at breakpoints: KVM_SET_GUEST_DEBUG.'),
+  KVM_CAP_IRQ_ROUTING: flag('Where an interrupt line leads is a table of the VM: KVM_SET_GSI_ROUTING.'),
+  KVM_CAP_IRQ_INJECT_STATUS: flag('A raised interrupt line says whether the guest got it: KVM_IRQ_LINE_STATUS.'),
+  KVM_CAP_ASSIGN_DEV_IRQ: flag('The interrupt of an assigned device could be given to a guest; long replaced by VFIO.'),
+  KVM_CAP_IRQFD: flag('An eventfd raises an interrupt: KVM_IRQFD.'),
+  KVM_CAP_IRQFD_RESAMPLE: flag(
+    'An irqfd of a level is lowered by the end of its interrupt, which a second eventfd tells.',
+  ),
+  KVM_CAP_IOEVENTFD: flag('A write of the guest signals an eventfd: KVM_IOEVENTFD.'),
+  KVM_CAP_IOEVENTFD_NO_LENGTH: flag('An ioeventfd for a write of any length.'),
+  KVM_CAP_IOEVENTFD_ANY_LENGTH: flag('An ioeventfd whose length is 0 is for a write of any length, on every bus.'),
+  KVM_CAP_INTERNAL_ERROR_DATA: flag('An exit for an internal error has data about it.'),
+  KVM_CAP_VCPU_EVENTS: flag('Exceptions and interrupts in flight can be read and set: KVM_GET_VCPU_EVENTS.'),
+  KVM_CAP_ENABLE_CAP: flag('Capabilities can be switched on for a vCPU: KVM_ENABLE_CAP.'),
+  KVM_CAP_ENABLE_CAP_VM: flag('Capabilities can be switched on for a VM.'),
+  KVM_CAP_ASYNC_PF: flag(
+    'The guest is told of memory that the host still has to fetch, and can do something else meanwhile.',
+  ),
+  KVM_CAP_MAX_VCPUS: count('vCPUs that a VM can have.'),
+  KVM_CAP_MAX_VCPU_ID: count('Ids of vCPUs: the greatest is one less.'),
+  KVM_CAP_ONE_REG: flag('Registers are read and set one by one, by their ids: KVM_GET_ONE_REG.'),
+  KVM_CAP_SYNC_REGS: mask(
+    'Registers that an exit leaves in the mapped page of the vCPU, and that a run takes from there.',
+    {
+      KVM_SYNC_X86_REGS: 0,
+      KVM_SYNC_X86_SREGS: 1,
+      KVM_SYNC_X86_EVENTS: 2,
+    },
+  ),
+  KVM_CAP_PCI_2_3: flag('Assigned PCI devices could mask their interrupts; long replaced by VFIO.'),
+  KVM_CAP_SIGNAL_MSI: flag('A message-signalled interrupt is sent without a route: KVM_SIGNAL_MSI.'),
+  KVM_CAP_READONLY_MEM: flag('A region that the guest can read, and whose writes are exits.'),
+  KVM_CAP_DEVICE_CTRL: flag('Devices in the kernel with a descriptor of their own: KVM_CREATE_DEVICE.'),
+  KVM_CAP_VM_ATTRIBUTES: flag('A VM has attributes: KVM_SET_DEVICE_ATTR on its descriptor.'),
+  KVM_CAP_VCPU_ATTRIBUTES: flag('A vCPU has attributes: KVM_SET_DEVICE_ATTR on its descriptor.'),
+  KVM_CAP_SYS_ATTRIBUTES: flag('KVM itself has attributes: KVM_GET_DEVICE_ATTR on /dev/kvm.'),
+  KVM_CAP_CHECK_EXTENSION_VM: flag("A VM can be asked for its capabilities, which may differ from the host's."),
+  KVM_CAP_MULTI_ADDRESS_SPACE: count(
+    'Address spaces of a VM: on x86, 2 where system management mode has one of its own.',
+  ),
+  KVM_CAP_GUEST_DEBUG_HW_BPS: count('Breakpoints of the processor that debugging a guest can use.'),
+  KVM_CAP_GUEST_DEBUG_HW_WPS: count('Watchpoints of the processor that debugging a guest can use.'),
+  KVM_CAP_SET_GUEST_DEBUG2: mask('What KVM_SET_GUEST_DEBUG can be told.', {
+    KVM_GUESTDBG_ENABLE: 0,
+    KVM_GUESTDBG_SINGLESTEP: 1,
+    KVM_GUESTDBG_USE_SW_BP: 16,
+    KVM_GUESTDBG_USE_HW_BP: 17,
+    KVM_GUESTDBG_INJECT_DB: 18,
+    KVM_GUESTDBG_INJECT_BP: 19,
+    KVM_GUESTDBG_BLOCKIRQ: 20,
+  }),
+  KVM_CAP_MSI_DEVID: flag('A message-signalled interrupt names the device that sends it.'),
+  KVM_CAP_IMMEDIATE_EXIT: flag('A flag in the mapped page makes the next run return at once.'),
+  KVM_CAP_COALESCED_PIO: flag('Writes to ports can be gathered as those to memory can.'),
+  KVM_CAP_MANUAL_DIRTY_LOG_PROTECT: flag(
+    'An early form of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, with a flaw; not to be used.',
+  ),
+  KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: mask(
+    'The log of dirty pages is cleared when the program says, and not by reading it.',
+    {
+      KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE: 0,
+      KVM_DIRTY_LOG_INITIALLY_SET: 1,
+    },
+  ),
+  KVM_CAP_DIRTY_LOG_RING: count('Bytes that a ring of dirty pages has at most, one ring a vCPU; on x86 alone.'),
+  KVM_CAP_DIRTY_LOG_RING_ACQ_REL: count(
+    'Bytes that a ring of dirty pages has at most, whose entries are read with acquire and handed back with release, as weakly ordered memory asks.',
+  ),
+  KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP: flag('Beside the ring, a log has pages that no vCPU wrote.'),
+  KVM_CAP_HALT_POLL: flag('How long KVM polls before a halted vCPU sleeps can be set for each VM.'),
+  KVM_CAP_LAST_CPU: flag('An exit that could not enter the guest says on which processor.'),
+  KVM_CAP_STEAL_TIME: flag('The guest can learn how long its vCPU had to wait for a processor.'),
+  KVM_CAP_PTP_KVM: flag("The guest can read the host's clock and its own counter at once."),
+  KVM_CAP_BINARY_STATS_FD: flag(
+    'Statistics of VM and vCPU through a descriptor, with names and units: KVM_GET_STATS_FD.',
+  ),
+  KVM_CAP_SYSTEM_EVENT_DATA: flag('A system-event exit has data with it.'),
+  KVM_CAP_USER_MEMORY2: flag('Regions with a guest_memfd behind them: KVM_SET_USER_MEMORY_REGION2.'),
+  KVM_CAP_MEMORY_FAULT_INFO: flag('Memory that cannot be had is an exit that says where, and not just EFAULT.'),
+  KVM_CAP_MEMORY_ATTRIBUTES: mask('Attributes that ranges of guest memory can have: KVM_SET_MEMORY_ATTRIBUTES.', {
+    KVM_MEMORY_ATTRIBUTE_PRIVATE: 3,
+  }),
+  KVM_CAP_GUEST_MEMFD: flag('Memory of a guest that the process need not map: KVM_CREATE_GUEST_MEMFD.'),
+  KVM_CAP_GUEST_MEMFD_FLAGS: mask('Flags that KVM_CREATE_GUEST_MEMFD takes.', {
+    GUEST_MEMFD_FLAG_MMAP: 0,
+    GUEST_MEMFD_FLAG_INIT_SHARED: 1,
+  }),
+  KVM_CAP_PRE_FAULT_MEMORY: flag('Memory can be mapped into the guest before it is touched: KVM_PRE_FAULT_MEMORY.'),
+}
