@@ -13,9 +13,8 @@ export const thisFile = (import.meta.filename as string | undefined) ?? __filena
  */
 export function findAddon(): string | undefined {
   for (const folder of foldersAbove(thisFile)) {
-    for (const root of [folder, join(folder, 'node_modules/node-kvm')]) {
-      const found = PLACES.map((place) => join(root, place)).find((file) => existsSync(file))
-      if (found !== undefined) return found
+    for (const root of [folder, `${folder}/node_modules/node-kvm`]) {
+      for (const place of PLACES) if (existsSync(`${root}/${place}`)) return join(root, place)
     }
   }
   return undefined

@@ -146,9 +146,17 @@ export class Struct<T extends object> {
   }
 }
 
+/** `fpr@0:u8[128]`. Not by a regular expression: to compile one takes longer than all the rows of a first VM. */
 function parseRow(row: string): Member {
-  const [, name = '', offset, type = '', count] = /^([\w.]+)@(\d+):(\w+)(?:\[(\d+)\])?$/.exec(row) ?? []
-  return { name, offset: Number(offset), type, count: count === undefined ? undefined : Number(count) }
+  const at = row.indexOf('@')
+  const colon = row.indexOf(':', at)
+  const bracket = row.indexOf('[', colon)
+  return {
+    name: row.slice(0, at),
+    offset: Number(row.slice(at + 1, colon)),
+    type: row.slice(colon + 1, bracket < 0 ? undefined : bracket),
+    count: bracket < 0 ? undefined : Number(row.slice(bracket + 1, -1)),
+  }
 }
 
 /** `exception` of `exception.nr@4:u8`. */
