@@ -5,7 +5,7 @@
  * | --- | --- |
  * | `ERR_KVM_ADDON` | the native addon could not be loaded |
  * | `ERR_KVM_NO_DEVICE` | `/dev/kvm` does not exist |
- * | `ERR_KVM_NO_PERMISSION` | `/dev/kvm` may not be opened by this user |
+ * | `ERR_KVM_NO_PERMISSION` | `/dev/kvm`, or a userfaultfd, may not be opened by this user |
  * | `ERR_KVM_OPEN` | `/dev/kvm` could not be opened for another reason |
  * | `ERR_KVM_API_VERSION` | the device speaks another version of the KVM API |
  * | `ERR_KVM_UNSUPPORTED` | this host or architecture lacks what was asked for |
@@ -19,6 +19,7 @@
  * | `ERR_KVM_CELL_LIMIT` | the VM has no free cell for a register |
  * | `ERR_KVM_MEMORY_IN_USE` | memory cannot be closed, or frozen, while somebody uses it |
  * | `ERR_KVM_MEMORY_KIND` | memory, or the file that is to be memory, is of another kind than the call needs |
+ * | `ERR_KVM_USERFAULT` | this thread would have to wait for its own userfault handler |
  * | `ERR_KVM_OUT_OF_MEMORY` | the host has no memory, or no huge pages, to give |
  * | `ERR_KVM_VCPU_LIMIT` | the host allows no further vCPU, or none with that id |
  * | `ERR_KVM_VCPU_EXISTS` | the VM has a vCPU with that id |
@@ -54,6 +55,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_CELL_LIMIT'
   | 'ERR_KVM_MEMORY_IN_USE'
   | 'ERR_KVM_MEMORY_KIND'
+  | 'ERR_KVM_USERFAULT'
   | 'ERR_KVM_OUT_OF_MEMORY'
   | 'ERR_KVM_VCPU_LIMIT'
   | 'ERR_KVM_VCPU_EXISTS'

@@ -12,6 +12,7 @@
 #include "kick.h"
 #include "kvm_fd.h"
 #include "memory.h"
+#include "userfault.h"
 #include "vcpu_run.h"
 
 namespace node_kvm {
@@ -35,6 +36,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("VcpuRun", VcpuRun::Define(env));
   exports.Set("EventFd", EventFd::Define(env));
   exports.Set("Hub", Hub::Define(env));
+  exports.Set("Userfault", Userfault::Define(env));
   exports.Set("kick", Napi::Function::New<VcpuRun::KickToken>(env, "kick"));
   exports.Set("now", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), static_cast<double>(MonotonicNow()) / 1e3);

@@ -3,10 +3,15 @@
 
 #include <napi.h>
 
+#include <vector>
+
 namespace node_kvm {
 
+class Userfault;
+
 struct AddonData {
-  Napi::FunctionReference kvm_fd;  // the constructor, for descriptors that ioctls create
+  Napi::FunctionReference kvm_fd;      // the constructor, for descriptors that ioctls create
+  std::vector<Userfault*> userfaults;  // those that are open; each takes itself out
 
   static AddonData& Of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 };

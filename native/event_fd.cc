@@ -30,53 +30,12 @@ EventFd::EventFd(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EventFd>(inf
   if (info[0].IsFunction()) {
     callback_ = Napi::Persistent(info[0].As<Napi::Function>());
     context_ = std::make_unique<Napi::AsyncContext>(env, "node-kvm.EventFd");
-    StartWatching(env);
+    watch_.Start(env, fd_.get(), *this);
   }
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
 }
 
-void EventFd::StartWatching(Napi::Env env) {
-  uv_loop_s* loop = nullptr;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) throw Napi::Error::New(env, "there is no event loop");
-  auto watch = std::make_unique<Watch>();
-  watch->owner = this;
-  watch->handle.data = watch.get();
-  const int initialized = uv_poll_init(loop, &watch->handle, fd_.get());
-  if (initialized != 0) throw SystemError(env, "uv_poll_init", -initialized);
-  // From here on the loop knows the handle: the watch is freed when the loop has closed it.
-  watch_ = watch.release();
-  const int started = uv_poll_start(&watch_->handle, UV_READABLE, OnReadable);
-  if (started == 0 && napi_add_async_cleanup_hook(env, OnEnvironmentEnd, watch_, &watch_->cleanup) == napi_ok) return;
-  StopWatching();
-  if (started != 0) throw SystemError(env, "uv_poll_start", -started);
-  throw Napi::Error::New(env);
-}
-
-void EventFd::StopWatching() {
-  if (watch_ == nullptr) return;
-  Watch* watch = watch_;
-  watch_ = nullptr;
-  watch->owner = nullptr;
-  uv_poll_stop(&watch->handle);
-  uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), [](uv_handle_t* handle) {
-    // SAFETY: `data` is the Watch that StartWatching() released to the loop; the loop calls this exactly once.
-    const std::unique_ptr<Watch> reclaimed(static_cast<Watch*>(handle->data));
-    if (reclaimed->cleanup != nullptr) napi_remove_async_cleanup_hook(reclaimed->cleanup);
-  });
-}
-
-// The environment ends: it waits until the handle is closed and the hook removed.
-void EventFd::OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* data) {
-  // SAFETY: the hook is removed before its Watch is freed. Without an owner the handle is being closed already.
-  if (EventFd* owner = static_cast<Watch*>(data)->owner) owner->StopWatching();
-}
-
-void EventFd::OnReadable(uv_poll_t* handle, int, int) {
-  // SAFETY: as above; after StopWatching() there is no owner and no call.
-  if (EventFd* owner = static_cast<Watch*>(handle->data)->owner) owner->Deliver();
-}
-
-void EventFd::Deliver() {
+void EventFd::OnReadable() {
   std::uint64_t count = 0;
   if (read(fd_.get(), &count, sizeof count) != sizeof count) return;
   const Napi::Env env = Env();
@@ -96,17 +55,17 @@ Napi::Value EventFd::Signal(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EventFd::Ref(const Napi::CallbackInfo& info) {
-  if (watch_ != nullptr) uv_ref(reinterpret_cast<uv_handle_t*>(&watch_->handle));
+  watch_.Ref();
   return info.Env().Undefined();
 }
 
 Napi::Value EventFd::Unref(const Napi::CallbackInfo& info) {
-  if (watch_ != nullptr) uv_unref(reinterpret_cast<uv_handle_t*>(&watch_->handle));
+  watch_.Unref();
   return info.Env().Undefined();
 }
 
 Napi::Value EventFd::Close(const Napi::CallbackInfo& info) {
-  StopWatching();
+  watch_.Stop();
   fd_ = UniqueFd();
   return info.Env().Undefined();
 }

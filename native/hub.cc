@@ -7,6 +7,7 @@
 #include "bare_function.h"
 #include "event_fd.h"
 #include "kick.h"
+#include "userfault.h"
 
 namespace node_kvm {
 namespace {
@@ -50,6 +51,7 @@ Hub::~Hub() {
 void Hub::StopAllOf(void* hub) { static_cast<Hub*>(hub)->StopAll(); }
 
 void Hub::StopAll() {
+  Userfault::UnregisterAll(Env());  // a thread that waits for JavaScript's answer there would never end
   // All are told before one is waited for: then they end at the same time, and not each when a CPU comes to it.
   for (Seat& seat : seats_) {
     if (seat.thread) seat.thread->BeginStop();
@@ -65,8 +67,13 @@ void Hub::Reap() {
   std::erase_if(leaving_, [](auto& thread) { return thread->TryJoin(); });
 }
 
-std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) {
+void Hub::MakeRoom() {
   Reap();
+  seats_.reserve(seats_.size() + 1);
+  leaving_.reserve(leaving_.size() + seats_.size() + 1);
+}
+
+std::uint32_t Hub::Add(std::shared_ptr<VcpuThread> thread) noexcept {
   for (std::uint32_t index = 0; index < seats_.size(); ++index) {
     if (!seats_[index].thread) {
       seats_[index] = {std::move(thread)};

@@ -21,8 +21,10 @@ class Hub : public Napi::ObjectWrap<Hub> {
   ~Hub() override;
 
   [[nodiscard]] const std::shared_ptr<Meeting>& meeting() const { return meeting_; }
+  // Throws std::bad_alloc. After it, one thread can be added and removed without memory.
+  void MakeRoom();
   // The number under which look() and next() name the thread.
-  std::uint32_t Add(std::shared_ptr<VcpuThread> thread);
+  std::uint32_t Add(std::shared_ptr<VcpuThread> thread) noexcept;
 
  private:
   struct Seat {

@@ -1,5 +1,6 @@
 #include "kick.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <csignal>
 #include <ctime>
 #include <mutex>
+#include <new>
 #include <system_error>
 
 #include "waker.h"
@@ -110,8 +112,14 @@ void UnblockKickSignal() {
 }
 
 void SignalThread(pid_t thread) {
-  const int error = SendSignal(thread);
-  if (error != 0 && error != ESRCH) TheWaker().Add({thread, MonotonicNow(), nullptr});
+  int error = SendSignal(thread);
+  if (error == 0 || error == ESRCH) return;
+  try {
+    TheWaker().Add({thread, MonotonicNow(), nullptr});
+  } catch (const std::bad_alloc&) {
+    // No memory to leave that to the waker.
+    for (; error != 0 && error != ESRCH; error = SendSignal(thread)) sched_yield();
+  }
 }
 
 KickScope::KickScope(kvm_run* run) { running = run; }

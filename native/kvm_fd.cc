@@ -47,6 +47,7 @@ Napi::Value Result(Napi::Env env, int result) { return Napi::Number::New(env, re
 // instruction may find zeros. False when the kernel has no memory to delete a slot.
 bool TakeMemoryFrom(Descriptor& vm) {
   for (auto slot = vm.slots.begin(); slot != vm.slots.end();) {
+    slot->second.memory().EndUserfault();  // or the kernel would wait for a vCPU that waits for this thread
     if (slot->second.kept()) {
       kvm_userspace_memory_region region{};
       region.slot = slot->first;
@@ -169,6 +170,7 @@ Napi::Value KvmFd::SetMemory(const Napi::CallbackInfo& info) {
   region.flags = ToUint32(info, 1);
   region.guest_phys_addr = ToUint64(info, 2);
   region.memory_size = ToUint64(info, 3);
+  if (vm.MayBeWaiting()) return Napi::Number::New(info.Env(), -EDEADLK);
   if (region.memory_size == 0) {
     const int deleted = CallKernel(vm.fd.get(), KVM_SET_USER_MEMORY_REGION, &region);
     if (deleted == 0) vm.slots.erase(region.slot);
@@ -206,6 +208,7 @@ Napi::Value KvmFd::Ioeventfd(const Napi::CallbackInfo& info) {
   Descriptor& vm = Require(info.Env(), kVmFd);
   const EventFd& event = ToHandle<EventFd>(info, 1);
   if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
+  if (vm.MayBeWaiting()) return Napi::Number::New(info.Env(), -EDEADLK);
   kvm_ioeventfd request{};
   request.fd = event.fd();
   request.addr = ToUint64(info, 3);

@@ -75,6 +75,7 @@ Memory::Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) 
   if (backing == Backing::kAnonymous) {
     map_flags |= MAP_PRIVATE | MAP_ANONYMOUS;
     if (huge_shift != 0) map_flags |= MAP_HUGETLB | static_cast<int>(huge_shift << MAP_HUGE_SHIFT);
+    file.pool = huge_shift != 0;
   } else if (backing == Backing::kMemfd) {
     map_flags |= MAP_SHARED;
     file = CreateMemfd(env, size, huge_shift);
@@ -83,7 +84,7 @@ Memory::Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) 
     file = AdoptFile(env, static_cast<int>(ToUint32(info, 4)), ToUint64(info, 5), size, info[6].ToBoolean());
   }
   // Huge pages are reserved at once: a machine without them says so here, not by SIGBUS at the first access.
-  if (huge_shift != 0 || file.pool) map_flags &= ~MAP_NORESERVE;
+  if (file.pool) map_flags &= ~MAP_NORESERVE;
   constexpr int kProtection = PROT_READ | PROT_WRITE;
   auto mapping = transparent ? Mapping::MapAligned(size, kTransparentHugePage, kProtection, map_flags, file.fd.get())
                              : Mapping::Map(size, kProtection, map_flags, file.fd.get(), file.offset);
@@ -123,6 +124,7 @@ Napi::Value Memory::Fd(const Napi::CallbackInfo& info) {
 Napi::Value Memory::Freeze(const Napi::CallbackInfo& info) {
   MemoryState& state = Require(info.Env());
   MappedFile& file = state.file;
+  if (state.end_userfault) throw SystemError(info.Env(), "freeze", EBUSY);
   // To copy the pages of the pool takes more of them, which may not be there when they are needed.
   if (file.pool) throw SystemError(info.Env(), "freeze", EOPNOTSUPP);
   // The kernel takes the seal only when no mapping can write to the file.
@@ -149,6 +151,7 @@ Napi::Value Memory::Freeze(const Napi::CallbackInfo& info) {
 Napi::Value Memory::Close(const Napi::CallbackInfo& info) {
   if (state_) {
     if (state_->slots > 0) return Napi::Boolean::New(info.Env(), false);
+    state_->EndUserfault();
     views_.DetachAll();
     state_->mapping->Release();
     state_.reset();

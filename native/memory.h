@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "mapping.h"
@@ -14,7 +15,7 @@
 
 namespace node_kvm {
 
-// A file, and from which of its bytes on it is mapped.
+// What is mapped: a file, and from which of its bytes on; or none, for anonymous memory.
 struct MappedFile {
   UniqueFd fd;
   std::uint64_t offset = 0;
@@ -25,10 +26,18 @@ struct MemoryState {
   MemoryState(MappedFile backing_file, std::shared_ptr<Mapping> range)
       : file(std::move(backing_file)), mapping(std::move(range)) {}
 
+  void EndUserfault() {
+    if (const auto end = end_userfault) end();
+  }
+
   MappedFile file;  // whose content this is; without a descriptor where no file has it
   std::shared_ptr<Mapping> mapping;
-  std::atomic<int> slots = 0;  // how many slots of live VMs use it; while there is one, close() is refused
+  std::function<void()> end_userfault;  // closes the userfaultfd over it; empty where there is none
+  std::atomic<int> slots = 0;           // how many slots of live VMs use it; while there is one, close() is refused
 };
+
+// How many memories of this process have a userfaultfd: to look at each slot costs more than to look whether there is one.
+inline std::atomic<int> open_userfaults = 0;
 
 // One KVM memory slot. Until it lets go, its memory cannot be closed.
 class MemorySlot {
@@ -45,6 +54,7 @@ class MemorySlot {
   MemorySlot& operator=(const MemorySlot&) = delete;
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] MemoryState& memory() const { return *memory_; }
   [[nodiscard]] bool kept() const { return kept_; }
   // From now on the memory can be closed. Its addresses stay taken as long as the slot is there.
   void LetGo() {
@@ -67,6 +77,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   // The state, or an empty pointer after close().
   [[nodiscard]] const std::shared_ptr<MemoryState>& state() const { return state_; }
+  void DetachViews() { views_.DetachAll(); }
 
  private:
   [[nodiscard]] MemoryState& Require(Napi::Env env) const;

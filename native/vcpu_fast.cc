@@ -66,7 +66,8 @@ bool VcpuThread::PostWrite(const Access& access, const std::uint8_t* data, std::
   if (lazy) {
     // The kernel does not gather these: JavaScript would have to look every millisecond.
     dense_.Interrupt();
-  } else if (dense_.Add(access, PostedCount()) && registers_.TakesParts(*row, access)) {
+  } else if (dense_.Add(access, PostedCount()) && registers_.TakesParts(*row, access) && open_userfaults == 0) {
+    // (Where a vCPU may wait for JavaScript, JavaScript would wait for it when it turns this off.)
     coalesced_.TurnOn(vcpu_.vm().fd.get(), {access, *row}, vcpu_.coalesced());
     // Who changes the table turns this off after that, but that may have been before it was turned on.
     if (!registers_.Current(*decode_)) coalesced_.TurnOff(vcpu_.vm().fd.get());

@@ -16,6 +16,7 @@
 #include "kick.h"
 #include "kvm_fd.h"
 #include "system_error.h"
+#include "userfault.h"
 #include "vcpu_thread.h"
 
 namespace node_kvm {
@@ -103,14 +104,26 @@ napi_value VcpuRun::RunFromJavaScript(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   const std::uint64_t deadline = microseconds > kMaxSafeInteger ? 0 : static_cast<std::uint64_t>(microseconds) * 1000;
+  std::int32_t outcome = -EDEADLK;  // in the guest this thread would wait for itself
+  try {
+    if (!state->vm().MayWaitForJavaScript()) outcome = state->Run(deadline);
+  } catch (const std::bad_alloc&) {
+    outcome = -ENOMEM;  // for the wake-up, before the guest was entered
+  }
   napi_value result = nullptr;
-  napi_create_int32(env, state->Run(deadline), &result);
+  napi_create_int32(env, outcome, &result);
   return result;
 }
 
 Napi::Value VcpuRun::Complete(const Napi::CallbackInfo& info) {
   VcpuState& state = Require(info.Env());
-  return Napi::Number::New(info.Env(), thread_ ? thread_->Complete() : state.Complete());
+  const Napi::Env env = info.Env();
+  if (thread_) {
+    return Napi::Number::New(env, thread_->Complete([env] {
+      if (open_userfaults != 0) Userfault::DeliverAll(env);
+    }));
+  }
+  return Napi::Number::New(env, state.vm().MayWaitForJavaScript() ? -EDEADLK : state.Complete());
 }
 
 Napi::Value VcpuRun::Kick(const Napi::CallbackInfo& info) {
@@ -141,6 +154,7 @@ Napi::Value VcpuRun::Start(const Napi::CallbackInfo& info) {
   Hub& hub = ToHandle<Hub>(info, 0);
   if (thread_) throw Napi::Error::New(env, "the vCPU has a thread already");
   try {
+    hub.MakeRoom();
     thread_ = std::make_shared<VcpuThread>(state_, hub.meeting(), info[1].ToBoolean());
   } catch (const std::system_error& error) {
     throw SystemError(env, "pthread_create", error.code().value());

@@ -23,6 +23,7 @@ VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting>
   if (!mapping_) throw std::bad_alloc();
   const BlockedSignals blocked;
   thread_ = OsThread([this, outside] { Main(outside); });
+  ++vcpu_.vm().threads;  // the caller keeps the vCPU, too
 }
 
 VcpuThread::~VcpuThread() {
@@ -34,7 +35,7 @@ VcpuThread::~VcpuThread() {
 // SAFETY: the mapping is that large and page-aligned, and nothing else is in it.
 ThreadPage& VcpuThread::page() const { return *reinterpret_cast<ThreadPage*>(mapping_->data()); }
 
-void VcpuThread::Main(bool outside) {
+void VcpuThread::Main(bool outside) noexcept {
   pthread_setname_np(pthread_self(), "kvm-vcpu");
   UnblockKickSignal();
   ++Turn::awake;
@@ -56,6 +57,7 @@ void VcpuThread::Main(bool outside) {
 
 void VcpuThread::LetGoOfVcpu() {
   vcpu_.LeaveThread();
+  --vcpu_.vm().threads;
   share_.reset();
 }
 
@@ -149,14 +151,17 @@ std::uint64_t VcpuThread::HandlerTime() const {
   return turn_.pending() ? so_far + MonotonicNow() - turn_began_ - guest_time_ : so_far;
 }
 
-int VcpuThread::Complete() {
+int VcpuThread::Complete(const std::function<void()>& meanwhile) {
   ConsumePosted();
   // What this posts is delivered at once, before older writes that wait in other threads' rings. So it takes nothing of
   // what those have written since, and its own writes exit.
   coalesced_.Forbid(vcpu_.vm().fd.get());
   turn_.Answer(kComplete);
   // KVM_RUN with immediate_exit set returns at once.
-  while (!turn_.pending()) sched_yield();
+  while (!turn_.pending()) {
+    meanwhile();
+    sched_yield();
+  }
   coalesced_.Allow();
   Offer(true, PostedCount());
   return result_;

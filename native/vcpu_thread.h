@@ -86,7 +86,7 @@ class VcpuThread {
   void Prefetch() const;
   // Completes the pending access on the vCPU's thread; like VcpuState::Complete(), or kRingFull: then again. Posted
   // writes that came of it are shown in the page.
-  int Complete();
+  int Complete(const std::function<void()>& meanwhile);
   void ComeOut();  // makes the guest come out with RunResult::kOut
   [[nodiscard]] bool exit_pending() const { return turn_.pending(); }
   [[nodiscard]] std::uint32_t PostedCount() const { return head_ - tail_; }
@@ -114,7 +114,8 @@ class VcpuThread {
   [[nodiscard]] std::uint64_t HandlerTime() const;
 
  private:
-  void Main(bool outside);
+  // Nothing that it reaches may allocate, or throw: there is nobody to tell.
+  void Main(bool outside) noexcept;
   void LetGoOfVcpu();
   int RunGuest();
   int CompleteAccess();

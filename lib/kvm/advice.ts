@@ -8,6 +8,11 @@ export interface Advice {
   code?: KvmErrorCode
 }
 
+const waits = (then: string): Advice => ({
+  text: `a vCPU may have to wait for a userfault handler, which needs this thread; ${then}`,
+  code: 'ERR_KVM_USERFAULT',
+})
+
 // By ioctl and errno, as the KVM API documentation and the kernel's code give them.
 const advice = lazy((): Record<string, Record<string, Advice>> => ({
   KVM_CREATE_VM: {
@@ -55,9 +60,11 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
     },
     EINVAL: { text: 'the address, the size or a flag is not supported by this host' },
     ENOMEM: { text: 'the host has no memory left for the tables of that region', code: 'ERR_KVM_OUT_OF_MEMORY' },
+    EDEADLK: waits('stop the vCPUs, or close the userfault, first'),
   },
   KVM_GET_DIRTY_LOG: { ENOENT: { text: 'the region was added without logDirtyPages' } },
   KVM_IOEVENTFD: {
+    EDEADLK: waits('stop the vCPUs, or close the userfault, first'),
     EEXIST: { text: 'there is a doorbell for such a write already' },
     ENOSPC: { text: 'the kernel takes no further doorbell' },
   },
@@ -69,6 +76,7 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
   KVM_SET_GSI_ROUTING: { EINVAL: { text: 'a route is not possible on this host, or there is no in-kernel irqchip' } },
   KVM_SIGNAL_MSI: { ENXIO: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() first' } },
   KVM_RUN: {
+    EDEADLK: waits('run the guest on a thread of its own, vcpu.start()'),
     EFAULT: { text: 'the guest touched memory that this process can no longer give it' },
     ENOEXEC: { text: 'the vCPU has not been initialised (arm64: KVM_ARM_VCPU_INIT)' },
     EPERM: { text: 'another process created this VM; only that one may run it' },

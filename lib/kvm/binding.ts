@@ -48,6 +48,17 @@ export interface NativeMemory {
   close(): boolean
 }
 
+/** A userfaultfd over a memory; see native/userfault.cc. Results below 0 are -errno. */
+export interface NativeUserfault {
+  copy(offset: number, bytes: Uint8Array, protectedAgainstWriting: boolean): number
+  zero(offset: number, length: number): number
+  proceed(offset: number, length: number): number
+  protect(offset: number, length: number, on: boolean): number
+  resident(offset: number): boolean
+  closed(): boolean
+  close(): void
+}
+
 /** A vCPU's kvm_run page and KVM_RUN; see native/vcpu_run.cc. */
 export interface NativeVcpuRun {
   /**
@@ -135,6 +146,11 @@ export interface Binding {
     offset?: number,
     unsealed?: boolean,
   ) => NativeMemory
+  Userfault: new (
+    memory: NativeMemory,
+    mode: number,
+    callback: (offset: number, flags: number) => void,
+  ) => NativeUserfault
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
   Hub: new (event: NativeEventFd) => NativeHub

@@ -8,14 +8,7 @@ import { systemFailure } from './fd.js'
  * `what` says what cannot be made when there is none. A listener needs Node's event loop.
  */
 export function openEvent(what: string, listener?: (count: number) => void): NativeEventFd {
-  const runtime = otherRuntime()
-  if (listener !== undefined && runtime !== undefined) {
-    throw new KvmError(
-      'ERR_KVM_UNSUPPORTED',
-      `${what} cannot be made: it needs the event loop of Node, and this is ${runtime}. Run the program with Node, or do with vcpu.run()`,
-      { operands: { runtime } },
-    )
-  }
+  if (listener !== undefined) needsEventLoop(what)
   const context = currentContext()
   try {
     return listener === undefined
@@ -26,6 +19,17 @@ export function openEvent(what: string, listener?: (count: number) => void): Nat
   } catch (cause) {
     throw systemFailure(`${what} cannot be made`, cause)
   }
+}
+
+/** Throws where there is no event loop that an addon can watch a descriptor with. */
+export function needsEventLoop(what: string): void {
+  const runtime = otherRuntime()
+  if (runtime === undefined) return
+  throw new KvmError(
+    'ERR_KVM_UNSUPPORTED',
+    `${what} cannot be made: it needs the event loop of Node, and this is ${runtime}. Run the program with Node, or do with vcpu.run()`,
+    { operands: { runtime } },
+  )
 }
 
 /** Bun ends the process when an addon watches a descriptor; Deno now and then does not look. */

@@ -5,6 +5,7 @@ import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../vali
 import { binding, type NativeMemory } from './binding.js'
 import { allocationFailure, freezeFailure, wrongKind } from './memory-failure.js'
 import { Backing, checkFile, type MemoryFileOptions, openFile } from './memory-file.js'
+import { Userfault, type UserfaultHandler, type UserfaultOptions } from './userfault.js'
 
 /** What memory is made of. */
 export interface HostMemoryOptions {
@@ -35,6 +36,7 @@ export class HostMemory implements RegionBacking {
   #native: NativeMemory | undefined
   /** Where in its file it begins. */
   readonly #offset: number
+  #userfault: Userfault | undefined
 
   /** @internal */
   constructor(size: number, native: NativeMemory, offset = 0) {
@@ -114,8 +116,30 @@ export class HostMemory implements RegionBacking {
     return this.#native
   }
 
+  /**
+   * From now on, who touches a page of this memory that is missing, or protected against writing, waits until `handler` has seen to
+   * it: guests, other processes' calls, the kernel. Guests must run on threads of their own (`vcpu.start()`), for the handler needs
+   * this one. What this thread itself touches, through `vm.memory` and its kin, is first shown to the handler, who must then see to
+   * it before it returns (`ERR_KVM_USERFAULT`); views that were taken before have length 0.
+   *
+   * Throws `ERR_KVM_NO_PERMISSION` where the host does not let this user.
+   */
+  userfault(options: UserfaultOptions, handler: UserfaultHandler): Userfault {
+    const { native } = this
+    if (this.#userfault?.closed === false) {
+      throw new KvmError('ERR_KVM_MEMORY_IN_USE', 'this memory has a userfaultfd already; close that first')
+    }
+    return (this.#userfault = new Userfault(native, this.size, options, handler))
+  }
+
+  /** @internal */
+  get windowSize(): number | undefined {
+    return this.#userfault?.closed === false ? binding.pageSize : undefined
+  }
+
   /** @internal */
   buffer(offset: number, length: number): ArrayBuffer {
+    if (this.#userfault?.closed === false) this.#userfault.ready(offset, length)
     return this.native.buffer(offset, length)
   }
 

@@ -1,6 +1,8 @@
 // What it means that the kernel refuses memory.
 import { KvmError } from '../errors.js'
-import { errnoName } from './fd.js'
+import { errnoName, systemFailure } from './fd.js'
+
+const POOL = 'it is made of huge pages from the pool'
 
 /** The error for memory, or a file, of another kind than is needed. */
 export function wrongKind(why: string, operands: Record<string, unknown>, cause?: unknown): KvmError {
@@ -50,11 +52,34 @@ export function freezeFailure(size: number, cause: unknown): KvmError {
     )
   }
   if (name === 'ENOMEM') return allocationFailure(size, undefined, cause)
-  const why =
-    name === 'EOPNOTSUPP'
-      ? 'it is made of huge pages from the pool'
-      : 'its file is none that can be sealed (a memfd is)'
+  const why = name === 'EOPNOTSUPP' ? POOL : 'its file is none that can be sealed (a memfd is)'
   return wrongKind(`cannot be frozen: ${why}`, { size }, cause)
+}
+
+/** The error for a userfaultfd that could not be made. */
+export function userfaultFailure(size: number, cause: unknown): unknown {
+  const { syscall, errno } = cause as { syscall?: string; errno?: number }
+  const name = nameOf(cause)
+  if (syscall === 'userfaultfd' && (name === 'EPERM' || name === 'EACCES')) {
+    return new KvmError(
+      'ERR_KVM_NO_PERMISSION',
+      'this user may not have a userfaultfd for what KVM touches: run as root or with CAP_SYS_PTRACE, ' +
+        'make /dev/userfaultfd accessible (Linux 6.1), or `sudo sysctl vm.unprivileged_userfaultfd=1`',
+      { operands: { size }, ...refusal(cause) },
+    )
+  }
+  if (syscall === 'userfaultfd' && name === 'ENOSYS') {
+    return new KvmError('ERR_KVM_UNSUPPORTED', 'this kernel has no userfaultfd', { ...refusal(cause) })
+  }
+  if (syscall === 'UFFDIO_REGISTER' && name === 'EINVAL') {
+    return wrongKind(
+      'has no faults of that kind: minor ones are for a memfd, and the kernel may know no others',
+      { size },
+      cause,
+    )
+  }
+  if (name === 'EOPNOTSUPP') return wrongKind(`cannot have a userfaultfd: ${POOL}`, { size }, cause)
+  return errno === undefined ? cause : systemFailure('a userfaultfd cannot be made', cause)
 }
 
 function nameOf(cause: unknown): string {

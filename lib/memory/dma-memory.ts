@@ -1,8 +1,9 @@
 import type { DeviceMemory, MemoryRange } from './device-memory.js'
-import { WINDOW_SIZE } from './region.js'
 
 /** A region as DMA needs it. */
 export interface DmaRegion extends MemoryRange {
+  /** How large the parts are through which it wants to be seen, in bytes; what was made before that changed is detached. */
+  readonly windowSize: number
   /** An ArrayBuffer of its own over that part of the region's memory. */
   buffer(offset: number, length: number): ArrayBuffer
 }
@@ -91,7 +92,8 @@ export class DmaMemory implements DeviceMemory {
       if (region === undefined) return undefined
       const offset = address + done - region.at
       const { bytes } = this.#window(region, offset)
-      const piece = bytes.subarray(offset % WINDOW_SIZE, (offset % WINDOW_SIZE) + length - done)
+      const start = offset % region.windowSize
+      const piece = bytes.subarray(start, start + length - done)
       pieces.push(piece)
       done += piece.length
     }
@@ -115,7 +117,7 @@ export class DmaMemory implements DeviceMemory {
     const region = this.#aligned(address, width)
     if (region === undefined) return undefined
     const offset = address - region.at
-    return Atomics.load(this.#window(region, offset)[as], (offset % WINDOW_SIZE) / width)
+    return Atomics.load(this.#window(region, offset)[as], (offset % region.windowSize) / width)
   }
 
   #store(address: number, width: number, as: Aligned, value: number): boolean {
@@ -123,7 +125,7 @@ export class DmaMemory implements DeviceMemory {
     if (region === undefined || region.readonly) return false
     if (this.#trackers.size > 0) this.#track(address, width)
     const offset = address - region.at
-    Atomics.store(this.#window(region, offset)[as], (offset % WINDOW_SIZE) / width, value)
+    Atomics.store(this.#window(region, offset)[as], (offset % region.windowSize) / width, value)
     return true
   }
 
@@ -152,11 +154,12 @@ export class DmaMemory implements DeviceMemory {
   #window(region: DmaRegion, offset: number): DmaWindow {
     let windows = this.#windows.get(region)
     if (windows === undefined) this.#windows.set(region, (windows = []))
-    const index = Math.floor(offset / WINDOW_SIZE)
+    const { windowSize } = region
+    const index = Math.floor(offset / windowSize)
     const open = windows[index]
     // Empty: its buffer has been taken away.
     if (open !== undefined && open.bytes.length > 0) return open
-    const start = index * WINDOW_SIZE
-    return (windows[index] = new DmaWindow(region.buffer(start, Math.min(WINDOW_SIZE, region.size - start))))
+    const start = index * windowSize
+    return (windows[index] = new DmaWindow(region.buffer(start, Math.min(windowSize, region.size - start))))
   }
 }

@@ -6,8 +6,10 @@ import { type Backed, MemoryAccessors, type Window } from './accessors.js'
 export interface RegionBacking {
   /** In bytes. */
   readonly size: number
-  /** An ArrayBuffer over part of it; the same bytes each time. */
+  /** An ArrayBuffer over part of it; the same bytes each time. It is detached when {@link windowSize} changes. */
   buffer(offset: number, length: number): ArrayBuffer
+  /** Through how large pieces it wants to be seen, in bytes; as large as {@link WINDOW_SIZE} where that is all the same. */
+  readonly windowSize?: number | undefined
 }
 
 /** What a region is made of; validated by whoever makes it. */
@@ -26,7 +28,7 @@ export interface RegionDescription {
 // A region is seen through several ArrayBuffers, each made when it is needed: V8 counts one as that much of its own memory,
 // and from 64 MiB on it collects garbage to get it back, which takes longer than all that a boot loader does. That is for
 // guests of which little is touched from here; who reads all of one pays for more windows instead.
-export const WINDOW_SIZE = 2 ** 24
+const WINDOW_SIZE = 2 ** 24
 
 // A view has an ArrayBuffer of its own, so that whoever has it may transfer() that and disturbs nobody else. It holds whole
 // pages of the largest size: what is aligned in the buffer is aligned in memory, as Atomics need it.
@@ -71,14 +73,23 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
   }
 
   /** @internal */
+  get windowSize(): number {
+    return this.#backing.windowSize ?? WINDOW_SIZE
+  }
+
+  /** @internal */
   window(offset: number): Window {
-    const index = Math.floor(offset / WINDOW_SIZE)
-    return (this.#windows[index] ??= this.#open(index * WINDOW_SIZE))
+    const { windowSize } = this
+    const index = Math.floor(offset / windowSize)
+    const open = this.#windows[index]
+    // Empty: its buffer has been taken away.
+    if (open !== undefined && open.bytes.length > 0) return open
+    return (this.#windows[index] = this.#open(index * windowSize, windowSize))
   }
 
   /** @internal */
   windowStart(offset: number): number {
-    return offset - (offset % WINDOW_SIZE)
+    return offset - (offset % this.windowSize)
   }
 
   /** @internal */
@@ -107,8 +118,8 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
     return this
   }
 
-  #open(start: number): Window {
-    const buffer = this.buffer(start, Math.min(WINDOW_SIZE, this.size - start))
+  #open(start: number, length: number): Window {
+    const buffer = this.buffer(start, Math.min(length, this.size - start))
     return { bytes: new Uint8Array(buffer), data: new DataView(buffer) }
   }
 }

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { beforeAll, expect, test } from 'vitest'
+import { noUserfault } from '../kvm/userfault-rights.js'
 import { pages, programsOf, root } from './pages.js'
 
 // Inside the package, so that 'node-kvm' is this checkout.
@@ -38,7 +39,8 @@ function compile(files: string[]): void {
   expect(ts.formatDiagnostics(found, host)).toBe('')
 }
 
-test.each(programs)('$where', ({ built, output }) => {
+test.each(programs)('$where', ({ built, code, output }, { skip }) => {
+  skip(noUserfault !== undefined && code.includes('.userfault('), noUserfault)
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [built], { encoding: 'utf8', timeout: 30_000 })
   expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
   if (output !== undefined) expect(stdout.trimEnd()).toBe(output.trimEnd())

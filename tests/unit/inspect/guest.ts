@@ -9,7 +9,7 @@ export class TestMemory extends DmaMemory {
 
   constructor(size = 0x10_0000) {
     const buffer = new ArrayBuffer(size)
-    const region = { at: 0, size, readonly: false, buffer: () => buffer }
+    const region = { at: 0, size, readonly: false, windowSize: 2 ** 24, buffer: () => buffer }
     super({ regions: [region], find: (address) => (address >= 0 && address < size ? region : undefined) })
     this.bytes = new Uint8Array(buffer)
     this.#view = new DataView(buffer)
