@@ -48,13 +48,14 @@ CoalescedRing FindCoalescedRing(const Descriptor& system, const Mapping& page) {
 }  // namespace
 
 Napi::Function VcpuRun::Define(Napi::Env env) {
-  return DefineClass(env, "VcpuRun",
-                     {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
-                      InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
-                      InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::Start>("start"),
-                      InstanceMethod<&VcpuRun::Stop>("stop"), InstanceMethod<&VcpuRun::ComeOut>("comeOut"),
-                      InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"), InstanceMethod<&VcpuRun::Stats>("stats"),
-                      InstanceMethod<&VcpuRun::Close>("close")});
+  return DefineClass(
+      env, "VcpuRun",
+      {InstanceMethod<&VcpuRun::Runner>("runner"), InstanceMethod<&VcpuRun::Complete>("complete"),
+       InstanceMethod<&VcpuRun::Kick>("kick"), InstanceMethod<&VcpuRun::Page>("page"),
+       InstanceMethod<&VcpuRun::Token>("token"), InstanceMethod<&VcpuRun::DirtyRing>("dirtyRing"),
+       InstanceMethod<&VcpuRun::Start>("start"), InstanceMethod<&VcpuRun::Stop>("stop"),
+       InstanceMethod<&VcpuRun::ComeOut>("comeOut"), InstanceMethod<&VcpuRun::ThreadBuffer>("threadBuffer"),
+       InstanceMethod<&VcpuRun::Stats>("stats"), InstanceMethod<&VcpuRun::Close>("close")});
 }
 
 // new VcpuRun(fd): maps the kvm_run page of that vCPU.
@@ -137,6 +138,23 @@ Napi::Value VcpuRun::Page(const Napi::CallbackInfo& info) {
   return views_.Make(info.Env(), page, 0, page->size());
 }
 
+// dirtyRing(bytes): the vCPU's ring of struct kvm_dirty_gfn as an ArrayBuffer, detached by close(). The VM has to have rings of that
+// size (KVM_CAP_DIRTY_LOG_RING): the kernel maps without a question, and where there is no ring an access is SIGBUS.
+Napi::Value VcpuRun::DirtyRing(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const VcpuState& state = Require(env);
+  const std::uint64_t size = ToUint64(info, 0);
+  const auto page_size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (size == 0 || size % page_size != 0) throw Napi::RangeError::New(env, "a ring has whole pages");
+  auto ring = Mapping::Map(size, PROT_READ | PROT_WRITE, MAP_SHARED, state.descriptor()->fd.get(),
+                           KVM_DIRTY_LOG_PAGE_OFFSET * page_size);
+  if (!ring) throw SystemError(env, "mmap", errno);
+  // Asks for every page, which fails where an access would be SIGBUS. Linux 5.14 has this, and rings since 5.11.
+  if (madvise(ring->data(), size, MADV_POPULATE_READ) != 0) throw SystemError(env, "madvise", errno);
+  dirty_ring_ = std::move(ring);
+  return views_.Make(env, dirty_ring_, 0, size);
+}
+
 Napi::Value VcpuRun::Token(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(Require(info.Env()).token()));
 }
@@ -209,6 +227,9 @@ Napi::Value VcpuRun::Close(const Napi::CallbackInfo& info) {
   }
   LetGoOfThread();
   views_.DetachAll();
+  // The mapping holds the VM, and the ArrayBuffer over it may live on until garbage collection.
+  if (dirty_ring_) dirty_ring_->Release();
+  dirty_ring_.reset();
   if (state_) state_->ForgetToken();
   slot_->state.reset();
   state_.reset();

@@ -33,6 +33,7 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   Napi::Value Kick(const Napi::CallbackInfo& info);
   Napi::Value Page(const Napi::CallbackInfo& info);
   Napi::Value Token(const Napi::CallbackInfo& info);
+  Napi::Value DirtyRing(const Napi::CallbackInfo& info);
   Napi::Value Start(const Napi::CallbackInfo& info);
   Napi::Value Stop(const Napi::CallbackInfo& info);
   Napi::Value ComeOut(const Napi::CallbackInfo& info);
@@ -46,6 +47,7 @@ class VcpuRun : public Napi::ObjectWrap<VcpuRun> {
   std::shared_ptr<VcpuState> state_;
   std::shared_ptr<RunSlot> slot_ = std::make_shared<RunSlot>();
   std::shared_ptr<VcpuThread> thread_;
+  std::shared_ptr<Mapping> dirty_ring_;    // none unless DirtyRing() was called
   std::vector<std::uint64_t> last_stats_;  // of the thread that has ended
   Views thread_views_{Views::AtTheEnd::kKeepPages};
   Views views_{Views::AtTheEnd::kKeepPages};

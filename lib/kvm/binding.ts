@@ -84,6 +84,8 @@ export interface NativeVcpuRun {
   kick(): void
   page(): ArrayBuffer
   token(): number
+  /** The ring of struct kvm_dirty_gfn, of that many bytes, which the VM must have been told. */
+  dirtyRing(bytes: number): ArrayBuffer
   /** Ends the thread, too, but waits for nobody. */
   close(): void
 }

@@ -3,11 +3,18 @@ import { hex } from '../format.js'
 import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import type { GuestMemory } from '../memory/guest-memory.js'
 import { MemoryRegion } from '../memory/region.js'
-import { checkBoolean, checkInteger, checkOptions, invalidArgument } from '../validate.js'
+import { checkBoolean, checkBytes, checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { binding } from './binding.js'
 import { DirtyLog } from './dirty-log.js'
 import { type Fd, ioctlError } from './fd.js'
-import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, kvm_dirty_log } from './generated/common.js'
+import {
+  KVM_MEM_GUEST_MEMFD,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  KVM_MEM_READONLY,
+  kvm_clear_dirty_log,
+  kvm_dirty_log,
+} from './generated/common.js'
+import { GuestMemfd } from './guest-memfd.js'
 import { HostMemory, type HostMemoryOptions } from './host-memory.js'
 
 /** Where and how memory is put into a VM. */
@@ -24,6 +31,13 @@ export interface AddMemoryOptions extends Partial<HostMemoryOptions> {
   readonly?: boolean
   /** Keep track of which pages the guest writes, for getDirtyLog(). */
   logDirtyPages?: boolean
+  /**
+   * Memory that only guests see stands beside it, for what KVM is told is private (KVM_SET_USER_MEMORY_REGION2). On a host with
+   * KVM_CAP_GUEST_MEMFD.
+   */
+  guestMemfd?: GuestMemfd
+  /** Where to start in it, in bytes, a multiple of the host's page size. */
+  guestMemfdOffset?: number
 }
 
 // A memory slot has at most 2^31 - 1 pages (KVM_MEM_MAX_NR_PAGES).
@@ -54,11 +68,30 @@ export class MemorySlots {
     const owned = place.memory === undefined
     const memory = place.memory ?? HostMemory.allocate(place.allocate)
     const region = new MemoryRegion({ ...place, backing: memory })
-    const flags = (place.readonly ? KVM_MEM_READONLY : 0) | (place.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0)
-    const result = this.#fd.native.setMemory(number, flags, place.at, place.size, memory.native, place.offset, !owned)
+    const { at, size, guestMemfd } = place
+    const flags =
+      (place.readonly ? KVM_MEM_READONLY : 0) |
+      (place.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0) |
+      (guestMemfd === undefined ? 0 : KVM_MEM_GUEST_MEMFD)
+    const { native } = this.#fd
+    const result =
+      guestMemfd === undefined
+        ? native.setMemory(number, flags, at, size, memory.native, place.offset, !owned)
+        : native.setMemory(
+            number,
+            flags,
+            at,
+            size,
+            memory.native,
+            place.offset,
+            !owned,
+            guestMemfd.native,
+            place.guestMemfdOffset,
+          )
     if (result < 0) {
       if (owned) memory.close()
-      throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: place.at, size: place.size, slot: number })
+      const ioctl = `KVM_SET_USER_MEMORY_REGION${guestMemfd === undefined ? '' : '2'}`
+      throw ioctlError(ioctl, -result, { at, size, slot: number })
     }
     this.#slots.set(region, { number, memory, owned })
     this.#memory.add(region)
@@ -81,6 +114,25 @@ export class MemorySlots {
     const argument = kvm_dirty_log.bytes({ slot: number })
     this.#fd.ioctl('KVM_GET_DIRTY_LOG', argument, { at: region.at, size: region.size }, bitmap)
     return new DirtyLog(region.at, binding.pageSize, bitmap)
+  }
+
+  /** Of what `log` names, the kernel tracks writes anew (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2). */
+  clearDirtyLog(region: MemoryRegion, { bitmap }: DirtyLog): void {
+    const { number } = this.#slot(region)
+    const pages = region.size / binding.pageSize
+    const argument = kvm_clear_dirty_log.bytes({ slot: number, num_pages: pages, first_page: 0n })
+    const copy = Uint8Array.from(checkBytes('log', bitmap, Math.ceil(pages / 64) * 8))
+    this.#fd.ioctl('KVM_CLEAR_DIRTY_LOG', argument, { at: region.at, size: region.size }, copy)
+  }
+
+  /** The regions whose writes are tracked. */
+  logged(): MemoryRegion[] {
+    return [...this.#slots.keys()].filter((region) => region.logDirtyPages)
+  }
+
+  regionOf(number: number): MemoryRegion | undefined {
+    for (const [region, slot] of this.#slots) if (slot.number === number) return region
+    return undefined
   }
 
   /** After the VM has been closed: gives back the memory that add() allocated. */
@@ -129,6 +181,8 @@ function checkPlace(options: AddMemoryOptions) {
     'logDirtyPages',
     'memory',
     'offset',
+    'guestMemfd',
+    'guestMemfdOffset',
   ])
   const { memory, backing, hugePages } = given
   if (memory !== undefined && !(memory instanceof HostMemory)) throw invalidArgument('memory', memory, 'a HostMemory')
@@ -137,6 +191,13 @@ function checkPlace(options: AddMemoryOptions) {
   }
   if (memory === undefined && given['offset'] !== undefined) {
     throw invalidArgument('offset', given['offset'], 'left out when no memory is given')
+  }
+  const { guestMemfd } = given
+  if (guestMemfd !== undefined && !(guestMemfd instanceof GuestMemfd)) {
+    throw invalidArgument('guestMemfd', guestMemfd, 'what vm.createGuestMemfd() made')
+  }
+  if (guestMemfd === undefined && given['guestMemfdOffset'] !== undefined) {
+    throw invalidArgument('guestMemfdOffset', given['guestMemfdOffset'], 'left out when no guestMemfd is given')
   }
   const offset = checkPageAddress('offset', given['offset'] ?? 0, memory?.size ?? 0)
   const room = memory === undefined ? MAX_SLOT_PAGES * binding.pageSize : memory.size - offset
@@ -148,6 +209,8 @@ function checkPlace(options: AddMemoryOptions) {
     size,
     offset,
     memory,
+    guestMemfd,
+    guestMemfdOffset: checkPageAddress('guestMemfdOffset', given['guestMemfdOffset'] ?? 0, guestMemfd?.size ?? 0),
     allocate: { size, backing, hugePages } as HostMemoryOptions,
     readonly: checkBoolean('readonly', given['readonly'] ?? false),
     logDirtyPages: checkBoolean('logDirtyPages', given['logDirtyPages'] ?? false),

@@ -2,6 +2,7 @@ import { KvmError } from '../errors.js'
 import { invalidArgument } from '../validate.js'
 import { type Arm64VcpuCalls, arm64VcpuCalls } from './arm64/vcpu-calls.js'
 import { defineCalls } from './calls.js'
+import type { DirtyTracking } from './dirty-pages.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
 import type { Fd } from './fd.js'
@@ -29,6 +30,7 @@ export class Vcpu {
   readonly #fd: Fd
   readonly #execution: Execution
   readonly #posted: ReadonlyMap<number, Listener>
+  readonly #dirty: DirtyTracking
   readonly #onClose: (vcpu: Vcpu) => void
   #thread: Thread | undefined
   #keepsAlive = true
@@ -39,6 +41,7 @@ export class Vcpu {
     fd: Fd,
     syncable: number,
     posted: ReadonlyMap<number, Listener>,
+    dirty: DirtyTracking,
     onClose: (vcpu: Vcpu) => void,
   ) {
     this.id = id
@@ -46,6 +49,8 @@ export class Vcpu {
     this.#execution = new Execution(id, fd, syncable)
     this.#posted = posted
     this.#onClose = onClose
+    this.#dirty = dirty
+    dirty.addVcpu(this.#execution.native)
     this.kickToken = this.#execution.native.token() as KickToken
   }
 
@@ -163,6 +168,7 @@ export class Vcpu {
    */
   close(): void {
     if (this.closed) return
+    this.#dirty.removeVcpu(this.#execution.native)
     // First, because this does not wait for the thread.
     this.#execution.close()
     this.#thread?.close()

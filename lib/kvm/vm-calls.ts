@@ -3,22 +3,25 @@ import type { Calls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { type DeviceAttrCalls, getDeviceAttr, hasDeviceAttr, setDeviceAttr } from './device-attr.js'
 import { DeviceFd } from './device-fd.js'
+import type { DirtyTracking } from './dirty-pages.js'
 import { enableCap } from './enable-cap.js'
 import { errnoName, type Fd, ioctlError } from './fd.js'
 import { kvm_create_device, kvm_irq_level, KVM_CREATE_DEVICE_TEST } from './generated/common.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
+import { type VmMemoryCalls, vmMemoryCalls } from './memory-calls.js'
 import type { MemorySlots } from './memory-slots.js'
 
 /** What the calls of a VM need of it. */
 export interface VmInside {
   readonly fd: Fd
   readonly slots: MemorySlots
+  readonly dirty: DirtyTracking
   /** Which of the pages that Intel processors need have been placed. */
   readonly addressesSet: { tss: boolean; identityMap: boolean }
 }
 
 /** What a VM has on every architecture. */
-export interface VmCalls extends DeviceAttrCalls {
+export interface VmCalls extends DeviceAttrCalls, VmMemoryCalls {
   /**
    * KVM_ENABLE_CAP: switches a capability on for this VM; `args` is what it wants, up to four numbers. Most must come before the
    * first vCPU; the KVM API, section 7, says which, and what their arguments mean.
@@ -39,8 +42,11 @@ export interface VmCalls extends DeviceAttrCalls {
 }
 
 export const vmCalls: Calls<VmCalls, VmInside> = {
-  enableCap({ fd }, capability, ...args) {
+  ...vmMemoryCalls,
+  enableCap({ fd, dirty }, capability, ...args) {
     enableCap(fd, capability, args)
+    if (capability.startsWith('KVM_CAP_DIRTY_LOG_RING') && args[0] !== undefined) dirty.ringBytes = Number(args[0])
+    if (capability === 'KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') dirty.manualProtect = Number(args[0] ?? 0) !== 0
   },
   createIrqchip({ fd }) {
     fd.ioctl('KVM_CREATE_IRQCHIP')

@@ -6,7 +6,7 @@ import { type Arm64VmCalls, arm64VmCalls } from './arm64/vm-calls.js'
 import type { BusAddress } from './bus-address.js'
 import { defineCalls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
-import type { DirtyLog } from './dirty-log.js'
+import { DirtyTracking } from './dirty-pages.js'
 import { type Fd, systemFailure } from './fd.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
@@ -38,7 +38,8 @@ export class Vm {
     this.#registers = new RegisterPage(fd)
     this.memory = new GuestMemory()
     this.#slots = new MemorySlots(fd, this.memory)
-    this.#inside = { fd, slots: this.#slots, addressesSet: { tss: false, identityMap: false } }
+    const dirty = new DirtyTracking(fd, this.#slots)
+    this.#inside = { fd, slots: this.#slots, dirty, addressesSet: { tss: false, identityMap: false } }
   }
 
   get closed(): boolean {
@@ -68,14 +69,6 @@ export class Vm {
     this.#slots.remove(region)
   }
 
-  /**
-   * KVM_GET_DIRTY_LOG: the pages of a region written since the last call, and perhaps some that were only read for the
-   * first time. The region needs `logDirtyPages`.
-   */
-  getDirtyLog(region: MemoryRegion): DirtyLog {
-    return this.#slots.getDirtyLog(region)
-  }
-
   /** KVM_CREATE_VCPU. Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */
   createVcpu(id: number): Vcpu {
     const number = checkInteger('id', id, 0, 0xffff_ffff)
@@ -83,7 +76,9 @@ export class Vm {
     const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
     try {
       const syncable = this.check('KVM_CAP_SYNC_REGS')
-      const vcpu = new Vcpu(number, fd, syncable, this.#registers.listeners, (closed) => this.#vcpus.delete(closed))
+      const vcpu = new Vcpu(number, fd, syncable, this.#registers.listeners, this.#inside.dirty, (closed) =>
+        this.#vcpus.delete(closed),
+      )
       this.#vcpus.add(vcpu)
       return vcpu
     } catch (cause) {

@@ -57,6 +57,11 @@ struct kvm_pre_fault_memory {
 #endif
 
 #ifdef __aarch64__
+// Headers of a Linux without dirty rings for arm64 say 0.
+#if KVM_DIRTY_LOG_PAGE_OFFSET == 0
+#undef KVM_DIRTY_LOG_PAGE_OFFSET
+#define KVM_DIRTY_LOG_PAGE_OFFSET 64
+#endif
 #ifndef KVM_ARM_SET_COUNTER_OFFSET
 struct kvm_arm_counter_offset {
   __u64 counter_offset;

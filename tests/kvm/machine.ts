@@ -20,12 +20,15 @@ export interface MachineOptions {
   irqchip?: boolean
   pit?: boolean
   cpuid?: boolean
+  /** What is done to the VM before it gets its vCPU. */
+  prepare?: (vm: Vm) => void
 }
 
 /** A VM with memory at 0 and one vCPU in real mode, about to execute `code`. */
 export function machine(code: Uint8Array, options: MachineOptions = {}): Machine {
   const kvm = Kvm.open()
   const vm = kvm.createVm()
+  options.prepare?.(vm)
   if (options.irqchip === true) vm.createIrqchip()
   if (options.pit === true) vm.createPit2()
   vm.addMemory({ at: 0, size: options.size ?? SIZE })

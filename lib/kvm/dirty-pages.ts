@@ -1,0 +1,80 @@
+import { binding, type NativeVcpuRun } from './binding.js'
+import { DirtyRing } from './dirty-ring.js'
+import type { Fd } from './fd.js'
+import type { MemorySlots } from './memory-slots.js'
+
+/** The pages that the guest has written since they were asked for last: guest physical addresses, in order. */
+export interface DirtyPages extends Iterable<number> {
+  /** Where they come from: each region's bitmap (`logDirtyPages`), or the vCPUs' rings (KVM_CAP_DIRTY_LOG_RING). */
+  readonly via: 'log' | 'ring'
+  /** How many there are. */
+  readonly count: number
+  /** Bytes in a page. */
+  readonly pageSize: number
+}
+
+/** Which of the kernel's ways of dirty tracking a VM uses, and what it has found. */
+export class DirtyTracking {
+  /** The bytes of each vCPU's ring; 0 without rings. */
+  ringBytes = 0
+  /** With KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 the log is taken with KVM_CLEAR_DIRTY_LOG. */
+  manualProtect = false
+  readonly #fd: Fd
+  readonly #slots: MemorySlots
+  readonly #rings = new Map<NativeVcpuRun, DirtyRing>()
+  // Of vCPUs that have been closed.
+  #left: number[] = []
+
+  constructor(fd: Fd, slots: MemorySlots) {
+    this.#fd = fd
+    this.#slots = slots
+  }
+
+  addVcpu(vcpu: NativeVcpuRun): void {
+    if (this.ringBytes > 0) this.#rings.set(vcpu, new DirtyRing(vcpu.dirtyRing(this.ringBytes)))
+  }
+
+  /** Before the vCPU is closed: nothing that it has written is lost. */
+  removeVcpu(vcpu: NativeVcpuRun): void {
+    const ring = this.#rings.get(vcpu)
+    this.#rings.delete(vcpu)
+    if (ring !== undefined) this.#collect(ring, this.#left)
+  }
+
+  take(): DirtyPages {
+    const pages = this.ringBytes > 0 ? this.#fromRings() : this.#fromLog()
+    return {
+      via: this.ringBytes > 0 ? 'ring' : 'log',
+      count: pages.length,
+      pageSize: binding.pageSize,
+      [Symbol.iterator]: () => pages.values(),
+    }
+  }
+
+  #fromRings(): number[] {
+    const found = this.#left
+    this.#left = []
+    for (const ring of this.#rings.values()) this.#collect(ring, found)
+    this.#fd.ioctl('KVM_RESET_DIRTY_RINGS')
+    // Two vCPUs may have written one page.
+    return [...new Set(found)].sort((a, b) => a - b)
+  }
+
+  #collect(ring: DirtyRing, found: number[]): void {
+    ring.collect((slot, page) => {
+      const region = this.#slots.regionOf(slot)
+      // A region that has been removed since is nobody's.
+      if (region !== undefined) found.push(region.at + page * binding.pageSize)
+    })
+  }
+
+  #fromLog(): number[] {
+    const found: number[] = []
+    for (const region of this.#slots.logged()) {
+      const log = this.#slots.getDirtyLog(region)
+      if (this.manualProtect) this.#slots.clearDirtyLog(region, log)
+      for (const address of log) found.push(address)
+    }
+    return found.sort((a, b) => a - b)
+  }
+}

@@ -1,0 +1,56 @@
+import { GuestMemfd, Kvm } from 'node-kvm'
+import { expect, test } from 'vitest'
+
+import { expectRefusal } from '../thrown.js'
+import { assemble, HLT, movEs, storeByte } from './guests.js'
+import { machine, runTo } from './machine.js'
+
+const PAGE = 4096
+const has = (() => {
+  using kvm = Kvm.open()
+  using vm = kvm.createVm()
+  return vm.check('KVM_CAP_GUEST_MEMFD') > 0
+})()
+
+test.runIf(has)('a region with a guest_memfd beside it', () => {
+  using m = machine(assemble(movEs(0x2000), storeByte(0, 7), HLT))
+  const size = 4 * PAGE
+  using guestMemfd = m.vm.createGuestMemfd({ size })
+  expect(guestMemfd).toBeInstanceOf(GuestMemfd)
+  // Without private memory (KVM_CAP_MEMORY_ATTRIBUTES) KVM takes it only where it may be mapped; either is right.
+  try {
+    m.vm.addMemory({ at: 0x2_0000, size, guestMemfd })
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ERR_KVM_IOCTL', ioctl: 'KVM_SET_USER_MEMORY_REGION2' })
+    m.vm.addMemory({ at: 0x2_0000, size })
+  }
+  guestMemfd.close()
+  runTo(m.vcpu, 'hlt')
+})
+
+test.runIf(has)('what makes no guest_memfd is refused', () => {
+  using m = machine(assemble(HLT))
+  for (const size of [1, PAGE + 1]) {
+    expect(expectRefusal(() => m.vm.createGuestMemfd({ size }), 'ERR_KVM_IOCTL')).toMatchObject({ operands: { size } })
+  }
+  expectRefusal(() => m.vm.createGuestMemfd({ size: PAGE, flags: 2 ** 40 }), 'ERR_KVM_IOCTL', /EINVAL/)
+  expectRefusal(() => m.vm.createGuestMemfd({ size: 0 }), 'ERR_KVM_INVALID_ARGUMENT', /size/)
+  const add = { at: 0x2_0000, size: PAGE }
+  expectRefusal(() => m.vm.addMemory({ ...add, guestMemfd: {} as never }), 'ERR_KVM_INVALID_ARGUMENT', /guestMemfd/)
+  expectRefusal(() => m.vm.addMemory({ ...add, guestMemfdOffset: 0 }), 'ERR_KVM_INVALID_ARGUMENT', /guestMemfdOffset/)
+  const closed = m.vm.createGuestMemfd({ size: PAGE })
+  closed.close()
+  expectRefusal(() => m.vm.addMemory({ ...add, guestMemfd: closed }), 'ERR_KVM_CLOSED', /guest_memfd/)
+  m.vm.addMemory(add)
+})
+
+test('memory attributes, where the host has them; else the typed refusal', () => {
+  using m = machine(assemble(HLT))
+  const set = () => m.vm.setMemoryAttributes({ address: 0, size: PAGE, attributes: 8n })
+  if (m.vm.check('KVM_CAP_MEMORY_ATTRIBUTES') > 0) set()
+  else
+    expect(expectRefusal(set, 'ERR_KVM_IOCTL')).toMatchObject({
+      ioctl: 'KVM_SET_MEMORY_ATTRIBUTES',
+      operands: { address: 0 },
+    })
+})
