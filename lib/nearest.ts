@@ -1,11 +1,11 @@
 // Longer than any name; comparing takes time by the length.
 const LONGEST = 64
 
-/** The names that were probably meant, the likeliest first: few edits away, and no more than a third of their letters. */
+/** The names that were probably meant, the likeliest first: few edits away, no more than a third of their letters; in either case. */
 export function nearest(typed: string, names: readonly string[]): string[] {
   if (typed.length > LONGEST) return []
   return names
-    .map((name) => ({ name, edits: editDistance(typed, name) }))
+    .map((name) => ({ name, edits: editDistance(typed.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, edits }) => edits <= Math.max(1, name.length / 3))
     .sort((a, b) => a.edits - b.edits)
     .map(({ name }) => name)

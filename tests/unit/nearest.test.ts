@@ -5,6 +5,7 @@ import { nearest } from '../../lib/nearest.js'
 test('names that were probably meant: a letter too many, too few, another one, or two in the wrong order', () => {
   for (const typed of ['hhello', 'helo', 'hallo', 'ehllo', 'hello'])
     expect(nearest(typed, ['smp', 'hello'])).toEqual(['hello'])
+  expect(nearest('HELLO', ['hello'])).toEqual(['hello'])
   expect(nearest('avx51', ['avx', 'avx512', 'sse'])).toEqual(['avx512'])
 })
 
