@@ -39,8 +39,8 @@ function compile(files: string[]): void {
   expect(ts.formatDiagnostics(found, host)).toBe('')
 }
 
-test.each(programs)('$where', ({ built, code, output }, { skip }) => {
-  skip(noUserfault !== undefined && code.includes('.userfault('), noUserfault)
+test.for(programs)('$where', ({ built, code, output }, { skip }) => {
+  if (noUserfault !== undefined && code.includes('.userfault(')) skip(noUserfault)
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [built], { encoding: 'utf8', timeout: 30_000 })
   expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
   if (output !== undefined) expect(stdout.trimEnd()).toBe(output.trimEnd())
