@@ -1,6 +1,7 @@
 // Lesson 4, long-mode: the host builds page tables, and a C program runs in 64-bit mode
 import { readFileSync } from 'node:fs'
 import { describeExit, Kvm } from 'node-kvm'
+import { CR0, CR4, EFER, flatSegment } from 'node-kvm/arch/x86'
 
 const LOAD_ADDRESS = 0x1000
 const PML4 = 0x1_0000 // the three levels of page tables, a page each
@@ -12,10 +13,6 @@ const PORT_CONSOLE = 0xe9
 const PTE_PRESENT = 1n << 0n
 const PTE_WRITABLE = 1n << 1n
 const PTE_LARGE = 1n << 7n // in a page directory: the entry maps 2 MiB itself instead of naming a page table
-
-const [CR0_PE, CR0_ET, CR0_NE, CR0_PG] = [1n << 0n, 1n << 4n, 1n << 5n, 1n << 31n]
-const CR4_PAE = 1n << 5n
-const [EFER_LME, EFER_LMA] = [1n << 8n, 1n << 10n] // long mode enabled, and active
 
 using kvm = Kvm.open()
 using vm = kvm.createVm()
@@ -29,17 +26,16 @@ ram.writeUint64(PDPT, BigInt(PAGE_DIRECTORY) | PTE_PRESENT | PTE_WRITABLE)
 ram.writeUint64(PAGE_DIRECTORY, 0n | PTE_PRESENT | PTE_WRITABLE | PTE_LARGE)
 
 // A 64-bit code segment has l = 1 and db = 0; data segments are as in 32-bit mode.
-const flat = { base: 0n, limit: 0xffff_ffff, present: 1, dpl: 0, s: 1, g: 1, avl: 0, unusable: 0 }
-const code = { ...flat, selector: 0x08, type: 0b1011, l: 1, db: 0 }
-const data = { ...flat, selector: 0x10, type: 0b0011, l: 0, db: 1 }
+const code = flatSegment('code64', 0x08)
+const data = flatSegment('data', 0x10)
 
 using vcpu = vm.createVcpu(0)
 vcpu.setCpuid2(kvm.getSupportedCpuid()) // a new vCPU has no features at all; give it what this host can do
 vcpu.setSregs({
-  cr0: CR0_PE | CR0_ET | CR0_NE | CR0_PG,
+  cr0: CR0.PE | CR0.ET | CR0.NE | CR0.PG,
   cr3: BigInt(PML4),
-  cr4: CR4_PAE,
-  efer: EFER_LME | EFER_LMA,
+  cr4: CR4.PAE,
+  efer: EFER.LME | EFER.LMA, // long mode enabled, and active
   ...{ cs: code, ds: data, es: data, fs: data, gs: data, ss: data },
 })
 // On entry to a C function the stack holds a return address, so rsp is 8 off a multiple of 16.

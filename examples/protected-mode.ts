@@ -1,14 +1,11 @@
 // Lesson 3, protected-mode: 32-bit code with flat segments, entered without boot code
 import { readFileSync } from 'node:fs'
 import { describeExit, Kvm } from 'node-kvm'
+import { CR0 } from 'node-kvm/arch/x86'
 
 const LOAD_ADDRESS = 0x1000
 const PORT_CONSOLE = 0xe9
 const TWO_MIB = 0x20_0000
-
-const CR0_PE = 1n << 0n // protection
-const CR0_ET = 1n << 4n // always set on anything newer than a 386
-const CR0_NE = 1n << 5n // floating-point errors are exceptions; VT-x insists on it
 
 using kvm = Kvm.open()
 using vm = kvm.createVm()
@@ -24,7 +21,8 @@ const code = { ...flat, selector: 0x08, type: 0b1011 } // code, readable, access
 const data = { ...flat, selector: 0x10, type: 0b0011 } // data, writable, accessed
 
 using vcpu = vm.createVcpu(0)
-vcpu.setSregs({ cr0: CR0_PE | CR0_ET | CR0_NE, cs: code, ds: data, es: data, fs: data, gs: data, ss: data })
+// PE: protection. ET: always set on anything newer than a 386. NE: floating-point errors are exceptions; VT-x insists on it.
+vcpu.setSregs({ cr0: CR0.PE | CR0.ET | CR0.NE, cs: code, ds: data, es: data, fs: data, gs: data, ss: data })
 vcpu.setRegs({ rip: BigInt(LOAD_ADDRESS), rsp: BigInt(TWO_MIB), rflags: 2n })
 
 for (let halted = false; !halted;) {

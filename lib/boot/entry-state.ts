@@ -1,4 +1,4 @@
-import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR4_PAE, EFER_LMA, EFER_LME, RFLAGS_FIXED } from '../arch/x86/register-bits.js'
+import { CR0, CR4, EFER, RFLAGS_FIXED } from '../arch/x86/register-bits.js'
 import type { EntryRegs, EntrySregs, EntryState, SegmentState } from '../arch/x86/registers.js'
 import { GDT_ADDRESS, PAGE, PAGE_TABLES_ADDRESS } from './addresses.js'
 import type { BootPlan } from './boot-plan.js'
@@ -34,10 +34,10 @@ export function planLongMode(plan: BootPlan): Enter {
       ...DATA,
       ...TABLES,
       gdt,
-      cr0: CR0_PE | CR0_ET | CR0_NE | CR0_PG,
+      cr0: CR0.PE | CR0.ET | CR0.NE | CR0.PG,
       cr3: BigInt(tables),
-      cr4: CR4_PAE,
-      efer: EFER_LME | EFER_LMA,
+      cr4: CR4.PAE,
+      efer: EFER.LME | EFER.LMA,
     }),
   })
 }
@@ -47,7 +47,7 @@ export function planProtectedMode(plan: BootPlan): Enter {
   const gdt = planGdt(plan, FLAT_CODE_32)
   return (regs) => ({
     regs: { rflags: RFLAGS_FIXED, ...regs },
-    sregs: copy({ cs: FLAT_CODE_32, ...DATA, ...TABLES, gdt, cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n }),
+    sregs: copy({ cs: FLAT_CODE_32, ...DATA, ...TABLES, gdt, cr0: CR0.PE | CR0.ET, cr3: 0n, cr4: 0n, efer: 0n }),
   })
 }
 
@@ -68,7 +68,7 @@ export function realMode(segment: number, offset: number, regs: EntryRegs = {}):
       ...{ tr: { ...TASK, selector: 0, limit: 0xffff }, ldt: { ...NO_LDT, unusable: 0, present: 1, limit: 0xffff } },
       gdt: { base: 0n, limit: 0xffff },
       idt: { base: 0n, limit: 0x3ff },
-      cr0: CR0_ET,
+      cr0: CR0.ET,
       cr3: 0n,
       cr4: 0n,
       efer: 0n,

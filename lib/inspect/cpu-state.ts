@@ -1,4 +1,4 @@
-import { CR0_PE, EFER_LMA, RFLAGS_VM } from '../arch/x86/register-bits.js'
+import { CR0, EFER, RFLAGS } from '../arch/x86/register-bits.js'
 import type { CpuState, SegmentState } from '../arch/x86/registers.js'
 
 /** How many bits instructions work with by default: what a disassembler has to know. */
@@ -15,9 +15,9 @@ export interface CpuMode {
 /** The mode by CR0, EFER, RFLAGS and the code segment (Intel SDM vol. 3A, 2.2). */
 export function cpuMode({ regs, sregs }: CpuState): CpuMode {
   const { cs, ss } = sregs
-  if ((sregs.cr0 & CR0_PE) === 0n) return { name: 'real mode', codeSize: 16, cpl: 0 }
-  if ((regs.rflags & RFLAGS_VM) !== 0n) return { name: 'virtual-8086 mode', codeSize: 16, cpl: 3 }
-  const long = (sregs.efer & EFER_LMA) !== 0n
+  if ((sregs.cr0 & CR0.PE) === 0n) return { name: 'real mode', codeSize: 16, cpl: 0 }
+  if ((regs.rflags & RFLAGS.VM) !== 0n) return { name: 'virtual-8086 mode', codeSize: 16, cpl: 3 }
+  const long = (sregs.efer & EFER.LMA) !== 0n
   if (long && cs.l !== 0) return { name: '64-bit mode', codeSize: 64, cpl: ss.dpl }
   return { name: long ? 'compatibility mode' : 'protected mode', codeSize: cs.db === 0 ? 16 : 32, cpl: ss.dpl }
 }

@@ -1,3 +1,4 @@
+import { bitNames, CR0, CR4, EFER, RFLAGS } from '../arch/x86/register-bits.js'
 import { printable, printableLines } from '../format.js'
 import { formatControllers, formatInterrupts } from './format-interrupts.js'
 import type { CpuReport, InstructionReport, InterruptReport, PostMortem, VcpuReport } from './report.js'
@@ -8,30 +9,6 @@ const REGISTER_ROWS = [
   ['r8', 'r9', 'r10', 'r11'],
   ['r12', 'r13', 'r14', 'r15'],
 ] as const
-
-// Names of bits by number (Intel SDM vol. 3A, 2.3 and 2.5; vol. 4, table 2-2; AMD APM vol. 2, 3.1.7).
-const RFLAGS = {
-  CF: 0,
-  PF: 2,
-  AF: 4,
-  ZF: 6,
-  SF: 7,
-  TF: 8,
-  IF: 9,
-  DF: 10,
-  OF: 11,
-  NT: 14,
-  RF: 16,
-  VM: 17,
-  AC: 18,
-  ID: 21,
-}
-const CR0 = { PE: 0, MP: 1, EM: 2, TS: 3, ET: 4, NE: 5, WP: 16, AM: 18, NW: 29, CD: 30, PG: 31 }
-const CR4 = {
-  ...{ VME: 0, PVI: 1, TSD: 2, DE: 3, PSE: 4, PAE: 5, MCE: 6, PGE: 7, PCE: 8, OSFXSR: 9, OSXMMEXCPT: 10, UMIP: 11 },
-  ...{ LA57: 12, VMXE: 13, SMXE: 14, FSGSBASE: 16, PCIDE: 17, OSXSAVE: 18, SMEP: 20, SMAP: 21, PKE: 22, CET: 23 },
-}
-const EFER = { SCE: 0, LME: 8, LMA: 10, NXE: 11, SVME: 12, LMSLE: 13, FFXSR: 14, TCE: 15 }
 
 /**
  * A post-mortem as text, as a kernel's oops is: for a terminal or a log. What the guest and its symbols have in it is shown,
@@ -136,7 +113,6 @@ const spaced = (bytes: string) => bytes.replaceAll(/(..)(?=.)/g, '$1 ')
 const digits = (text: string, width: number) => text.replace(/^0x/, '').padStart(width, '0')
 
 /** `[PE ET PG]` */
-function bits(value: string, names: Record<string, number>): string {
-  const set = Object.entries(names).filter(([, bit]) => ((BigInt(value) >> BigInt(bit)) & 1n) !== 0n)
-  return `[${set.map(([name]) => name).join(' ')}]`
+function bits(value: string, register: Readonly<Record<string, bigint>>): string {
+  return `[${bitNames(register, BigInt(value)).join(' ')}]`
 }

@@ -1,5 +1,5 @@
 import * as A from '../arch/x86/apic.js'
-import { RFLAGS_IF } from '../arch/x86/register-bits.js'
+import { RFLAGS } from '../arch/x86/register-bits.js'
 import { hex } from '../format.js'
 import type { InterruptControllersReport, InterruptReport, LocalApicReport, PicReport, PinReport } from './report.js'
 
@@ -47,7 +47,7 @@ export function reportInterrupts({ events, lapic }: InterruptState, rflags: bigi
     [smi.latched_init, 'INIT'],
   ]
   return {
-    enabled: (rflags & RFLAGS_IF) !== 0n,
+    enabled: (rflags & RFLAGS.IF) !== 0n,
     shadow: interrupt.shadow !== 0,
     nmiMasked: nmi.masked !== 0,
     systemManagement: smi.smm !== 0,

@@ -1,4 +1,4 @@
-import { EFER_LMA } from '../arch/x86/register-bits.js'
+import { EFER } from '../arch/x86/register-bits.js'
 import type { PagingState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
@@ -23,7 +23,7 @@ export class LinearMemory {
   constructor(memory: DeviceMemory, paging: PagingState) {
     this.#memory = memory
     this.#paging = paging
-    this.#end = (paging.efer & EFER_LMA) !== 0n ? 2n ** 64n : 2n ** 32n
+    this.#end = (paging.efer & EFER.LMA) !== 0n ? 2n ** 64n : 2n ** 32n
   }
 
   /** Copies `length` bytes out, or as many as there are before the first that cannot be read. */

@@ -1,4 +1,4 @@
-import { CR0_PE } from '../arch/x86/register-bits.js'
+import { CR0 } from '../arch/x86/register-bits.js'
 import type { CpuState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
@@ -71,5 +71,5 @@ function findSlide(vcpus: readonly VcpuRemains[], memory: DeviceMemory, symbols:
 
 /** AMD's processors leave no state behind on a shutdown, and KVM resets the vCPU there (Intel SDM vol. 3A, table 10-1). */
 function isReset({ regs, sregs }: CpuState): boolean {
-  return regs.rip === 0xfff0n && sregs.cs.base === 0xffff_0000n && (sregs.cr0 & CR0_PE) === 0n
+  return regs.rip === 0xfff0n && sregs.cs.base === 0xffff_0000n && (sregs.cr0 & CR0.PE) === 0n
 }

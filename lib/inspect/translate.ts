@@ -1,5 +1,5 @@
 import { ADDRESS, LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE } from '../arch/x86/page-table-entry.js'
-import { CR0_PG, CR4_LA57, CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE } from '../arch/x86/register-bits.js'
+import { CR0, CR4, EFER } from '../arch/x86/register-bits.js'
 import type { PagingState } from '../arch/x86/registers.js'
 import { hex } from '../format.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
@@ -68,12 +68,12 @@ function structures({ cr3, cr4, efer }: PagingState): {
   entrySize: 4 | 8
   bits: number
 } {
-  if ((efer & EFER_LMA) !== 0n) {
-    const five = (cr4 & CR4_LA57) !== 0n
+  if ((efer & EFER.LMA) !== 0n) {
+    const five = (cr4 & CR4.LA57) !== 0n
     return { levels: five ? LEVELS_5 : LEVELS_4, root: cr3 & ADDRESS, entrySize: 8, bits: five ? 57 : 48 }
   }
-  if ((cr4 & CR4_PAE) !== 0n) return { levels: LEVELS_PAE, root: cr3 & 0xffff_ffe0n, entrySize: 8, bits: 32 }
-  const pse = (cr4 & CR4_PSE) !== 0n
+  if ((cr4 & CR4.PAE) !== 0n) return { levels: LEVELS_PAE, root: cr3 & 0xffff_ffe0n, entrySize: 8, bits: 32 }
+  const pse = (cr4 & CR4.PSE) !== 0n
   return { levels: pse ? LEVELS_32_PSE : LEVELS_32, root: cr3 & 0xffff_f000n, entrySize: 4, bits: 32 }
 }
 
@@ -84,9 +84,9 @@ function structures({ cr3, cr4, efer }: PagingState): {
  */
 export function translate(memory: DeviceMemory, paging: PagingState, linear: bigint): Translation {
   checkUint64('linear', linear)
-  const long = (paging.efer & EFER_LMA) !== 0n
+  const long = (paging.efer & EFER.LMA) !== 0n
   const address = long ? linear : linear & ADDRESS_32
-  if ((paging.cr0 & CR0_PG) === 0n) {
+  if ((paging.cr0 & CR0.PG) === 0n) {
     const physical = Number(address & ADDRESS_32)
     return { mapped: true, address: physical, pageSize: 4096, writable: true, user: true, executable: true }
   }
@@ -94,7 +94,7 @@ export function translate(memory: DeviceMemory, paging: PagingState, linear: big
   if (long && BigInt.asUintN(64, BigInt.asIntN(bits, address)) !== address) {
     return { mapped: false, problem: `${hex(address)} is not canonical` }
   }
-  const noExecute = (paging.efer & EFER_NXE) !== 0n ? NO_EXECUTE : 0n
+  const noExecute = (paging.efer & EFER.NXE) !== 0n ? NO_EXECUTE : 0n
   let table = root
   let permissions = WRITABLE | USER
   let executable = true

@@ -1,5 +1,6 @@
 /**
- * What an x86 processor is, as plain data: CPUID as a table, MSRs by name. Nothing here needs KVM.
+ * What an x86 processor is, as plain data: CPUID as a table, registers and their bits by name, segments, the XSAVE area.
+ * Nothing here needs KVM.
  *
  * @packageDocumentation
  */
@@ -12,3 +13,6 @@ export { msrName } from './msr-names.js'
 export { MSR, type MsrName } from './msrs.js'
 export { XsaveArea } from './xsave-area.js'
 export { XSAVE_COMPONENTS, type XsaveComponent } from './xsave-components.js'
+export { bitNames, CR0, CR4, EFER, type RegisterBits, RFLAGS, RFLAGS_FIXED, XCR0 } from './register-bits.js'
+export type { SegmentState } from './registers.js'
+export { decodeDescriptor, encodeDescriptor, flatSegment } from './segments.js'

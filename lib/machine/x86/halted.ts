@@ -7,7 +7,7 @@ import {
   DELIVERY_SHIFT,
   MASKED,
 } from '../../arch/x86/apic.js'
-import { RFLAGS_IF } from '../../arch/x86/register-bits.js'
+import { RFLAGS } from '../../arch/x86/register-bits.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
 import type { Vm } from '../../kvm/vm.js'
 
@@ -28,7 +28,7 @@ export function haltedForGood(vm: Vm, vcpus: readonly Vcpu[]): boolean {
 function isStuck(vcpu: Vcpu): boolean {
   const state = vcpu.getMpState()
   if (state === 'uninitialized' || state === 'init-received') return true
-  if (state !== 'halted' || (vcpu.getRegs().rflags & RFLAGS_IF) !== 0n) return false
+  if (state !== 'halted' || (vcpu.getRegs().rflags & RFLAGS.IF) !== 0n) return false
   const { exception, interrupt, nmi, smi } = vcpu.getVcpuEvents()
   const coming = [
     exception.injected,
