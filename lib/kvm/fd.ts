@@ -4,6 +4,7 @@ import { invalidArgument } from '../validate.js'
 import { adviceFor } from './advice.js'
 import { binding, type NativeFd } from './binding.js'
 import { CAPABILITY_NUMBERS } from './generated/capabilities.js'
+import { announceIoctl } from './ioctl-channel.js'
 import type { Patch, Struct } from './struct.js'
 
 /** What an ioctl was about: goes into the error's operands, and into its message through {@link adviceFor}. */
@@ -99,7 +100,7 @@ export class Fd {
 
   /** Issues an ioctl and returns its result, or -errno. */
   tryIoctl(name: string, argument?: number | Uint8Array, ...links: unknown[]): number {
-    return this.native.ioctl(row(name), argument, ...links)
+    return announceIoctl(this.#what, name, this.native.ioctl(row(name), argument, ...links))
   }
 
   /** KVM_CHECK_EXTENSION. */
@@ -109,17 +110,28 @@ export class Fd {
 
   /** Issues an ioctl that returns a descriptor. */
   create(name: string, argument: number | Uint8Array | undefined, what: string, operands?: Operands): Fd {
-    const result = this.native.create(row(name), argument)
+    const result = this.#create(name, argument)
     if (typeof result === 'number') throw ioctlError(name, -result, operands)
     return new Fd(result, what)
   }
 
   /** Asks whether a call would return a descriptor: 0, or -errno. A descriptor that it does return is closed. */
   tryCreate(name: string, argument: Uint8Array): number {
-    const result = this.native.create(row(name), argument)
+    const result = this.#create(name, argument)
     if (typeof result === 'number') return result
     result.close()
     return 0
+  }
+
+  #create(name: string, argument: number | Uint8Array | undefined): NativeFd | number {
+    const result = this.native.create(row(name), argument)
+    announceIoctl(this.#what, name, typeof result === 'number' ? result : 0)
+    return result
+  }
+
+  /** For an ioctl that the addon issues in a way of its own: tells who listens, and throws when the kernel has refused. */
+  issued(name: string, result: number, operands?: Operands): void {
+    if (announceIoctl(this.#what, name, result) < 0) throw ioctlError(name, -result, operands)
   }
 
   /** A KVM_GET_*: the kernel fills the struct. */

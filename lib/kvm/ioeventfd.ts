@@ -1,7 +1,7 @@
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
 import { openEvent } from './event.js'
 import { type BusAddress, place } from './bus-address.js'
-import { type Fd, ioctlError } from './fd.js'
+import type { Fd } from './fd.js'
 
 /** A doorbell: where the guest writes, and what. */
 export type IoeventfdOptions = BusAddress & {
@@ -41,17 +41,19 @@ export function openIoeventfd(
   fd.checkOpen()
   const event = openEvent('the doorbell', listener)
   event.unref()
-  const assign = (on: boolean) => fd.native.ioeventfd(on, event, space, start, length, datamatch)
-  const result = assign(true)
-  if (result < 0) {
+  const assign = (on: boolean) => {
+    fd.issued('KVM_IOEVENTFD', fd.native.ioeventfd(on, event, space, start, length, datamatch), { ...options })
+  }
+  try {
+    assign(true)
+  } catch (cause) {
     event.close()
-    throw ioctlError('KVM_IOEVENTFD', -result, { ...options })
+    throw cause
   }
   let closed = false
   const close = () => {
     if (closed) return
-    const removed = fd.closed ? 0 : assign(false)
-    if (removed < 0) throw ioctlError('KVM_IOEVENTFD', -removed, { ...options })
+    if (!fd.closed) assign(false)
     closed = true
     event.close()
     onClose(handle)

@@ -2,7 +2,7 @@ import { KvmError } from '../errors.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import type { NativeEventFd } from './binding.js'
 import { openEvent } from './event.js'
-import { type Fd, ioctlError, systemFailure } from './fd.js'
+import { type Fd, systemFailure } from './fd.js'
 
 /** Options of `vm.irqfd()`. */
 export interface IrqfdOptions {
@@ -45,16 +45,16 @@ export function openIrqfd(fd: Fd, gsi: number, options: IrqfdOptions, onClose: (
     }
     acknowledged.unref()
   }
-  const result = fd.native.irqfd(true, event, gsi, acknowledged)
-  if (result < 0) {
+  try {
+    fd.issued('KVM_IRQFD', fd.native.irqfd(true, event, gsi, acknowledged), { gsi })
+  } catch (cause) {
     closeEvents()
-    throw ioctlError('KVM_IRQFD', -result, { gsi })
+    throw cause
   }
   let closed = false
   const close = () => {
     if (closed) return
-    const removed = fd.closed ? 0 : fd.native.irqfd(false, event, gsi)
-    if (removed < 0) throw ioctlError('KVM_IRQFD', -removed, { gsi })
+    if (!fd.closed) fd.issued('KVM_IRQFD', fd.native.irqfd(false, event, gsi), { gsi })
     closed = true
     closeEvents()
     onClose(handle)

@@ -6,7 +6,7 @@ import { MemoryRegion } from '../memory/region.js'
 import { checkBoolean, checkBytes, checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { binding } from './binding.js'
 import { DirtyLog } from './dirty-log.js'
-import { type Fd, ioctlError } from './fd.js'
+import type { Fd } from './fd.js'
 import {
   KVM_MEM_GUEST_MEMFD,
   KVM_MEM_LOG_DIRTY_PAGES,
@@ -88,10 +88,12 @@ export class MemorySlots {
             guestMemfd.native,
             place.guestMemfdOffset,
           )
-    if (result < 0) {
+    const ioctl = `KVM_SET_USER_MEMORY_REGION${guestMemfd === undefined ? '' : '2'}`
+    try {
+      this.#fd.issued(ioctl, result, { at, size, slot: number })
+    } catch (cause) {
       if (owned) memory.close()
-      const ioctl = `KVM_SET_USER_MEMORY_REGION${guestMemfd === undefined ? '' : '2'}`
-      throw ioctlError(ioctl, -result, { at, size, slot: number })
+      throw cause
     }
     this.#slots.set(region, { number, memory, owned })
     this.#memory.add(region)
@@ -101,7 +103,7 @@ export class MemorySlots {
   remove(region: MemoryRegion): void {
     const { number, memory, owned } = this.#slot(region)
     const result = this.#fd.native.setMemory(number, 0, region.at, 0)
-    if (result < 0) throw ioctlError('KVM_SET_USER_MEMORY_REGION', -result, { at: region.at, slot: number })
+    this.#fd.issued('KVM_SET_USER_MEMORY_REGION', result, { at: region.at, slot: number })
     this.#slots.delete(region)
     this.#memory.delete(region)
     region.remove()

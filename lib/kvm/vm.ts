@@ -57,7 +57,8 @@ export class Vm {
   }
 
   /**
-   * Puts memory at a guest physical address (KVM API, KVM_SET_USER_MEMORY_REGION).
+   * Puts memory at a guest physical address (KVM API, KVM_SET_USER_MEMORY_REGION; with `guestMemfd`,
+   * KVM_SET_USER_MEMORY_REGION2).
    * Throws `ERR_KVM_MEMORY_OVERLAP` when another region is there.
    */
   addMemory(options: AddMemoryOptions): MemoryRegion {
@@ -69,7 +70,7 @@ export class Vm {
     this.#slots.remove(region)
   }
 
-  /** KVM_CREATE_VCPU. Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */
+  /** KVM_CREATE_VCPU, and its page (KVM_GET_VCPU_MMAP_SIZE). Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */
   createVcpu(id: number): Vcpu {
     const number = checkInteger('id', id, 0, 0xffff_ffff)
     prepareForVcpu(this.#inside, this.#vcpus.size === 0)
@@ -106,7 +107,8 @@ export class Vm {
    * Lets vCPU threads answer accesses without JavaScript, as each cell says (`ValueCell`, `CounterCell`, `BankCell`): `at` is
    * where their offset 0 is. A write that a cell posts goes into a bounded ring, from which `listener` gets it a moment later,
    * in order; without one it goes nowhere. All other accesses exit as usual. A full ring makes the guest wait; nothing is
-   * lost. Has no effect on run(). Throws `ERR_KVM_BUS_OVERLAP` where a cell has been mapped, and `ERR_KVM_CELL_LIMIT`.
+   * lost. Many writes in a row are gathered by the kernel (KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO).
+   * Has no effect on run(). Throws `ERR_KVM_BUS_OVERLAP` where a cell has been mapped, and `ERR_KVM_CELL_LIMIT`.
    */
   mapCells(at: BusAddress, cells: readonly Cell[], listener?: PostedListener): CellMapping {
     return this.#registers.map(at, cells, listener)
