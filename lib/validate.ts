@@ -70,6 +70,27 @@ export function checkBytes(name: string, value: unknown, length?: number): Uint8
   return value
 }
 
+/** Anything that can be iterated, but a string; `what` says of what. */
+export function checkList<T>(name: string, values: Iterable<T>, what: string): T[] {
+  const given: unknown = values
+  if (typeof given !== 'object' || given === null || typeof values[Symbol.iterator] !== 'function') {
+    throw invalidArgument(name, given, `a list of ${what}`)
+  }
+  return [...values]
+}
+
+/** A list of pairs. */
+export function checkPairs(
+  name: string,
+  values: Iterable<readonly [unknown, unknown]>,
+  what: string,
+): [unknown, unknown][] {
+  return checkList(name, values, what).map((pair: unknown) => {
+    if (!Array.isArray(pair)) throw invalidArgument(name, pair, `a list of ${what}`)
+    return [pair[0], pair[1]]
+  })
+}
+
 // ArrayBuffer.prototype.detached came with Node 21.
 function isDetached(buffer: ArrayBufferLike): boolean {
   try {

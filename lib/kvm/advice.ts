@@ -12,6 +12,11 @@ const waits = (then: string): Advice => ({
   text: `a vCPU may have to wait for a userfault handler, which needs this thread; ${then}`,
   code: 'ERR_KVM_USERFAULT',
 })
+const NO_LAPIC = 'there is no in-kernel local APIC; call createIrqchip() before createVcpu()'
+const NO_NESTING = 'this host gives guests no virtualization of their own (KVM_CAP_NESTED_STATE)'
+const NO_HYPERV = 'this host cannot look like Hyper-V (KVM_CAP_HYPERV_CPUID, KVM_CAP_SYS_HYPERV_CPUID)'
+const NO_XEN =
+  'this host serves no Xen guests (KVM_CAP_XEN_HVM), xenHvmConfig() was not called, or there is no such attribute'
 
 // By ioctl and errno, as the KVM API documentation and the kernel's code give them.
 const advice = lazy((): Record<string, Record<string, Advice>> => ({
@@ -41,12 +46,37 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
     ENXIO: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() before createVcpu()' },
     EINVAL: { text: 'the interrupt controller has no such GSI' },
   },
-  KVM_GET_LAPIC: { EINVAL: { text: 'there is no in-kernel local APIC; call createIrqchip() before createVcpu()' } },
-  KVM_SET_LAPIC: { EINVAL: { text: 'there is no in-kernel local APIC; call createIrqchip() before createVcpu()' } },
+  KVM_GET_LAPIC: { EINVAL: { text: NO_LAPIC } },
+  KVM_SET_LAPIC: { EINVAL: { text: NO_LAPIC } },
   KVM_SET_MP_STATE: { EINVAL: { text: 'that state needs createIrqchip() before createVcpu()' } },
   KVM_SET_SREGS: {
     EINVAL: { text: 'the control registers contradict each other (CR0, CR4 and EFER), or the APIC base' },
   },
+  KVM_SET_XCRS: {
+    EINVAL: { text: 'XCR0 has a bit that the vCPU lacks (leaf 0xd of its CPUID), or lacks bit 0 (x87)' },
+  },
+  KVM_SET_XSAVE: { EINVAL: { text: 'the area has state, or bits of MXCSR, that this host does not have' } },
+  KVM_GET_NESTED_STATE: { EINVAL: { text: NO_NESTING } },
+  KVM_SET_NESTED_STATE: {
+    EINVAL: { text: 'the state contradicts itself or the vCPU, or this host gives guests no virtualization' },
+  },
+  KVM_SMI: { ENOTTY: { text: 'this host has no system management mode for guests (KVM_CAP_X86_SMM)' } },
+  KVM_INTERRUPT: {
+    ENXIO: { text: 'the interrupt controller in the kernel does that; use irqLine() or signalMsi()' },
+    EEXIST: { text: 'one is pending already; run the guest until it has taken it' },
+  },
+  KVM_SET_TSC_KHZ: { EINVAL: { text: 'this host runs no time stamp counter at that speed (KVM_CAP_TSC_CONTROL)' } },
+  KVM_GET_SUPPORTED_HV_CPUID: {
+    EINVAL: { text: NO_HYPERV },
+    ENOTTY: { text: NO_HYPERV },
+  },
+  KVM_X86_SETUP_MCE: {
+    EINVAL: { text: 'of KVM_CAP_MCE banks at least one, and only what x86GetMceCapSupported() returns' },
+  },
+  KVM_X86_SET_MCE: { EINVAL: { text: 'the vCPU has no such bank (x86SetupMce()), or the status is not valid' } },
+  KVM_SET_VAPIC_ADDR: { EINVAL: { text: NO_LAPIC } },
+  KVM_XEN_VCPU_GET_ATTR: { EINVAL: { text: NO_XEN } },
+  KVM_XEN_VCPU_SET_ATTR: { EINVAL: { text: NO_XEN } },
   KVM_SET_CPUID2: {
     EINVAL: { text: 'the entries contradict each other, or the vCPU has run already' },
     E2BIG: { text: 'the kernel takes no list that long' },

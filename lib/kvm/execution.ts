@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { checkOptions, invalidArgument } from '../validate.js'
 import { binding, type NativeVcpuRun, RunResult } from './binding.js'
+import type { CapabilityName } from './capabilities.js'
 import { announce } from './exit-channel.js'
 import { ExitDecoder } from './exit-decoder.js'
 import type { Exit } from './exits.js'
@@ -53,6 +54,7 @@ export class Execution {
   readonly #run: (deadline: number) => number
   readonly id: number
   readonly fd: Fd
+  readonly check: (capability: CapabilityName) => number
   readonly #page: RunPage
   readonly #decoder: ExitDecoder
   readonly #syncable: bigint
@@ -65,7 +67,9 @@ export class Execution {
   // Completing an access for a reader of state led to another exit, which run() has not returned yet.
   #exitWaiting = false
 
-  constructor(id: number, fd: Fd, syncable: number) {
+  /** `check`: KVM_CHECK_EXTENSION of its VM. */
+  constructor(id: number, fd: Fd, check: (capability: CapabilityName) => number) {
+    const syncable = check('KVM_CAP_SYNC_REGS')
     const native = new binding.VcpuRun(fd.native)
     try {
       this.#run = native.runner()
@@ -78,6 +82,7 @@ export class Execution {
     this.id = id
     this.fd = fd
     this.#decoder = new ExitDecoder(this.#page)
+    this.check = check
     this.#syncable = BigInt(syncable)
   }
 

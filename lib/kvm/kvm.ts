@@ -2,18 +2,23 @@ import { KvmError } from '../errors.js'
 import { DEFAULT_DEVICE } from '../host/device.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { binding, type NativeFd } from './binding.js'
+import { defineCalls } from './calls.js'
 import { CAPABILITIES, type CapabilityName } from './capabilities.js'
 import type { CapabilityReport } from './capabilities/report.js'
-import { type CpuidEntry, readCpuid } from './cpuid.js'
 import { Fd } from './fd.js'
 import { openFailure } from './open-failure.js'
-import { readMsrIndexList } from './msrs.js'
 import { Vm } from './vm.js'
+import { type X86SystemCalls, x86SystemCalls } from './x86/system-calls.js'
 
 // The one version of the API since Linux 2.6.22 (KVM API, KVM_GET_API_VERSION).
 const API_VERSION = 12
 
 /** The host's KVM: `/dev/kvm`. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes the calls
+export interface Kvm extends X86SystemCalls {}
+
+/** What x86_64 alone has is in the interface {@link X86SystemCalls}. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
 export class Kvm {
   /** KVM_GET_API_VERSION: 12. */
   readonly apiVersion: number
@@ -81,24 +86,13 @@ export class Kvm {
     return reportCapabilities(values)
   }
 
-  /** KVM_GET_SUPPORTED_CPUID: the CPUID that the host can give a vCPU, the usual start for setCpuid2(). x86_64. */
-  getSupportedCpuid(): CpuidEntry[] {
-    return readCpuid(this.#fd, 'KVM_GET_SUPPORTED_CPUID')
-  }
-
-  /** KVM_GET_EMULATED_CPUID: features that KVM emulates, slowly, on hardware that lacks them. x86_64. */
-  getEmulatedCpuid(): CpuidEntry[] {
-    return readCpuid(this.#fd, 'KVM_GET_EMULATED_CPUID')
-  }
-
-  /** KVM_GET_MSR_INDEX_LIST: the MSRs that make up a vCPU's state on this host. x86_64. */
-  getMsrIndexList(): number[] {
-    return readMsrIndexList(this.#fd)
-  }
-
-  /** KVM_CREATE_VM. */
-  createVm(): Vm {
-    return new Vm(this.#fd.create('KVM_CREATE_VM', 0, 'the VM'))
+  /**
+   * KVM_CREATE_VM. `type`: on x86_64 KVM_X86_*_VM, a bit of KVM_CAP_VM_TYPES each; on arm64 the bits of a guest physical
+   * address (KVM_CAP_ARM_VM_IPA_SIZE). 0, the usual one, unless given.
+   */
+  createVm(options: { type?: number } = {}): Vm {
+    const type = checkInteger('type', checkOptions('options', options, ['type'])['type'] ?? 0, 0, 0xffff_ffff)
+    return new Vm(this.#fd.create('KVM_CREATE_VM', type, 'the VM', { type }))
   }
 
   /** Closes the device; VMs that it created live on. Closing again does nothing. */
@@ -108,5 +102,10 @@ export class Kvm {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  static {
+    const here = process.arch === 'arm64' ? {} : x86SystemCalls
+    defineCalls(Kvm.prototype, (kvm) => kvm.#fd, here, x86SystemCalls)
   }
 }

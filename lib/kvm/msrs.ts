@@ -1,7 +1,7 @@
 import { showMsr } from '../arch/x86/msr-names.js'
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
-import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
+import { checkInteger, checkList, checkPairs, checkUint64 } from '../validate.js'
 import type { Fd } from './fd.js'
 import { kvm_msr_entry } from './generated/x86.js'
 import { listBytes, readList } from './list.js'
@@ -31,7 +31,7 @@ function transfer(fd: Fd, ioctl: string, entries: readonly kvm_msr_entry[]): Dat
 }
 
 export function readMsrs(fd: Fd, indices: Iterable<number>): Map<number, bigint> {
-  const entries = toArray('indices', indices, 'MSR indices').map((index) => ({
+  const entries = checkList('indices', indices, 'MSR indices').map((index) => ({
     index: checkInteger('MSR index', index, 0, 0xffff_ffff),
     data: 0n,
   }))
@@ -46,26 +46,15 @@ export function readMsrs(fd: Fd, indices: Iterable<number>): Map<number, bigint>
 }
 
 export function writeMsrs(fd: Fd, values: Iterable<readonly [number, bigint]>): void {
-  const entries = toArray('values', values, '[MSR index, value] pairs').map((pair) => {
-    if (!Array.isArray(pair)) throw invalidArgument('values', pair, 'a list of [MSR index, value] pairs')
-    return {
-      index: checkInteger('MSR index', pair[0], 0, 0xffff_ffff),
-      data: checkUint64('MSR value', pair[1]),
-    }
-  })
+  const entries = checkPairs('values', values, '[MSR index, value] pairs').map(([index, data]) => ({
+    index: checkInteger('MSR index', index, 0, 0xffff_ffff),
+    data: checkUint64('MSR value', data),
+  }))
   for (const chunk of chunks(entries)) transfer(fd, 'KVM_SET_MSRS', chunk)
 }
 
-/** KVM_GET_MSR_INDEX_LIST: a count, then 32-bit indices. */
-export function readMsrIndexList(fd: Fd): number[] {
-  const { data, count } = readList(fd, 'KVM_GET_MSR_INDEX_LIST', { header: 4, entrySize: 4 }, 256)
+/** KVM_GET_MSR_INDEX_LIST and KVM_GET_MSR_FEATURE_INDEX_LIST: a count, then 32-bit indices. */
+export function readMsrIndexList(fd: Fd, ioctl: string): number[] {
+  const { data, count } = readList(fd, ioctl, { header: 4, entrySize: 4 }, 256)
   return Array.from({ length: count }, (_, index) => data.getUint32(4 + index * 4, true))
-}
-
-function toArray<T>(name: string, values: Iterable<T>, what: string): T[] {
-  const given: unknown = values
-  if (typeof given !== 'object' || given === null || typeof values[Symbol.iterator] !== 'function') {
-    throw invalidArgument(name, given, `a list of ${what}`)
-  }
-  return [...values]
 }

@@ -17,6 +17,15 @@ export interface Sregs extends SystemState {
   interrupt_bitmap: bigint[]
 }
 
+/** Special registers, struct kvm_sregs2 (KVM API, KVM_GET_SREGS2). x86_64. */
+export interface Sregs2 extends SystemState {
+  apic_base: bigint
+  /** KVM_SREGS2_FLAGS_PDPTRS_VALID: `pdptrs` are meant. */
+  flags: bigint
+  /** The four page-directory pointers, of a guest that uses PAE paging. */
+  pdptrs: bigint[]
+}
+
 /** x87 and SSE state, struct kvm_fpu (KVM API, KVM_GET_FPU). x86_64. */
 export interface Fpu extends kvm_fpu {
   /** ST0 to ST7, 16 bytes each. */

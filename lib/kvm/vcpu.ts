@@ -3,6 +3,7 @@ import { invalidArgument } from '../validate.js'
 import { type Arm64VcpuCalls, arm64VcpuCalls } from './arm64/vcpu-calls.js'
 import { defineCalls } from './calls.js'
 import type { DirtyTracking } from './dirty-pages.js'
+import type { CapabilityName } from './capabilities.js'
 import { Execution, type RunOptions } from './execution.js'
 import type { Exit } from './exits.js'
 import type { Fd } from './fd.js'
@@ -12,15 +13,16 @@ import { checkMpState, type MpState, readMpState, writeMpState } from './mp-stat
 import type { Listener } from './register-page.js'
 import { readStats, type VcpuStats } from './stats.js'
 import { type ExitHandler, Thread } from './thread.js'
+import { type VcpuCalls, vcpuCalls } from './vcpu-calls.js'
 import { type X86VcpuCalls, x86VcpuCalls } from './x86/vcpu-calls.js'
 
 /**
  * A virtual CPU. Reading or writing state after an exit first completes the access that caused the exit, as the next
  * `run()` would: answer the exit (fill `data`) before you look at registers.
  */
-export interface Vcpu extends X86VcpuCalls, Arm64VcpuCalls {}
+export interface Vcpu extends VcpuCalls, X86VcpuCalls, Arm64VcpuCalls {}
 
-/** The calls of one architecture are the interfaces {@link X86VcpuCalls} and {@link Arm64VcpuCalls}. */
+/** Most calls are in the interfaces {@link VcpuCalls}, {@link X86VcpuCalls} and {@link Arm64VcpuCalls}. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
 export class Vcpu {
   /** The vCPU's number; on x86 with an in-kernel interrupt controller also its APIC id. */
@@ -39,14 +41,14 @@ export class Vcpu {
   constructor(
     id: number,
     fd: Fd,
-    syncable: number,
+    check: (capability: CapabilityName) => number,
     posted: ReadonlyMap<number, Listener>,
     dirty: DirtyTracking,
     onClose: (vcpu: Vcpu) => void,
   ) {
     this.id = id
     this.#fd = fd
-    this.#execution = new Execution(id, fd, syncable)
+    this.#execution = new Execution(id, fd, check)
     this.#posted = posted
     this.#onClose = onClose
     this.#dirty = dirty
@@ -188,6 +190,6 @@ export class Vcpu {
 
   static {
     const [here, elsewhere] = process.arch === 'arm64' ? [arm64VcpuCalls, x86VcpuCalls] : [x86VcpuCalls, arm64VcpuCalls]
-    defineCalls(Vcpu.prototype, (vcpu) => vcpu.#execution, here, elsewhere)
+    defineCalls(Vcpu.prototype, (vcpu) => vcpu.#execution, { ...vcpuCalls, ...here }, elsewhere)
   }
 }

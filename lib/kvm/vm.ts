@@ -76,8 +76,8 @@ export class Vm {
     prepareForVcpu(this.#inside, this.#vcpus.size === 0)
     const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
     try {
-      const syncable = this.check('KVM_CAP_SYNC_REGS')
-      const vcpu = new Vcpu(number, fd, syncable, this.#registers.listeners, this.#inside.dirty, (closed) =>
+      const check = (capability: CapabilityName) => this.check(capability)
+      const vcpu = new Vcpu(number, fd, check, this.#registers.listeners, this.#inside.dirty, (closed) =>
         this.#vcpus.delete(closed),
       )
       this.#vcpus.add(vcpu)

@@ -1,18 +1,34 @@
-import { checkBytes } from '../../validate.js'
+import { checkBytes, checkUint64 } from '../../validate.js'
 import type { Calls } from '../calls.js'
 import { type CpuidEntry, readCpuid, writeCpuid } from '../cpuid.js'
 import type { Execution } from '../execution.js'
 import { errnoName, ioctlError } from '../fd.js'
-import { kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_regs, kvm_sregs, kvm_vcpu_events } from '../generated/x86.js'
+import {
+  kvm_debugregs,
+  kvm_fpu,
+  kvm_lapic_state,
+  kvm_regs,
+  kvm_sregs,
+  kvm_sregs2,
+  kvm_vcpu_events,
+} from '../generated/x86.js'
+import { kvm_translation } from '../generated/common.js'
 import { readMsrs, writeMsrs } from '../msrs.js'
 import { type OneRegCalls, oneRegCalls } from '../one-reg.js'
-import type { Debugregs, Fpu, Regs, Sregs, VcpuEvents } from '../registers.js'
+import type { Debugregs, Fpu, Regs, Sregs, Sregs2, VcpuEvents } from '../registers.js'
 import { get, getSynced, update } from '../rows.js'
 import type { Patch } from '../struct.js'
+import { type InterruptCalls, interruptCalls } from './interrupts.js'
+import { type MceCalls, mceCalls } from './mce.js'
+import { type NestedStateCalls, nestedStateCalls } from './nested-state.js'
+import { getTscKhz, setTscKhz } from './tsc.js'
+import { type XenVcpuCalls, xenVcpuCalls } from './xen.js'
+import { type XsaveCalls, xsaveCalls } from './xsave.js'
 import { SYNCED_EVENTS, SYNCED_REGS, SYNCED_SREGS } from '../synced-registers.js'
 
 /** What a vCPU has on x86_64 alone. */
-export interface X86VcpuCalls extends OneRegCalls {
+export interface X86VcpuCalls
+  extends OneRegCalls, XsaveCalls, InterruptCalls, NestedStateCalls, MceCalls, XenVcpuCalls {
   /** KVM_GET_REGS. */
   getRegs(): Regs
   /** KVM_SET_REGS; registers that are left out keep their value. */
@@ -21,6 +37,10 @@ export interface X86VcpuCalls extends OneRegCalls {
   getSregs(): Sregs
   /** KVM_SET_SREGS; registers, and members of segments, that are left out keep their value. */
   setSregs(sregs: Patch<Sregs>): void
+  /** KVM_GET_SREGS2: with the page-directory pointers, on hosts with KVM_CAP_SREGS2. */
+  getSregs2(): Sregs2
+  /** KVM_SET_SREGS2; registers, and members of segments, that are left out keep their value. */
+  setSregs2(sregs: Patch<Sregs2>): void
   /** KVM_GET_FPU. */
   getFpu(): Fpu
   /** KVM_SET_FPU; members that are left out keep their value. */
@@ -41,6 +61,14 @@ export interface X86VcpuCalls extends OneRegCalls {
   getCpuid2(): CpuidEntry[]
   /** KVM_SET_CPUID2: what this vCPU's CPUID instruction says. Before the first run(). */
   setCpuid2(entries: readonly CpuidEntry[]): void
+  /** KVM_GET_SUPPORTED_HV_CPUID: the CPUID with which this vCPU can look like one of Hyper-V's. */
+  getSupportedHvCpuid(): CpuidEntry[]
+  /** KVM_TRANSLATE: the guest physical address of a linear one, as the page tables say now; undefined where nothing is mapped. */
+  translate(address: bigint): number | undefined
+  /** KVM_GET_TSC_KHZ. */
+  getTscKhz(): number
+  /** KVM_SET_TSC_KHZ: how fast the vCPU's time stamp counter runs; at another speed than the host's with KVM_CAP_TSC_CONTROL. */
+  setTscKhz(khz: number): void
   /** KVM_GET_LAPIC: the local APIC's registers, 1,024 bytes as at its MMIO address. Needs an in-kernel irqchip. */
   getLapic(): Uint8Array
   /** KVM_SET_LAPIC. */
@@ -54,11 +82,18 @@ export interface X86VcpuCalls extends OneRegCalls {
 
 export const x86VcpuCalls: Calls<X86VcpuCalls, Execution> = {
   ...oneRegCalls,
+  ...xsaveCalls,
+  ...interruptCalls,
+  ...nestedStateCalls,
+  ...mceCalls,
+  ...xenVcpuCalls,
 
   getRegs: getSynced(SYNCED_REGS),
   setRegs: update('KVM_GET_REGS', 'KVM_SET_REGS', kvm_regs),
   getSregs: getSynced(SYNCED_SREGS),
   setSregs: update('KVM_GET_SREGS', 'KVM_SET_SREGS', kvm_sregs),
+  getSregs2: get('KVM_GET_SREGS2', kvm_sregs2),
+  setSregs2: update('KVM_GET_SREGS2', 'KVM_SET_SREGS2', kvm_sregs2),
   getFpu: get('KVM_GET_FPU', kvm_fpu),
   setFpu: update('KVM_GET_FPU', 'KVM_SET_FPU', kvm_fpu),
   getDebugregs: get('KVM_GET_DEBUGREGS', kvm_debugregs),
@@ -82,6 +117,26 @@ export const x86VcpuCalls: Calls<X86VcpuCalls, Execution> = {
   setCpuid2(vcpu, entries) {
     vcpu.change(() => {
       writeCpuid(vcpu.fd, entries)
+    })
+  },
+  getSupportedHvCpuid(vcpu) {
+    vcpu.checkOutside()
+    return readCpuid(vcpu.fd, 'KVM_GET_SUPPORTED_HV_CPUID')
+  },
+  translate(vcpu, address) {
+    const bytes = kvm_translation.bytes({ linear_address: checkUint64('address', address) })
+    vcpu.settle()
+    vcpu.fd.ioctl('KVM_TRANSLATE', bytes, { vcpu: vcpu.id, address })
+    const { physical_address, valid } = kvm_translation.decode(new DataView(bytes.buffer))
+    return valid === 0 ? undefined : Number(physical_address)
+  },
+  getTscKhz(vcpu) {
+    vcpu.checkOutside()
+    return getTscKhz(vcpu.fd)
+  },
+  setTscKhz(vcpu, khz) {
+    vcpu.change(() => {
+      setTscKhz(vcpu.fd, khz)
     })
   },
   getLapic(vcpu) {

@@ -1,0 +1,45 @@
+import { checkBoolean, checkInteger } from '../../validate.js'
+import type { Calls } from '../calls.js'
+import type { Execution } from '../execution.js'
+import { kvm_interrupt, kvm_tpr_access_ctl, kvm_vapic_addr } from '../generated/common.js'
+import { plain } from '../rows.js'
+
+/** What reaches a vCPU from outside, without lines of an interrupt controller. */
+export interface InterruptCalls {
+  /** KVM_NMI: a non-maskable interrupt. */
+  nmi(): void
+  /** KVM_SMI: a system management interrupt, on hosts with KVM_CAP_X86_SMM. */
+  smi(): void
+  /**
+   * KVM_INTERRUPT: an external interrupt, from an interrupt controller of one's own: without createIrqchip(), or with
+   * KVM_CAP_SPLIT_IRQCHIP. It is injected when the guest takes interrupts; there can be one at a time.
+   */
+  interrupt(vector: number): void
+  /** KVM_TPR_ACCESS_REPORTING: whether accesses to the in-kernel local APIC's task priority register are `tpr-access` exits. */
+  tprAccessReporting(enabled: boolean): void
+  /** KVM_SET_VAPIC_ADDR: where in guest memory KVM keeps the task priority for a guest that was patched to read it there. */
+  setVapicAddr(address: number): void
+}
+
+export const interruptCalls: Calls<InterruptCalls, Execution> = {
+  nmi: plain('KVM_NMI'),
+  smi: plain('KVM_SMI'),
+  interrupt(vcpu, vector) {
+    const irq = checkInteger('vector', vector, 0, 255)
+    vcpu.change(() => {
+      vcpu.fd.set('KVM_INTERRUPT', kvm_interrupt, { irq }, { vcpu: vcpu.id, vector })
+    })
+  },
+  tprAccessReporting(vcpu, enabled) {
+    const bytes = kvm_tpr_access_ctl.bytes({ enabled: checkBoolean('enabled', enabled) ? 1 : 0 })
+    vcpu.change(() => {
+      vcpu.fd.ioctl('KVM_TPR_ACCESS_REPORTING', bytes, { vcpu: vcpu.id, enabled })
+    })
+  },
+  setVapicAddr(vcpu, address) {
+    const vapic_addr = BigInt(checkInteger('address', address, 0, Number.MAX_SAFE_INTEGER))
+    vcpu.change(() => {
+      vcpu.fd.set('KVM_SET_VAPIC_ADDR', kvm_vapic_addr, { vapic_addr }, { vcpu: vcpu.id, address })
+    })
+  },
+}
