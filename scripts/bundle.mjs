@@ -46,6 +46,8 @@ function declare(id, pattern) {
 const inRoot = (id) => relative(process.cwd(), id)
 const MAIN = /^lib\/(index|kvm\/.+)[.][jt]s$/
 const GROUND = /^lib\/((bus|host|memory)\/.+|arch\/x86\/msr-names|[^/]+)[.][jt]s$/
+/** @param {string} id */
+const isGround = (id) => (GROUND.test(inRoot(id)) && !MAIN.test(inRoot(id))) || id.startsWith('\0@oxc-project')
 const X86 = /^lib\/arch\/x86\//
 
 /**
@@ -97,8 +99,9 @@ const { output } = await build({
     chunkFileNames: 'chunks/[name].js',
     codeSplitting: {
       groups: [
-        // What needs no addon: the doctor has to work where it cannot be loaded, and devices are tested there.
-        { name: 'ground', test: (id) => GROUND.test(inRoot(id)) && !MAIN.test(inRoot(id)), entriesAware: false },
+        // What needs no addon: the doctor has to work where it cannot be loaded, and devices are tested there. And what the
+        // compiler puts in for `using`.
+        { name: 'ground', test: isGround, entriesAware: false },
         // What a processor is, in one, too: the parts and the machine need most of it.
         { name: 'x86', test: (id) => X86.test(inRoot(id)) && !GROUND.test(inRoot(id)), entriesAware: false },
       ],
