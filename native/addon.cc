@@ -12,6 +12,7 @@
 #include "kick.h"
 #include "kvm_fd.h"
 #include "memory.h"
+#include "shared_layouts.h"
 #include "userfault.h"
 #include "vcpu_run.h"
 
@@ -44,6 +45,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
   exports.Set("ioctls", IoctlRows(env));
   exports.Set("registerCell", RegisterCellLayout(env));
+  exports.Set("threadPage", ThreadPageLayout(env));
   return exports;
 }
 

@@ -42,7 +42,4 @@ class KvmFd : public Napi::ObjectWrap<KvmFd> {
   Views views_{Views::AtTheEnd::kKeepPages};
 };
 
-// Where JavaScript finds the members of a cell of the register page.
-Napi::Object RegisterCellLayout(Napi::Env env);
-
 }  // namespace node_kvm

@@ -53,26 +53,5 @@ Napi::Value KvmFd::Decode(const Napi::CallbackInfo& info) {
 }
 
 // { cells, size, bankCells, read, write, … }: how many cells a page has, how large one is, and where its members are.
-Napi::Object RegisterCellLayout(Napi::Env env) {
-  Napi::Object layout = Napi::Object::New(env);
-  const auto set = [&](const char* name, std::size_t value) {
-    layout.Set(name, Napi::Number::New(env, static_cast<double>(value)));
-  };
-  set("cells", RegisterPage::kCells);
-  set("size", sizeof(RegisterCell));
-  set("bankCells", RegisterPage::kBankCells);
-  set("read", offsetof(RegisterCell, read));
-  set("write", offsetof(RegisterCell, write));
-  set("whole", offsetof(RegisterCell, whole));
-  set("bits", offsetof(RegisterCell, bits));
-  set("mask", offsetof(RegisterCell, mask));
-  set("bank", offsetof(RegisterCell, bank));
-  set("chosen", offsetof(RegisterCell, chosen));
-  set("chooses", offsetof(RegisterCell, chooses));
-  set("sequence", offsetof(RegisterCell, sequence));
-  set("frequency", offsetof(RegisterCell, frequency));
-  set("starts", offsetof(RegisterCell, starts));
-  return layout;
-}
 
 }  // namespace node_kvm

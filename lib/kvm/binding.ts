@@ -114,7 +114,7 @@ export const RunResult = { exit: 0, deadline: 1, kick: 2, tick: 3, out: 4, ringF
 /** native/hub.cc: what look() and next() return instead of a seat. */
 export const HubResult = { asleep: -1, sliceOver: -2, lookSoon: -3 } as const
 
-/** How many cells a register page has, and where their members are; see native/register_page.h. */
+/** How many cells a register page has, and where their members are; see native/shared_layouts.h. */
 export type NativeRegisterCell = Readonly<
   Record<
     | 'cells'
@@ -131,6 +131,26 @@ export type NativeRegisterCell = Readonly<
     | 'sequence'
     | 'frequency'
     | 'starts',
+    number
+  >
+>
+
+/** How many writes a thread's ring has, and where its members are; see native/shared_layouts.h. */
+export type NativeThreadPage = Readonly<
+  Record<
+    | 'result'
+    | 'exitOffered'
+    | 'postedFirst'
+    | 'postedCount'
+    | 'ring'
+    | 'entries'
+    | 'entrySize'
+    | 'listener'
+    | 'length'
+    | 'address'
+    | 'data'
+    | 'dataSize'
+    | 'reasons',
     number
   >
 >
@@ -163,6 +183,7 @@ export interface Binding {
   pageSize: number
   ioctls: Record<string, number | undefined>
   registerCell: NativeRegisterCell
+  threadPage: NativeThreadPage
 }
 
 function load(): Binding {

@@ -1,4 +1,4 @@
-import type { NativeVcpuRun } from './binding.js'
+import { binding, type NativeVcpuRun } from './binding.js'
 import type { ExitReason } from './exits.js'
 import { EXIT_REASONS } from './generated/exits.js'
 import { lazy } from '../lazy.js'
@@ -24,7 +24,7 @@ export interface VcpuStats {
   handlerTime: number
 }
 
-const REASON_COUNT = 64
+const { reasons: REASON_COUNT } = binding.threadPage
 
 const REASONS = lazy(
   () =>

@@ -1,23 +1,14 @@
+import { binding } from './binding.js'
 import type { Listener } from './register-page.js'
 
 // struct ThreadPage and struct PostedWrite of native/vcpu_thread.h.
-const RESULT = 0
-const EXIT_OFFERED = 4
-const POSTED_FIRST = 8
-const POSTED_COUNT = 12
-const RING = 16
-const ENTRY_SIZE = 32
-const ENTRY_LISTENER = 0
-const ENTRY_LENGTH = 4
-const ENTRY_ADDRESS = 8
-const ENTRY_DATA = 16
-const LENGTHS = 9
+const AT = binding.threadPage
+const LENGTHS = AT.dataSize + 1
 
 /** What a vCPU's thread shows to JavaScript. */
 export class ThreadPage {
   readonly #open: () => ArrayBuffer
   readonly #data: DataView
-  readonly #entries: number
   // What listeners get is of another ArrayBuffer, so that nothing that they do to it disturbs the library's own.
   #shown: ArrayBuffer
   // Views of the ring's data by entry and length, made once each.
@@ -28,17 +19,16 @@ export class ThreadPage {
     this.#open = open
     this.#data = new DataView(open())
     this.#shown = open()
-    this.#entries = Math.floor((this.#data.byteLength - RING) / ENTRY_SIZE)
   }
 
   /** A RunResult, or -errno. */
   get result(): number {
-    return this.#data.getInt32(RESULT, true)
+    return this.#data.getInt32(AT.result, true)
   }
 
   /** Whether JavaScript has the turn; else there are only posted writes to deliver. */
   get exitOffered(): boolean {
-    return this.#data.getUint32(EXIT_OFFERED, true) !== 0
+    return this.#data.getUint32(AT.exitOffered, true) !== 0
   }
 
   /**
@@ -46,22 +36,17 @@ export class ThreadPage {
    * the others still get what is theirs.
    */
   deliver(listeners: ReadonlyMap<number, Listener>, onError: (error: unknown) => void): void {
-    const count = this.#data.getUint32(POSTED_COUNT, true)
-    const first = this.#data.getUint32(POSTED_FIRST, true)
+    const count = this.#data.getUint32(AT.postedCount, true)
+    const first = this.#data.getUint32(AT.postedFirst, true)
     // Those in a row that have one listener go there together: entering its context is not done for each.
     const together = (next: number, id: number, listener: Listener): number => {
-      do this.#hand((first + next) % this.#entries, listener, onError)
-      while (
-        ++next < count &&
-        !this.#closed &&
-        this.#listener((first + next) % this.#entries) === id &&
-        listeners.has(id)
-      )
+      do this.#hand((first + next) % AT.entries, listener, onError)
+      while (++next < count && !this.#closed && this.#listener((first + next) % AT.entries) === id && listeners.has(id))
       return next
     }
     // A listener may have closed the VM, and with it this page.
     for (let next = 0; next < count && !this.#closed;) {
-      const id = this.#listener((first + next) % this.#entries)
+      const id = this.#listener((first + next) % AT.entries)
       const listener = listeners.get(id)
       next = listener === undefined ? next + 1 : listener.context(together, next, id, listener)
     }
@@ -72,13 +57,13 @@ export class ThreadPage {
   }
 
   #listener(entry: number): number {
-    return this.#data.getUint32(RING + entry * ENTRY_SIZE + ENTRY_LISTENER, true)
+    return this.#data.getUint32(AT.ring + entry * AT.entrySize + AT.listener, true)
   }
 
   #hand(entry: number, { call, start: mapped }: Listener, onError: (error: unknown) => void): void {
-    const start = RING + entry * ENTRY_SIZE
-    const length = this.#data.getUint32(start + ENTRY_LENGTH, true)
-    const offset = Number(this.#data.getBigUint64(start + ENTRY_ADDRESS, true)) - mapped
+    const start = AT.ring + entry * AT.entrySize
+    const length = this.#data.getUint32(start + AT.length, true)
+    const offset = Number(this.#data.getBigUint64(start + AT.address, true)) - mapped
     try {
       call(offset, this.#view(entry, start, length))
     } catch (error) {
@@ -94,6 +79,6 @@ export class ThreadPage {
       this.#shown = this.#open()
       this.#views = []
     }
-    return (this.#views[slot] = new Uint8Array(this.#shown, start + ENTRY_DATA, length))
+    return (this.#views[slot] = new Uint8Array(this.#shown, start + AT.data, length))
   }
 }
