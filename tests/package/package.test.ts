@@ -24,9 +24,10 @@ const compiled = (folder: string, output: string, endings: string[]) =>
 
 /** What scripts/bundle.mjs makes of lib/. */
 const isBundled = (path: string) => /^dist\/(?!examples\/).+\.js(\.map)?$/.test(path)
-const entries = ['index', 'boot/index', 'devices/index', 'inspect/index', 'machine/index', 'platform/index'].map(
-  (name) => `dist/${name}.js`,
-)
+const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  exports: Record<string, string | { default: string }>
+}
+const entries = Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? [] : [join(entry.default)]))
 const commands = ['main.js', 'trace.js'].map((name) => `dist/cli/${name}`)
 
 describe('the tarball', () => {
