@@ -80,7 +80,7 @@ export class Hardware implements Body {
       this.exits = this.#answers()
       this.#lines = new InterruptLines(this.vm)
       this.board = kind.board(kvm, this.vm, options)
-      this.#ram = new Ram(this.vm, layout, options.regions)
+      this.#ram = new Ram(this.vm, options)
       this.pauses = new Pauses(this, this.#clock, options.pausedClock === 'stop')
       this.#around = this.#surroundings(fail)
       const host = this.#host()

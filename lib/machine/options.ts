@@ -24,6 +24,12 @@ export interface MachineOptions {
   cpus?: number
   /** RAM in bytes, or a string like `512M`. Default: 256 MiB. */
   memory?: number | string
+  /**
+   * What RAM is made of, with transparent huge pages: `anonymous` memory (the default), which has them on most hosts; or a `memfd`,
+   * which other processes can share and `freeze()` can copy, and has them where the administrator allows that
+   * (`/sys/kernel/mm/transparent_hugepage/shmem_enabled` says `advise`).
+   */
+  backing?: 'memfd' | 'anonymous'
   /** What it boots, for example `linux({ kernel })`. */
   boot: BootSource
   /** Devices beside those that every machine has, for example `serial({ output: process.stdout })`. */
@@ -62,6 +68,7 @@ export interface MachineOptions {
 
 export interface CheckedMachineOptions {
   cpus: number
+  backing: 'memfd' | 'anonymous'
   layout: MemoryLayout
   regions: readonly AddMemoryOptions[]
   boot: BootSource
@@ -81,7 +88,7 @@ const PAGE = 4096
 const DEFAULT_MEMORY = 256 * 2 ** 20
 const MIN_MEMORY = 2 ** 20
 const KNOWN = [
-  ...['cpus', 'memory', 'boot', 'devices', 'onReset', 'pausedClock', 'strict'],
+  ...['cpus', 'memory', 'backing', 'boot', 'devices', 'onReset', 'pausedClock', 'strict'],
   ...['memoryMap', 'cpuid', 'timer', 'suspend', 'fwCfg', 'kvm'],
 ]
 
@@ -100,6 +107,7 @@ export function checkMachineOptions(options: MachineOptions): CheckedMachineOpti
   if (kvm !== undefined && !(kvm instanceof Kvm)) throw invalidArgument('kvm', kvm, 'what Kvm.open() returns')
   return {
     cpus: checkInteger('cpus', options.cpus ?? 1, 1, MAX_CPUS),
+    backing: checkOneOf('backing', options.backing ?? 'anonymous', ['memfd', 'anonymous']),
     ...checkMemoryMap(memory, options.memoryMap ?? {}),
     boot,
     devices,

@@ -3,21 +3,27 @@ import type { AddMemoryOptions } from '../kvm/memory-slots.js'
 import type { Vm } from '../kvm/vm.js'
 import type { MemoryRegion } from '../memory/region.js'
 
-/** A kernel touches most of its memory; huge pages save it the faults. */
-const BACKING = { backing: 'anonymous', hugePages: 'transparent' } as const
+export interface RamOptions {
+  layout: MemoryLayout
+  backing: 'memfd' | 'anonymous'
+  /** Memory beside RAM. */
+  regions: readonly AddMemoryOptions[]
+}
 
 /** A machine's RAM, the read-only memory that its boot source has put in, and whatever else was asked for. */
 export class Ram {
   readonly #vm: Vm
   readonly #layout: MemoryLayout
+  readonly #backing: RamOptions['backing']
   #regions: MemoryRegion[]
   #roms: MemoryRegion[] = []
 
-  constructor(vm: Vm, layout: MemoryLayout, extra: readonly AddMemoryOptions[]) {
+  constructor(vm: Vm, { layout, backing, regions }: RamOptions) {
     this.#vm = vm
     this.#layout = layout
+    this.#backing = backing
     this.#regions = this.#add()
-    for (const region of extra) vm.addMemory(region)
+    for (const region of regions) vm.addMemory(region)
   }
 
   /** Read-only memory with these bytes; the guest's next life begins without it. */
@@ -35,7 +41,9 @@ export class Ram {
     this.#regions = this.#add()
   }
 
+  // A kernel touches most of its memory; huge pages save it the faults.
   #add(): MemoryRegion[] {
-    return this.#layout.ram.map(({ at, size }) => this.#vm.addMemory({ at, size, ...BACKING }))
+    const kind = { backing: this.#backing, hugePages: 'transparent' } as const
+    return this.#layout.ram.map(({ at, size }) => this.#vm.addMemory({ at, size, ...kind }))
   }
 }

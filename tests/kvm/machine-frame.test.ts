@@ -1,5 +1,5 @@
 // What a machine keeps over a reset, who answers exits and who watches, and what it is made of.
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 
 import { type Device, type ExitMessage, EXIT_CHANNEL, Kvm } from 'node-kvm'
 import { flat, hpet, Machine, type DeviceNode, type MachineOptions, type Observer, serial } from 'node-kvm/machine'
@@ -331,6 +331,14 @@ describe('a machine can be made', () => {
     expect(await machine.run(RUN)).toMatchObject(outcome)
   })
 
+  test.each([undefined, 'memfd', 'anonymous'] as const)('with RAM of another kind: %s', async (backing) => {
+    const memfds = () => readFileSync('/proc/self/maps', 'utf8').split('memfd:guest-memory').length - 1
+    const before = memfds()
+    using machine = await Machine.create({ ...code(END), ...(backing === undefined ? {} : { backing }) })
+    expect(memfds() - before).toBe(backing === 'memfd' ? machine.vm.memory.regions.length : 0)
+    expect(await machine.run(RUN)).toMatchObject({ kind: 'exit' })
+  })
+
   test('with memory beside RAM, and another hole', async () => {
     using machine = await Machine.create({
       ...code([0xa0, 0x00, 0x00], END),
@@ -394,6 +402,7 @@ describe('a machine can be made', () => {
     [{ onReset: 'cold' }, /onReset/],
     [{ memoryMap: { hole: { start: 1, end: 2 } } }, /hole/],
     [{ memoryMap: { holes: [] } }, /holes/],
+    [{ backing: 'file' }, /backing/],
     [{ cpuid: [] }, /cpuid/],
     [{ kvm: {} }, /kvm/],
     [{ devices: [{ name: 'x' }] }, /devices/],
