@@ -2,7 +2,8 @@
 // Builds the guests of the examples into dist/examples/guests/NAME.bin, and the list of examples into dist/examples/manifest.json.
 //
 // A guest is examples/guests/NAME.c, NAME.S, or both. A guest that does not define `_start` gets the one of shared/start64.S.
-import { execFileSync } from 'node:child_process'
+// A guest named arm64-* is for arm64, and of assembly; it is built where there is an assembler for that. All others are for x86.
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +15,10 @@ const shared = join(sources, 'shared')
 const objects = join(root, 'build', 'guests')
 const output = join(root, 'dist', 'examples')
 const images = join(output, 'guests')
+
+const ARM64 = 'arm64-'
+/** What their names start with. */
+const ARM64_TOOLS = process.arch === 'arm64' ? '' : 'aarch64-linux-gnu-'
 
 /** ELF images for a loader, which starts them in 32 bits; all others are flat. */
 const KERNELS = ['multiboot']
@@ -61,6 +66,44 @@ function startLibrary() {
   return library
 }
 
+/** Not every machine can build for another; the package that is published has them all. */
+function canBuild(/** @type {string} */ name) {
+  if (!name.startsWith(ARM64)) return process.arch === 'x64'
+  return spawnSync(`${ARM64_TOOLS}as`, ['--version']).status === 0
+}
+
+/** @type {string | undefined} */
+let library
+
+/** An image at a fixed address. @param {string[]} files @param {string} image */
+function buildFlat(files, image) {
+  const linked = join(objects, `${basename(image, '.bin')}.elf`)
+  library ??= startLibrary()
+  const objectFiles = [...files.map((file) => compile(file)), library]
+  run('ld', ['-static', '--no-warn-rwx-segments', '-T', join(shared, 'guest.ld'), '-o', linked, ...objectFiles])
+  run('objcopy', ['-O', 'binary', linked, image])
+}
+
+/** An ELF image. @param {string[]} files @param {string} image */
+function buildKernel(files, image) {
+  const compiled = files.map((file) => compile(file, '-m32'))
+  run('ld', ['-m', 'elf_i386', '-static', '-N', '-Ttext=0x100000', '--no-warn-rwx-segments', '-o', image, ...compiled])
+}
+
+/** An image for any address: it finds what is its own relative to its code. @param {string[]} files @param {string} image */
+function buildArm64([source = ''], image) {
+  const [object = '', linked = ''] = ['o', 'elf'].map((kind) => join(objects, `${basename(source)}.${kind}`))
+  run(`${ARM64_TOOLS}as`, ['--fatal-warnings', '-I', sources, '-o', object, source])
+  run(`${ARM64_TOOLS}ld`, ['-static', '-Ttext=0', '-o', linked, object])
+  run(`${ARM64_TOOLS}objcopy`, ['-O', 'binary', linked, image])
+}
+
+/** What builds a guest of that name. @param {string} name */
+function builderOf(name) {
+  if (name.startsWith(ARM64)) return buildArm64
+  return KERNELS.includes(name) ? buildKernel : buildFlat
+}
+
 function buildGuests() {
   mkdirSync(objects, { recursive: true })
   mkdirSync(images, { recursive: true })
@@ -72,42 +115,11 @@ function buildGuests() {
   const programs = filesIn(sources).filter((file) => ['.c', '.S'].includes(extname(file)))
   /** @param {string} file */
   const nameOf = (file) => basename(file, extname(file))
-  /** @type {string | undefined} */
-  let library
   for (const name of new Set(programs.map(nameOf))) {
     const files = programs.filter((file) => nameOf(file) === name)
-    const isKernel = KERNELS.includes(name)
     const image = join(images, `${name}.bin`)
-    if (newest([image]) > Math.max(common, newest(files))) continue
-    if (isKernel) {
-      const compiled = files.map((file) => compile(file, '-m32'))
-      run('ld', [
-        '-m',
-        'elf_i386',
-        '-static',
-        '-N',
-        '-Ttext=0x100000',
-        '--no-warn-rwx-segments',
-        '-o',
-        image,
-        ...compiled,
-      ])
-      console.log(`built ${image.slice(root.length)}`)
-      continue
-    }
-    const linked = join(objects, `${name}.elf`)
-    library ??= startLibrary()
-    run('ld', [
-      '-static',
-      '--no-warn-rwx-segments',
-      '-T',
-      join(shared, 'guest.ld'),
-      '-o',
-      linked,
-      ...files.map((file) => compile(file)),
-      library,
-    ])
-    run('objcopy', ['-O', 'binary', linked, image])
+    if (newest([image]) > Math.max(common, newest(files)) || !canBuild(name)) continue
+    builderOf(name)(files, image)
     console.log(`built ${image.slice(root.length)}`)
   }
 }
@@ -124,16 +136,16 @@ function writeManifest() {
           `${file.slice(root.length)} must begin with "// Lesson NUMBER, ${basename(file, '.ts')}: TITLE"`,
         )
       const [, needs] = /^\/\/ Arguments: (.+)$/.exec(second) ?? []
-      return { number: Number(lesson[1]), name: lesson[2], title: lesson[3], needs }
+      const [, number, name, title] = lesson
+      return { number: Number(number), name, title, architecture: name.startsWith(ARM64) ? 'arm64' : 'x64', needs }
     })
     .sort((a, b) => a.number - b.number)
-  const manifest = lessons.map(({ name, title, needs }) => ({ name, title, ...(needs === undefined ? {} : { needs }) }))
+  const manifest = lessons.map(({ number: _, ...lesson }) => lesson)
   writeFileSync(join(output, 'manifest.json'), JSON.stringify(manifest, null, 2) + '\n')
 }
 
 try {
-  if (process.arch === 'x64') buildGuests()
-  else console.log(`The bundled guests are x86 programs; none is built on ${process.arch}.`)
+  buildGuests()
   mkdirSync(output, { recursive: true })
   writeManifest()
 } catch (error) {

@@ -9,8 +9,12 @@ import { pathToFileURL } from 'node:url'
 
 /** Debian's packages, separated by spaces, by a program on PATH or a file that shows that they are there. @typedef {Record<string, string>} Programs */
 
+/** To build for arm64 on another machine: the addon, and the guests of examples. @type {Programs} */
+const arm64 = process.arch === 'arm64' ? {} : { 'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu' }
+
 /** @type {Record<string, Programs>} */
 export const groups = {
+  arm64,
   /** To compile the addon and the guests. */
   build: {
     'g++': 'g++',
@@ -24,7 +28,7 @@ export const groups = {
     'clang-format': 'clang-format',
     'clang-tidy': 'clang-tidy',
     cmake: 'cmake',
-    'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+    ...arm64,
     spin: 'spin',
     iasl: 'acpica-tools',
   },

@@ -9,6 +9,8 @@ import { nearest } from '../nearest.js'
 interface Example {
   name: string
   title: string
+  /** Whose programs its guest is. */
+  architecture: string
   /** The arguments without which it cannot run, as its usage has them. */
   needs?: string
 }
@@ -47,6 +49,8 @@ Examples:
       else if (example === undefined) command.error(`error: ${unknownExample(name, examples)}`)
       else if (example.needs === undefined && args.length > 0)
         command.error(`error: too many arguments: ${name} needs none`)
+      else if (example.architecture !== process.arch)
+        command.error(`error: the guest of ${name} is for ${example.architecture}, and this host is ${process.arch}`)
       else process.exitCode = run(example, args, options)
     })
 }
@@ -57,20 +61,25 @@ function readExamples(): Example[] {
 
 function list(examples: Example[]): void {
   const width = Math.max(...examples.map(({ name }) => name.length))
-  for (const { name, title, needs } of examples) {
-    console.log(`${name.padEnd(width)}  ${title}${needs === undefined ? '' : ` (needs ${needs})`}`)
+  for (const { name, title, needs, architecture } of examples) {
+    const notes = [
+      ...(needs === undefined ? [] : [`needs ${needs}`]),
+      ...(architecture === process.arch ? [] : [`for ${architecture}`]),
+    ]
+    console.log(`${name.padEnd(width)}  ${title}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`)
   }
 }
 
 function runAll(examples: Example[], options: Options): void {
   const failed: string[] = []
-  const runnable = examples.filter(({ needs }) => needs === undefined)
+  const here = examples.filter(({ architecture }) => architecture === process.arch)
+  const runnable = here.filter(({ needs }) => needs === undefined)
   for (const example of runnable) {
     console.log(styleText('bold', `\n▶ ${example.name}: ${example.title}`))
     if (run(example, [], options) !== 0) failed.push(example.name)
   }
   console.log(`\n${runnable.length - failed.length} of ${runnable.length} guests did what they should.`)
-  const others = examples.filter(({ needs }) => needs !== undefined)
+  const others = here.filter(({ needs }) => needs !== undefined)
   if (others.length > 0) console.log('\nNot run, because they need what is not bundled:')
   for (const { name, title, needs } of others) console.log(`  node-kvm example ${name} ${needs}: ${title}`)
   if (failed.length > 0) throw new Error(`failed: ${failed.join(', ')}`)

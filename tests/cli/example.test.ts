@@ -36,6 +36,16 @@ test('--all runs all that need nothing, and names the others with what they need
   expect(stdout).toMatch(/^Not run, .*:\n {2}node-kvm example linux-shell KERNEL INITRD: \S/m)
 })
 
+test('an example whose guest is for another processor says so', () => {
+  const [name, other] = process.arch === 'x64' ? ['arm64-hello', 'arm64'] : ['hello', 'x64']
+  expect(runCli('example').stdout).toMatch(new RegExp(`^${name} .*\\(for ${other}\\)$`, 'm'))
+  expect(runCli('example', name)).toMatchObject({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringContaining(`the guest of ${name} is for ${other}, and this host is ${process.arch}`) as string,
+  })
+})
+
 test('--all goes without a name', () => {
   expect(runCli('example', '--all', 'hello')).toMatchObject({
     status: 2,

@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest'
 
 import { expectRefusal, expectRejection, NOT_OBJECTS, thrownBy } from '../thrown.js'
 
+const onX86 = test.runIf(process.arch === 'x64')
+
 function openFiles(path: string): number {
   return readdirSync('/proc/self/fd').filter((fd) => {
     try {
@@ -63,7 +65,8 @@ describe('capabilities', () => {
     using kvm = Kvm.open()
     using vm = kvm.createVm()
     for (const name of CAPABILITIES) {
-      expect(kvm.check(name)).toBeGreaterThanOrEqual(0)
+      // Only a VM can say whether its interrupt controller has this; arm64's /dev/kvm refuses the question.
+      if (name !== 'KVM_CAP_MSI_DEVID') expect(kvm.check(name)).toBeGreaterThanOrEqual(0)
       expect(vm.check(name)).toBeGreaterThanOrEqual(0)
     }
   })
@@ -80,7 +83,7 @@ describe('capabilities', () => {
 })
 
 describe('what the host offers', () => {
-  test('supported CPUID has the vendor leaf and plain numbers', () => {
+  onX86('supported CPUID has the vendor leaf and plain numbers', () => {
     using kvm = Kvm.open()
     const entries = kvm.getSupportedCpuid()
     const leaf = entries.find((entry) => entry.function === 0)
@@ -91,12 +94,12 @@ describe('what the host offers', () => {
     }
   })
 
-  test('emulated CPUID is a list, and shorter than the supported one', () => {
+  onX86('emulated CPUID is a list, and shorter than the supported one', () => {
     using kvm = Kvm.open()
     expect(kvm.getEmulatedCpuid().length).toBeLessThan(kvm.getSupportedCpuid().length)
   })
 
-  test('the MSR list has the TSC and no index twice', () => {
+  onX86('the MSR list has the TSC and no index twice', () => {
     using kvm = Kvm.open()
     const list = kvm.getMsrIndexList()
     expect(list).toContain(0x10)
@@ -140,7 +143,7 @@ describe('closing', () => {
     using vm = kvm.createVm()
     kvm.close()
     using vcpu = vm.createVcpu(0)
-    expect(vcpu.getRegs().rflags).toBe(2n)
+    expect(vcpu.getMpState()).toBe('runnable')
   })
 })
 
@@ -151,7 +154,7 @@ test('methods of one class on a handle of another are refused by JavaScript itse
   expect(() => Kvm.prototype.close.call(new Proxy(kvm, {}))).toThrow(TypeError)
 })
 
-test('a refusal of the kernel has its ioctl and errno', () => {
+onX86('a refusal of the kernel has its ioctl and errno', () => {
   using kvm = Kvm.open()
   using vm = kvm.createVm()
   vm.createIrqchip()

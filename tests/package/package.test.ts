@@ -48,9 +48,11 @@ describe('the tarball', () => {
         .map((path) => join('examples', path)),
       'prebuilds/linux-x64/node-kvm.node',
     ]
-    // The arm64 addon is there once `npm run prebuilds` has made it.
-    const packed = user.packed.filter((path) => path !== 'prebuilds/linux-arm64/node-kvm.node' && !isBundled(path))
-    expect(packed.sort()).toEqual([...new Set(expected)].sort())
+    // What is for arm64 is there once there has been a compiler for it: `npm run release` sees to that.
+    const isForArm64 = (path: string) =>
+      path === 'prebuilds/linux-arm64/node-kvm.node' || /^dist\/examples\/guests\/arm64-/.test(path)
+    const packed = user.packed.filter((path) => !isForArm64(path) && !isBundled(path))
+    expect(packed.sort()).toEqual([...new Set(expected)].filter((path) => !isForArm64(path)).sort())
   })
 
   test('holds the library in a file for each entry point and few others', () => {

@@ -2,8 +2,11 @@
 // arm64: QEMU's software emulation has EL2 for Debian's kernel, which has KVM built in: with VHE on a processor that knows it, without
 // on an older one. Node and a Debian for arm64 are laid over this machine's files, and the addon is cross-compiled.
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addonPath, isFresh } from '../../prebuild/fresh.mjs'
+import { groups } from '../../system-packages.mjs'
 import { debianRoot, debianRootPrograms } from '../debian-root.mjs'
 import { initramfs } from '../initramfs.mjs'
 import { npmPackages } from '../npm-packages.mjs'
@@ -28,13 +31,25 @@ const debian = debianRoot({
 })
 const npm = npmPackages('arm64')
 
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** @param {string} script @param {string[]} args */
+async function runScript(script, ...args) {
+  await run(process.execPath, [join(root, 'scripts', script), ...args])
+}
+
 /** @type {import('../packages.mjs').Step} */
 const addon = {
   title: 'Compile the addon for arm64',
   isDone: () => isFresh('arm64'),
-  run: async () => {
-    await run(process.execPath, [fileURLToPath(new URL('../../prebuild.mjs', import.meta.url)), 'arm64'])
-  },
+  run: () => runScript('prebuild.mjs', 'arm64'),
+}
+
+/** A build that found no assembler for arm64 has left them out. @type {import('../packages.mjs').Step} */
+const guests = {
+  title: 'Build the guests for arm64',
+  isDone: () => existsSync(join(root, 'dist/examples/guests/arm64-hello.bin')),
+  run: () => runScript('build-guests.mjs'),
 }
 
 /** @type {import('./index.mjs').Host} */
@@ -48,13 +63,14 @@ export const arm64 = {
   steps: [
     installedPrograms({
       [PROGRAM]: 'qemu-system-arm',
-      'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+      ...groups['arm64'],
       ...debianRootPrograms,
       setpriv: 'util-linux',
     }),
     debian,
     npm,
     addon,
+    guests,
   ],
   start(job) {
     const environment = {
