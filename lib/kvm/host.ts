@@ -48,9 +48,6 @@ const WANTED: readonly Wanted[] = [
   { capability: 'KVM_CAP_COALESCED_MMIO', what: 'batched MMIO writes', required: false },
 ]
 
-/** Only a VM can say; arm64's /dev/kvm refuses the question. */
-const PER_VM: ReadonlySet<CapabilityName> = new Set(['KVM_CAP_MSI_DEVID'])
-
 const OLD_KERNEL = 'this kernel or its KVM module lacks it; a newer kernel may have it'
 
 /** Looks at this host and never throws: what is wrong is in the report. */
@@ -83,7 +80,6 @@ export function probeHost(options: { path?: string } = {}): HostReport {
 
 function describe(kvm: Kvm, report: HostReport): void {
   for (const capability of CAPABILITIES) {
-    if (PER_VM.has(capability)) continue
     const value = kvm.check(capability)
     if (value !== 0) report.capabilities[capability] = value
   }

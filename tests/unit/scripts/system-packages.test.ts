@@ -91,5 +91,8 @@ test('nothing is said where nothing is missing', () => {
 
 test('an unknown group is a wrong usage', () => {
   const { status, stderr } = machine('usage', {})('biuld')('user')
-  expect({ status, stderr }).toEqual({ status: 2, stderr: 'usage: node scripts/system-packages.mjs arm64|build|check ...\n' })
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: 'usage: node scripts/system-packages.mjs arm64|build|check ...\n',
+  })
 })
