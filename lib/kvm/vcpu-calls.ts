@@ -1,8 +1,10 @@
+import { checkInteger } from '../validate.js'
 import type { Calls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { type DeviceAttrCalls, getDeviceAttr, hasDeviceAttr, setDeviceAttr } from './device-attr.js'
 import { enableCap } from './enable-cap.js'
 import type { Execution } from './execution.js'
+import { kvm_pre_fault_memory } from './generated/common.js'
 
 /** What a vCPU has on every architecture. */
 export interface VcpuCalls extends DeviceAttrCalls {
@@ -11,6 +13,11 @@ export interface VcpuCalls extends DeviceAttrCalls {
    * kernel answers: the version for KVM_CAP_HYPERV_ENLIGHTENED_VMCS, else 0.
    */
   enableCap(capability: CapabilityName, ...args: (number | bigint)[]): number
+  /**
+   * KVM_PRE_FAULT_MEMORY: maps guest memory as if this vCPU had read it, so that the guest does not fault on it; whole pages. Needs
+   * KVM_CAP_PRE_FAULT_MEMORY.
+   */
+  preFaultMemory(address: number, size: number): void
 }
 
 export const vcpuCalls: Calls<VcpuCalls, Execution> = {
@@ -20,6 +27,18 @@ export const vcpuCalls: Calls<VcpuCalls, Execution> = {
       answer = enableCap(vcpu.fd, capability, args)
     })
     return answer
+  },
+  preFaultMemory(vcpu, address, size) {
+    const bytes = kvm_pre_fault_memory.bytes({
+      gpa: BigInt(checkInteger('address', address, 0, Number.MAX_SAFE_INTEGER)),
+      size: BigInt(checkInteger('size', size, 1, Number.MAX_SAFE_INTEGER)),
+    })
+    const data = new DataView(bytes.buffer)
+    vcpu.checkOutside()
+    // The kernel may stop between pages; the struct then says what is left.
+    while (kvm_pre_fault_memory.decode(data).size > 0n) {
+      vcpu.fd.ioctl('KVM_PRE_FAULT_MEMORY', bytes, { vcpu: vcpu.id, address, size })
+    }
   },
   hasDeviceAttr(vcpu, attribute) {
     vcpu.checkOutside()

@@ -44,6 +44,20 @@ test.runIf(has)('what makes no guest_memfd is refused', () => {
   m.vm.addMemory(add)
 })
 
+test('memory is mapped ahead, where the host can; else the typed refusal', () => {
+  using m = machine(assemble(movEs(0x400), storeByte(0, 7), HLT))
+  const map = () => m.vcpu.preFaultMemory(0x4000, 2 * PAGE)
+  if (m.vm.check('KVM_CAP_PRE_FAULT_MEMORY') > 0) map()
+  else
+    expect(expectRefusal(map, 'ERR_KVM_IOCTL')).toMatchObject({
+      ioctl: 'KVM_PRE_FAULT_MEMORY',
+      operands: { vcpu: 0, address: 0x4000 },
+    })
+  expectRefusal(() => m.vcpu.preFaultMemory(-1, PAGE), 'ERR_KVM_INVALID_ARGUMENT', /address/)
+  expectRefusal(() => m.vcpu.preFaultMemory(0, 0), 'ERR_KVM_INVALID_ARGUMENT', /size/)
+  runTo(m.vcpu, 'hlt')
+})
+
 test('memory attributes, where the host has them; else the typed refusal', () => {
   using m = machine(assemble(HLT))
   const set = () => m.vm.setMemoryAttributes({ address: 0, size: PAGE, attributes: 8n })
