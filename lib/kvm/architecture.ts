@@ -1,7 +1,7 @@
 // What differs between architectures, chosen once.
 import * as arm64 from './generated/arm64.js'
 import * as x86 from './generated/x86.js'
-import type { VmInside } from './vm-calls.js'
+import type { VmInside } from './vm-inside.js'
 import { placeIntelPages } from './x86/vm-calls.js'
 
 /** Where the members of a vCPU's page are. */

@@ -5,7 +5,7 @@ import type { DirtyLog } from './dirty-log.js'
 import type { DirtyPages } from './dirty-pages.js'
 import { kvm_memory_attributes } from './generated/common.js'
 import { GuestMemfd, type GuestMemfdOptions } from './guest-memfd.js'
-import type { VmInside } from './vm-calls.js'
+import type { VmInside } from './vm-inside.js'
 
 /** What a VM's memory can, beside being there. */
 export interface VmMemoryCalls {

@@ -3,22 +3,12 @@ import type { Calls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { type DeviceAttrCalls, getDeviceAttr, hasDeviceAttr, setDeviceAttr } from './device-attr.js'
 import { DeviceFd } from './device-fd.js'
-import type { DirtyTracking } from './dirty-pages.js'
 import { enableCap } from './enable-cap.js'
 import { errnoName, type Fd, ioctlError } from './fd.js'
 import { kvm_create_device, kvm_irq_level, KVM_CREATE_DEVICE_TEST } from './generated/common.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type VmMemoryCalls, vmMemoryCalls } from './memory-calls.js'
-import type { MemorySlots } from './memory-slots.js'
-
-/** What the calls of a VM need of it. */
-export interface VmInside {
-  readonly fd: Fd
-  readonly slots: MemorySlots
-  readonly dirty: DirtyTracking
-  /** Which of the pages that Intel processors need have been placed. */
-  readonly addressesSet: { tss: boolean; identityMap: boolean }
-}
+import type { VmInside } from './vm-inside.js'
 
 /** What a VM has on every architecture. */
 export interface VmCalls extends DeviceAttrCalls, VmMemoryCalls {

@@ -14,7 +14,8 @@ import { type AddMemoryOptions, MemorySlots } from './memory-slots.js'
 import { type CellMapping, type PostedListener, RegisterPage } from './register-page.js'
 import { prepareForVcpu } from './architecture.js'
 import { Vcpu } from './vcpu.js'
-import { type VmCalls, vmCalls, type VmInside } from './vm-calls.js'
+import { type VmCalls, vmCalls } from './vm-calls.js'
+import type { VmInside } from './vm-inside.js'
 import { type X86VmCalls, x86VmCalls } from './x86/vm-calls.js'
 
 /** A virtual machine: memory, vCPUs, and in-kernel devices. */

@@ -10,7 +10,7 @@ import {
   reg_mask_range,
 } from '../generated/arm64.js'
 import { kvm_arm_device_addr } from '../generated/common.js'
-import type { VmInside } from '../vm-calls.js'
+import type { VmInside } from '../vm-inside.js'
 import type { VcpuInit } from './vcpu-calls.js'
 
 /** What a VM has on arm64 alone. */

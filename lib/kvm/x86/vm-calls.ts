@@ -7,7 +7,7 @@ import { type IrqchipStates, readIrqchip, writeIrqchip } from '../irqchip.js'
 import { checkPageAddress } from '../memory-slots.js'
 import type { PitState } from '../pit.js'
 import type { Patch } from '../struct.js'
-import type { VmInside } from '../vm-calls.js'
+import type { VmInside } from '../vm-inside.js'
 import type { ClockData } from '../vm-clock.js'
 
 /** What a VM has on x86_64 alone. */

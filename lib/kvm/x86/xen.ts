@@ -11,7 +11,7 @@ import {
   KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA,
 } from '../generated/x86.js'
 import type { Patch } from '../struct.js'
-import type { VmInside } from '../vm-calls.js'
+import type { VmInside } from '../vm-inside.js'
 
 /** What a VM has for guests made for Xen, on hosts with KVM_CAP_XEN_HVM. */
 export interface XenVmCalls {

@@ -1,0 +1,12 @@
+import type { DirtyTracking } from './dirty-pages.js'
+import type { Fd } from './fd.js'
+import type { MemorySlots } from './memory-slots.js'
+
+/** What the calls of a VM need of it. */
+export interface VmInside {
+  readonly fd: Fd
+  readonly slots: MemorySlots
+  readonly dirty: DirtyTracking
+  /** Which of the pages that Intel processors need have been placed. */
+  readonly addressesSet: { tss: boolean; identityMap: boolean }
+}
