@@ -61,7 +61,7 @@ constexpr Link MsrBitmap() {
   return {LinkKind::kBuffer, range + offsetof(kvm_msr_filter_range, bitmap),
           [](const Descriptor&, const std::uint8_t* argument) {
             const auto count = Read<__u32>(argument, range + offsetof(kvm_msr_filter_range, nmsrs));
-            return (std::size_t{count} + 7) / 8;
+            return BitmapBytes(count);
           }};
 }
 template <std::size_t... Index>

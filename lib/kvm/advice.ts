@@ -15,6 +15,7 @@ const waits = (then: string): Advice => ({
 const NO_LAPIC = 'there is no in-kernel local APIC; call createIrqchip() before createVcpu()'
 const NO_NESTING = 'this host gives guests no virtualization of their own (KVM_CAP_NESTED_STATE)'
 const NO_HYPERV = 'this host cannot look like Hyper-V (KVM_CAP_HYPERV_CPUID, KVM_CAP_SYS_HYPERV_CPUID)'
+const NO_ENCRYPTION = 'this host encrypts no memory of this VM (KVM_CAP_VM_TYPES)'
 const NO_XEN =
   'this host serves no Xen guests (KVM_CAP_XEN_HVM), xenHvmConfig() was not called, or there is no such attribute'
 
@@ -77,6 +78,23 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
   KVM_SET_VAPIC_ADDR: { EINVAL: { text: NO_LAPIC } },
   KVM_XEN_VCPU_GET_ATTR: { EINVAL: { text: NO_XEN } },
   KVM_XEN_VCPU_SET_ATTR: { EINVAL: { text: NO_XEN } },
+  KVM_IRQ_LINE_STATUS: { ENXIO: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() first' } },
+  KVM_GET_NR_MMU_PAGES: { ENOTTY: { text: 'the kernel has this call no longer' } },
+  KVM_SET_BOOT_CPU_ID: { EBUSY: { text: 'set it before the first vCPU' } },
+  KVM_REINJECT_CONTROL: { ENXIO: { text: 'the VM has no in-kernel timer; call createPit2() first' } },
+  KVM_X86_SET_MSR_FILTER: { EINVAL: { text: 'a filter that denies what is in no range needs a range' } },
+  KVM_SET_PMU_EVENT_FILTER: { E2BIG: { text: 'the kernel takes at most 300 events' } },
+  KVM_MEMORY_ENCRYPT_OP: { ENOTTY: { text: NO_ENCRYPTION } },
+  KVM_MEMORY_ENCRYPT_REG_REGION: { ENOTTY: { text: NO_ENCRYPTION } },
+  KVM_MEMORY_ENCRYPT_UNREG_REGION: { ENOTTY: { text: NO_ENCRYPTION } },
+  KVM_HYPERV_EVENTFD: {
+    ENOTTY: { text: 'this host serves no guests made for Hyper-V (KVM_CAP_HYPERV_EVENTFD)' },
+    EEXIST: { text: 'the connection has a listener already' },
+  },
+  KVM_XEN_HVM_CONFIG: { EINVAL: { text: NO_XEN }, ENOTTY: { text: NO_XEN } },
+  KVM_XEN_HVM_GET_ATTR: { EINVAL: { text: NO_XEN }, ENOTTY: { text: NO_XEN } },
+  KVM_XEN_HVM_SET_ATTR: { EINVAL: { text: NO_XEN }, ENOTTY: { text: NO_XEN } },
+  KVM_XEN_HVM_EVTCHN_SEND: { EINVAL: { text: NO_XEN }, ENOTTY: { text: NO_XEN } },
   KVM_SET_CPUID2: {
     EINVAL: { text: 'the entries contradict each other, or the vCPU has run already' },
     E2BIG: { text: 'the kernel takes no list that long' },

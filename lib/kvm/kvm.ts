@@ -91,7 +91,8 @@ export class Kvm {
    * address (KVM_CAP_ARM_VM_IPA_SIZE). 0, the usual one, unless given.
    */
   createVm(options: { type?: number } = {}): Vm {
-    const type = checkInteger('type', checkOptions('options', options, ['type'])['type'] ?? 0, 0, 0xffff_ffff)
+    const { type: given = 0 } = checkOptions('options', options, ['type'])
+    const type = checkInteger('type', given, 0, 0xffff_ffff)
     return new Vm(this.#fd.create('KVM_CREATE_VM', type, 'the VM', { type }))
   }
 

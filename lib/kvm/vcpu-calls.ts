@@ -5,6 +5,7 @@ import { type DeviceAttrCalls, getDeviceAttr, hasDeviceAttr, setDeviceAttr } fro
 import { enableCap } from './enable-cap.js'
 import type { Execution } from './execution.js'
 import { kvm_pre_fault_memory } from './generated/common.js'
+import { openStatsFd, type StatsFd } from './stats-fd.js'
 
 /** What a vCPU has on every architecture. */
 export interface VcpuCalls extends DeviceAttrCalls {
@@ -18,6 +19,8 @@ export interface VcpuCalls extends DeviceAttrCalls {
    * KVM_CAP_PRE_FAULT_MEMORY.
    */
   preFaultMemory(address: number, size: number): void
+  /** KVM_GET_STATS_FD: what KVM counts for this vCPU. */
+  getStatsFd(): StatsFd
 }
 
 export const vcpuCalls: Calls<VcpuCalls, Execution> = {
@@ -39,6 +42,10 @@ export const vcpuCalls: Calls<VcpuCalls, Execution> = {
     while (kvm_pre_fault_memory.decode(data).size > 0n) {
       vcpu.fd.ioctl('KVM_PRE_FAULT_MEMORY', bytes, { vcpu: vcpu.id, address, size })
     }
+  },
+  getStatsFd(vcpu) {
+    vcpu.checkOutside()
+    return openStatsFd(vcpu.fd)
   },
   hasDeviceAttr(vcpu, attribute) {
     vcpu.checkOutside()

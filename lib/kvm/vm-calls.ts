@@ -8,6 +8,7 @@ import { errnoName, type Fd, ioctlError } from './fd.js'
 import { kvm_create_device, kvm_irq_level, KVM_CREATE_DEVICE_TEST } from './generated/common.js'
 import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
 import { type VmMemoryCalls, vmMemoryCalls } from './memory-calls.js'
+import { openStatsFd, type StatsFd } from './stats-fd.js'
 import type { VmInside } from './vm-inside.js'
 
 /** What a VM has on every architecture. */
@@ -25,6 +26,8 @@ export interface VmCalls extends DeviceAttrCalls, VmMemoryCalls {
   hasDevice(type: number): boolean
   /** KVM_IRQ_LINE: sets an interrupt line of the in-kernel controller. */
   irqLine(gsi: number, level: boolean): void
+  /** KVM_GET_STATS_FD: what KVM counts for this VM. */
+  getStatsFd(): StatsFd
   /** KVM_SET_GSI_ROUTING: where each GSI leads. Replaces the whole table, the default one of createIrqchip() too. */
   setGsiRouting(routes: readonly GsiRoute[]): void
   /** KVM_SIGNAL_MSI: sends a message-signalled interrupt. Returns whether the guest took it. */
@@ -62,6 +65,7 @@ export const vmCalls: Calls<VmCalls, VmInside> = {
     const irq = checkInteger('gsi', gsi, 0, 0xffff_ffff)
     fd.set('KVM_IRQ_LINE', kvm_irq_level, { irq, level: checkBoolean('level', level) ? 1 : 0 }, { gsi, level })
   },
+  getStatsFd: ({ fd }) => openStatsFd(fd),
   setGsiRouting({ fd }, routes) {
     writeGsiRouting(fd, routes)
   },

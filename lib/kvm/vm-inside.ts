@@ -7,6 +7,8 @@ export interface VmInside {
   readonly fd: Fd
   readonly slots: MemorySlots
   readonly dirty: DirtyTracking
+  /** To be closed with it. */
+  readonly eventfds: Set<{ close(): void }>
   /** Which of the pages that Intel processors need have been placed. */
   readonly addressesSet: { tss: boolean; identityMap: boolean }
 }

@@ -29,7 +29,7 @@ export class Vm {
   readonly #fd: Fd
   readonly #registers: RegisterPage
   readonly #vcpus = new Set<Vcpu>()
-  readonly #eventfds = new Set<Ioeventfd | Irqfd>()
+  readonly #eventfds = new Set<{ close(): void }>()
   readonly #slots: MemorySlots
   readonly #inside: VmInside
 
@@ -40,7 +40,13 @@ export class Vm {
     this.memory = new GuestMemory()
     this.#slots = new MemorySlots(fd, this.memory)
     const dirty = new DirtyTracking(fd, this.#slots)
-    this.#inside = { fd, slots: this.#slots, dirty, addressesSet: { tss: false, identityMap: false } }
+    this.#inside = {
+      fd,
+      slots: this.#slots,
+      dirty,
+      eventfds: this.#eventfds,
+      addressesSet: { tss: false, identityMap: false },
+    }
   }
 
   get closed(): boolean {

@@ -134,6 +134,7 @@ describe('interrupts from outside', () => {
 
   test('interrupt() reaches its vector, one at a time', () => {
     using m = withHandler(0x21)
+    m.vcpu.setRegs({ rflags: 0x202n })
     m.vcpu.interrupt(0x21)
     expect(runTo(m.vcpu, 'io')).toMatchObject({ port: 0x66 })
     expect(runTo(m.vcpu, 'io')).toMatchObject({ port: 0x10 })

@@ -12,7 +12,8 @@ export interface InterruptCalls {
   smi(): void
   /**
    * KVM_INTERRUPT: an external interrupt, from an interrupt controller of one's own: without createIrqchip(), or with
-   * KVM_CAP_SPLIT_IRQCHIP. It is injected when the guest takes interrupts; there can be one at a time.
+   * KVM_CAP_SPLIT_IRQCHIP; there can be one at a time. With the latter it waits until the guest takes interrupts. Without, it
+   * comes at the next entry: call it only when `rflags` has IF and `getVcpuEvents().interrupt.shadow` is 0.
    */
   interrupt(vector: number): void
   /** KVM_TPR_ACCESS_REPORTING: whether accesses to the in-kernel local APIC's task priority register are `tpr-access` exits. */

@@ -11,7 +11,8 @@ const CHIPS = ['pic-master', 'pic-slave', 'ioapic'] as const
 export function resetState(vm: Vm, vcpus: readonly Vcpu[], msrs: readonly number[], timer: boolean): () => void {
   const chips = CHIPS.map((chip) => [chip, vm.getIrqchip(chip)] as const)
   const pit = timer ? vm.getPit2() : undefined
-  const restore = vcpus.map((vcpu) => vcpuState(vcpu, msrs))
+  const hasNestedState = vm.check('KVM_CAP_NESTED_STATE') !== 0
+  const restore = vcpus.map((vcpu) => vcpuState(vcpu, msrs, hasNestedState))
   return () => {
     for (const restoreVcpu of restore) restoreVcpu()
     for (const [chip, state] of chips) vm.setIrqchip(chip, state)
@@ -19,10 +20,12 @@ export function resetState(vm: Vm, vcpus: readonly Vcpu[], msrs: readonly number
   }
 }
 
-function vcpuState(vcpu: Vcpu, indices: readonly number[]): () => void {
+function vcpuState(vcpu: Vcpu, indices: readonly number[], hasNestedState: boolean): () => void {
   const regs = vcpu.getRegs()
   const sregs = vcpu.getSregs()
   const fpu = vcpu.getFpu()
+  const [xcrs, xsave] = [vcpu.getXcrs(), vcpu.getXsave()]
+  const nested = hasNestedState ? vcpu.getNestedState() : undefined
   const debug = vcpu.getDebugregs()
   const events = vcpu.getVcpuEvents()
   const lapic = vcpu.getLapic()
@@ -31,8 +34,12 @@ function vcpuState(vcpu: Vcpu, indices: readonly number[]): () => void {
   return () => {
     // In the order in which QEMU does: the APIC's mode is in the special registers, and its timer in an MSR.
     vcpu.setSregs(sregs)
+    vcpu.setXcrs(xcrs)
+    // Both: what the area calls unused KVM leaves as it was, where getFpu() finds it.
     vcpu.setFpu(fpu)
+    vcpu.setXsave(xsave)
     setWritableMsrs(vcpu, msrs)
+    if (nested !== undefined) vcpu.setNestedState(nested)
     vcpu.setMpState(mpState)
     vcpu.setLapic(lapic)
     vcpu.setRegs(regs)
