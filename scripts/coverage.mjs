@@ -64,26 +64,29 @@ function methods() {
 /** @param {string} name the names in a table of lib/kvm/generated */
 function generated(name) {
   return Array.from(
-    readFileSync(join(root, `lib/kvm/generated/${name}.ts`), 'utf8').matchAll(/^  '?(KVM_\w+)/gm),
+    readFileSync(join(root, `lib/kvm/generated/${name}.ts`), 'utf8').matchAll(/^ {2}'?(KVM_\w+)/gm),
     ([, found = '']) => found,
   )
 }
 
 /** @returns {Recorded} */
-const records = () => JSON.parse(readFileSync(RECORDS, 'utf8'))
+const records = () => /** @type {Recorded} */ (JSON.parse(readFileSync(RECORDS, 'utf8')))
 
 /** @param {string} host @param {string} folder */
 async function record(host, folder) {
   const { ioctls, exits } = records()
-  for (const of of Object.values(ioctls)) delete of[host]
+  for (const [ioctl, of] of Object.entries(ioctls)) {
+    ioctls[ioctl] = Object.fromEntries(Object.entries(of).filter(([other]) => other !== host))
+  }
   /** @type {Set<string>} */
   const seen = new Set()
   for (const file of readdirSync(folder)
     .filter((name) => name.endsWith('.calls.json'))
     .sort()) {
     const test = file.replace('.calls.json', '')
-    /** @type {{ ioctls: Record<string, boolean>, exits: string[] }} */
-    const made = JSON.parse(readFileSync(join(folder, file), 'utf8'))
+    const made = /** @type {{ ioctls: Record<string, boolean>, exits: string[] }} */ (
+      JSON.parse(readFileSync(join(folder, file), 'utf8'))
+    )
     for (const [ioctl, granted] of Object.entries(made.ioctls)) {
       const of = (ioctls[ioctl] ??= {})
       // The first file that the kernel granted it to, and that is named like it rather than another.

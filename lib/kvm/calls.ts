@@ -14,13 +14,13 @@ export type Calls<Interface, Access> = {
  * Gives a class the calls of this architecture. Those that only others have throw `ERR_KVM_UNSUPPORTED`. `access` takes from an
  * object what the calls need.
  */
-export function defineCalls<T extends object, Access>(
+export function defineCalls<T extends object>(
   prototype: T,
-  access: (object: T) => Access,
+  access: (object: T) => unknown,
   here: object,
   elsewhere: object,
 ): void {
-  for (const [name, call] of Object.entries(here) as [string, (access: Access, ...args: unknown[]) => unknown][]) {
+  for (const [name, call] of Object.entries(here) as [string, (access: unknown, ...args: unknown[]) => unknown][]) {
     const method = function (this: T, ...args: unknown[]): unknown {
       return call(access(this), ...args)
     }

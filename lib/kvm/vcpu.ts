@@ -20,6 +20,7 @@ import { type X86VcpuCalls, x86VcpuCalls } from './x86/vcpu-calls.js'
  * A virtual CPU. Reading or writing state after an exit first completes the access that caused the exit, as the next
  * `run()` would: answer the exit (fill `data`) before you look at registers.
  */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
 export interface Vcpu extends VcpuCalls, X86VcpuCalls, Arm64VcpuCalls {}
 
 /** Most calls are in the interfaces {@link VcpuCalls}, {@link X86VcpuCalls} and {@link Arm64VcpuCalls}. */

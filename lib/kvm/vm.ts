@@ -19,6 +19,7 @@ import type { VmInside } from './vm-inside.js'
 import { type X86VmCalls, x86VmCalls } from './x86/vm-calls.js'
 
 /** A virtual machine: memory, vCPUs, and in-kernel devices. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
 export interface Vm extends VmCalls, X86VmCalls, Arm64VmCalls {}
 
 /** Most calls are in the interfaces {@link VmCalls}, {@link X86VmCalls} and {@link Arm64VmCalls}. */

@@ -65,7 +65,7 @@ export class Hardware implements Body {
 
   /** `life` returns the guest's present one. */
   constructor(kvm: Kvm, options: CheckedMachineOptions, life: () => Life) {
-    const { layout, strict } = options
+    const { strict } = options
     this.#options = options
     this.#life = life
     this.vm = kvm.createVm()

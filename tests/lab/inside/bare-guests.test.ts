@@ -1,11 +1,12 @@
 // Guests that are no Linux, see scripts/guests/bare.mjs: they look for what a PC has in ways of their own.
-import { GuestConsole, kernel, linux, Machine, type MachineOptions, serial } from 'node-kvm/machine'
+import { firmware, GuestConsole, kernel, linux, Machine, type MachineOptions, serial } from 'node-kvm/machine'
 import { expect, onTestFinished, test } from 'vitest'
 import { kernelPath, outcomeOf } from './linux.js'
 
 interface Guests {
   xenImage: () => Uint8Array
   memtestPath: () => string
+  ovmfPath: () => string
 }
 
 // By its address: the scripts are checked by a project of their own, with other settings.
@@ -51,4 +52,32 @@ test('Memtest86+ finds the memory and tests it without an error', async () => {
   }
   expect(guest.console.text).not.toMatch(/Errors: +[1-9]/)
   await guest.machine.stop()
+})
+
+// The release build says nothing: what it does is seen by its accesses.
+test('OVMF finds its memory by fw_cfg and gets to 64-bit mode; without a PCI host bridge it goes round in a circle', async () => {
+  const machine = await Machine.create({ boot: firmware({ image: guests.ovmfPath() }), memory: '256M' })
+  onTestFinished(() => machine.close())
+  const BRIDGE_ID = 0x8000_0000
+  let selected = 0
+  let asked = 0
+  let probedFlash: () => void = () => undefined
+  const flash = new Promise<void>((resolve) => (probedFlash = resolve))
+  machine.observe({
+    exit({ exit }) {
+      if (exit.reason === 'io' && exit.port === 0xcf8 && exit.direction === 'out') {
+        selected = new DataView(exit.data.buffer, exit.data.byteOffset).getUint32(0, true)
+      }
+      if (exit.reason === 'io' && exit.port === 0xcfe && selected === BRIDGE_ID) asked++
+      // The last thing that it tries: whether its variables are in flash memory that can be written.
+      if (exit.reason === 'mmio' && exit.address === 0xffe0_0010 && exit.isWrite) probedFlash()
+    },
+  })
+  const ended = machine.run({ timeout: PATIENCE })
+  ended.catch(() => {})
+  await flash
+  expect(asked).toBeGreaterThan(1)
+  await machine.pause()
+  expect((machine.vm.vcpus[0]?.getSregs().efer ?? 0n) & 0x500n).toBe(0x500n)
+  await machine.stop()
 })
