@@ -16,6 +16,7 @@ const checks = {
     ' || { grep -v generated build/tidy.log; exit 1; }',
   model: 'node scripts/model.mjs',
   arm64: 'CXXFLAGS=-Werror node scripts/prebuild.mjs arm64',
+  coverage: 'node scripts/coverage.mjs --check',
   uapi: 'node scripts/uapi/main.mjs --check',
   lint: 'eslint --max-warnings 0 .',
   types: 'tsc -b . examples tests scripts',

@@ -25,6 +25,8 @@ const LEFT_OUT = {
   KVM_CREATE_PIT: 'KVM_CREATE_PIT2 since Linux 2.6.32',
   KVM_GET_PIT: 'KVM_GET_PIT2 since Linux 2.6.33',
   KVM_SET_PIT: 'KVM_SET_PIT2 since Linux 2.6.33',
+  KVM_SET_SIGNAL_MASK:
+    'it is there to interrupt KVM_RUN; `immediate_exit` took its place in Linux 4.11, and kicks and deadlines stand on that',
   KVM_SET_CPUID: 'KVM_SET_CPUID2 since Linux 2.6.26',
 }
 

@@ -36,6 +36,7 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
   },
   KVM_CREATE_IRQCHIP: {
     EEXIST: { text: 'the VM has an in-kernel interrupt controller already' },
+    ENODEV: { text: 'on this host it is a device: vm.createDevice(KVM_DEV_TYPE_ARM_VGIC_V3)' },
     EINVAL: { text: 'create it before the first vCPU' },
   },
   KVM_CREATE_PIT2: {
