@@ -55,7 +55,7 @@ export class Execution {
   readonly id: number
   readonly fd: Fd
   readonly check: (capability: CapabilityName) => number
-  readonly #page: RunPage
+  readonly page: RunPage
   readonly #decoder: ExitDecoder
   readonly #syncable: bigint
   // Which register sets KVM is asked to leave in the page; grows with what is read.
@@ -73,7 +73,7 @@ export class Execution {
     const native = new binding.VcpuRun(fd.native)
     try {
       this.#run = native.runner()
-      this.#page = new RunPage(() => native.page())
+      this.page = new RunPage(() => native.page())
     } catch (cause) {
       native.close()
       throw cause
@@ -81,7 +81,7 @@ export class Execution {
     this.native = native
     this.id = id
     this.fd = fd
-    this.#decoder = new ExitDecoder(this.#page)
+    this.#decoder = new ExitDecoder(this.page)
     this.check = check
     this.#syncable = BigInt(syncable)
   }
@@ -145,11 +145,11 @@ export class Execution {
   /** Reads a register set: from the page where KVM has left it there, else by its ioctl. */
   read<T extends object>({ bit, offset, ioctl, struct }: SyncedRegisters<T>): T {
     this.#completeAccess()
-    if ((this.#validSync & bit) !== 0n) return struct.decode(this.#page.data, offset)
+    if ((this.#validSync & bit) !== 0n) return struct.decode(this.page.data, offset)
     if ((this.#syncable & bit) !== 0n) {
       // Whoever reads it once reads it again: from the next exit on it costs no ioctl.
       this.#wantedSync |= bit
-      this.#page.data.setBigUint64(VALID_REGS_OFFSET, this.#wantedSync, true)
+      this.page.data.setBigUint64(VALID_REGS_OFFSET, this.#wantedSync, true)
     }
     return this.fd.get(ioctl, struct)
   }

@@ -10,7 +10,7 @@ import {
 import { describe, expect, test } from 'vitest'
 
 import { expectRefusal, NOT_UINT64S, NOT_WHOLE_NUMBERS } from '../thrown.js'
-import { assemble, HLT, INC_AX, IRET, movEcx, movEax, NOP, outAl, STI } from './guests.js'
+import { assemble, decCxJnzBack, HLT, INC_AX, IRET, movCx, movEcx, movEax, NOP, outAl, STI } from './guests.js'
 import { kind, longModeMachine, machine, run, runTo, START } from './machine.js'
 
 const halted = assemble(HLT)
@@ -142,6 +142,22 @@ describe('interrupts from outside', () => {
       expectRefusal(() => m.vcpu.interrupt(vector as never), 'ERR_KVM_INVALID_ARGUMENT', /vector/)
     }
     livesOn(m.vcpu)
+  })
+
+  test('a guest that takes no interrupts says when it does', () => {
+    // The loop is for a host that emulates many instructions before it looks again.
+    using m = machine(assemble(STI, movCx(0xffff), decCxJnzBack(0), outAl(0x10), HLT))
+    m.vm.memory.write(0x3000, assemble(outAl(0x66), IRET))
+    m.vm.memory.writeUint32(0x21 * 4, 0x3000)
+    expect(m.vcpu.readyForInterrupt()).toBe(false)
+    m.vcpu.requestInterruptWindow(true)
+    runTo(m.vcpu, 'irq-window-open')
+    expect(m.vcpu.readyForInterrupt()).toBe(true)
+    m.vcpu.requestInterruptWindow(false)
+    m.vcpu.interrupt(0x21)
+    expect(runTo(m.vcpu, 'io')).toMatchObject({ port: 0x66 })
+    expect(runTo(m.vcpu, 'io')).toMatchObject({ port: 0x10 })
+    expectRefusal(() => m.vcpu.requestInterruptWindow(1 as never), 'ERR_KVM_INVALID_ARGUMENT', /wanted/)
   })
 
   test('interrupt() is refused where the kernel has the controller', () => {

@@ -13,9 +13,16 @@ export interface InterruptCalls {
   /**
    * KVM_INTERRUPT: an external interrupt, from an interrupt controller of one's own: without createIrqchip(), or with
    * KVM_CAP_SPLIT_IRQCHIP; there can be one at a time. With the latter it waits until the guest takes interrupts. Without, it
-   * comes at the next entry: call it only when `rflags` has IF and `getVcpuEvents().interrupt.shadow` is 0.
+   * comes at the next entry: call it only when readyForInterrupt() says so.
    */
   interrupt(vector: number): void
+  /** Whether the guest could take an interrupt() at the last exit (kvm_run's `ready_for_interrupt_injection`). */
+  readyForInterrupt(): boolean
+  /**
+   * Whether the vCPU comes out with `irq-window-open` as soon as the guest can take an interrupt (kvm_run's
+   * `request_interrupt_window`): for who has one for interrupt(), and the guest was not ready. Until it is switched off.
+   */
+  requestInterruptWindow(wanted: boolean): void
   /** KVM_TPR_ACCESS_REPORTING: whether accesses to the in-kernel local APIC's task priority register are `tpr-access` exits. */
   tprAccessReporting(enabled: boolean): void
   /** KVM_SET_VAPIC_ADDR: where in guest memory KVM keeps the task priority for a guest that was patched to read it there. */
@@ -30,6 +37,15 @@ export const interruptCalls: Calls<InterruptCalls, Execution> = {
     vcpu.change(() => {
       vcpu.fd.set('KVM_INTERRUPT', kvm_interrupt, { irq }, { vcpu: vcpu.id, vector })
     })
+  },
+  readyForInterrupt(vcpu) {
+    vcpu.settle()
+    return vcpu.page.number('ready_for_interrupt_injection') !== 0
+  },
+  requestInterruptWindow(vcpu, wanted) {
+    const value = checkBoolean('wanted', wanted) ? 1 : 0
+    vcpu.checkOutside()
+    vcpu.page.set('request_interrupt_window', 'wanted', value)
   },
   tprAccessReporting(vcpu, enabled) {
     const bytes = kvm_tpr_access_ctl.bytes({ enabled: checkBoolean('enabled', enabled) ? 1 : 0 })
