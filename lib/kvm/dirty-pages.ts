@@ -11,6 +11,11 @@ export interface DirtyPages extends Iterable<number> {
   readonly count: number
   /** Bytes in a page. */
   readonly pageSize: number
+  /**
+   * False when a ring had no free entry left: the kernel has written over some, and pages are missing. A host that runs guests on a
+   * processor comes out before that (`dirty-ring-full`); one that emulates many instructions at a time may not: give it larger rings.
+   */
+  readonly complete: boolean
 }
 
 /** Which of the kernel's ways of dirty tracking a VM uses, and what it has found. */
@@ -22,6 +27,7 @@ export class DirtyTracking {
   readonly #fd: Fd
   readonly #slots: MemorySlots
   readonly #rings = new Map<NativeVcpuRun, DirtyRing>()
+  #complete = true
   // Of vCPUs that have been closed.
   #left: number[] = []
 
@@ -43,7 +49,10 @@ export class DirtyTracking {
 
   take(): DirtyPages {
     const pages = this.ringBytes > 0 ? this.#fromRings() : this.#fromLog()
+    const complete = this.#complete
+    this.#complete = true
     return {
+      complete,
       via: this.ringBytes > 0 ? 'ring' : 'log',
       count: pages.length,
       pageSize: binding.pageSize,
@@ -61,11 +70,12 @@ export class DirtyTracking {
   }
 
   #collect(ring: DirtyRing, found: number[]): void {
-    ring.collect((slot, page) => {
+    const count = ring.collect((slot, page) => {
       const region = this.#slots.regionOf(slot)
       // A region that has been removed since is nobody's.
       if (region !== undefined) found.push(region.at + page * binding.pageSize)
     })
+    if (count === ring.entries) this.#complete = false
   }
 
   #fromLog(): number[] {
