@@ -114,9 +114,9 @@ test.runIf(hasRings)('a full ring is an exit, after which the guest runs on', ()
     take()
   }
   take()
-  expect(full).toBeGreaterThan(0)
-  // A host that emulates the guest's instructions may look too late.
+  // A host that emulates the guest's instructions may look too late, or not at all; it must say so.
   if (kind !== 'pvm') expect(complete).toBe(true)
+  if (complete) expect(full).toBeGreaterThan(0)
   const all = Array.from({ length: pages }, (_, page) => at + page * PAGE)
   if (complete) expect([...seen].sort((a, b) => a - b)).toEqual(all)
   else expect(seen.size).toBeLessThan(pages)
