@@ -126,13 +126,8 @@ describe('closing', () => {
     kvm.close()
     kvm[Symbol.dispose]()
     expect(kvm.closed).toBe(true)
-    const calls = [
-      () => kvm.check('KVM_CAP_HLT'),
-      () => kvm.getSupportedCpuid(),
-      () => kvm.getEmulatedCpuid(),
-      () => kvm.getMsrIndexList(),
-      () => kvm.createVm(),
-    ]
+    const x86 = [() => kvm.getSupportedCpuid(), () => kvm.getEmulatedCpuid(), () => kvm.getMsrIndexList()]
+    const calls = [() => kvm.check('KVM_CAP_HLT'), () => kvm.createVm(), ...(process.arch === 'x64' ? x86 : [])]
     for (const call of calls) expectRefusal(call, 'ERR_KVM_CLOSED', /Kvm has been closed/)
     expect(kvm.apiVersion).toBe(12)
   })
