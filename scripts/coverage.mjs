@@ -30,6 +30,14 @@ const LEFT_OUT = {
   KVM_SET_CPUID: 'KVM_SET_CPUID2 since Linux 2.6.26',
 }
 
+/** Calls that the addon makes by itself, and which tests depend on them. @type {Record<string, string>} */
+const BY_ITSELF = {
+  KVM_RUN: 'all with a vCPU',
+  KVM_GET_VCPU_MMAP_SIZE: 'all with a vCPU',
+  KVM_REGISTER_COALESCED_MMIO: 'dense-writes',
+  KVM_UNREGISTER_COALESCED_MMIO: 'dense-writes',
+}
+
 /** The methods by the calls that their documentation names. @returns {Map<string, string[]>} */
 function methods() {
   /** @type {Map<string, string[]>} */
@@ -114,16 +122,16 @@ function write() {
     .filter((name) => LEFT_OUT[name] === undefined)
     .map((name) => {
       const of = ioctls[name] ?? {}
-      const tests = [...new Set(Object.values(of).map(({ test }) => test))].sort().join(', ')
+      const tests = BY_ITSELF[name] ?? [...new Set(Object.values(of).map(({ test }) => test))].sort().join(', ')
       const where = hosts.map((host) => (of[host] === undefined ? '' : of[host].granted ? '✓' : 'refused'))
       return `| \`${name}\` | ${(byMethod.get(name) ?? []).map((method) => `\`${method}\``).join(', ')} | ${tests} | ${where.join(' | ')} |`
     })
-  const tried = names.filter((name) => ioctls[name] !== undefined).length
+  const tried = names.filter((name) => ioctls[name] !== undefined || BY_ITSELF[name] !== undefined).length
   const page = `# Coverage of the KVM API
 
 \`npm run coverage\` writes this page: the calls are those of the kernel's headers (Linux 7.2) for x86_64 and arm64, the methods those whose
 documentation names a call, the tests and hosts what \`tests/calls.json\` has recorded of test runs. "refused" is a host that lacks the feature:
-the test holds that the refusal is a typed error.
+the test holds that the refusal is a typed error. What the addon calls by itself has no mark.
 
 ${names.length} calls in the headers, ${names.length - Object.keys(LEFT_OUT).length} of them with a method, ${tried} made by a test on a real kernel. ${generated('capabilities').length} capabilities,
 ${generated('exits').length} exit reasons, all decoded (\`tests/unit/kvm/exit-decoder.test.ts\`).

@@ -3,7 +3,18 @@ import { checkBytes, checkInteger, checkOptions, invalidArgument } from '../../v
 import type { Calls } from '../calls.js'
 import type { Fd } from '../fd.js'
 import { kvm_enc_region } from '../generated/common.js'
-import * as X86 from '../generated/x86.js'
+import {
+  KVM_SEV_INIT,
+  KVM_SEV_ES_INIT,
+  KVM_SEV_INIT2,
+  KVM_SEV_LAUNCH_UPDATE_VMSA,
+  KVM_SEV_LAUNCH_FINISH,
+  KVM_SEV_GUEST_STATUS,
+  KVM_SEV_SEND_FINISH,
+  KVM_SEV_SEND_CANCEL,
+  KVM_SEV_RECEIVE_FINISH,
+  kvm_sev_cmd,
+} from '../generated/x86.js'
 import { HostMemory } from '../host-memory.js'
 import type { VmInside } from '../vm-inside.js'
 
@@ -33,21 +44,17 @@ export interface MemoryEncryptionCalls {
 const MOST_BYTES = 4096
 
 // By the number of the command: those whose struct has no address in it.
-const WITHOUT_ADDRESSES = new Map<number, string>(
-  (
-    [
-      'KVM_SEV_INIT',
-      'KVM_SEV_ES_INIT',
-      'KVM_SEV_INIT2',
-      'KVM_SEV_LAUNCH_UPDATE_VMSA',
-      'KVM_SEV_LAUNCH_FINISH',
-      'KVM_SEV_GUEST_STATUS',
-      'KVM_SEV_SEND_FINISH',
-      'KVM_SEV_SEND_CANCEL',
-      'KVM_SEV_RECEIVE_FINISH',
-    ] as const
-  ).map((name) => [X86[name], name]),
-)
+const WITHOUT_ADDRESSES: ReadonlySet<number> = new Set([
+  KVM_SEV_INIT,
+  KVM_SEV_ES_INIT,
+  KVM_SEV_INIT2,
+  KVM_SEV_LAUNCH_UPDATE_VMSA,
+  KVM_SEV_LAUNCH_FINISH,
+  KVM_SEV_GUEST_STATUS,
+  KVM_SEV_SEND_FINISH,
+  KVM_SEV_SEND_CANCEL,
+  KVM_SEV_RECEIVE_FINISH,
+])
 
 export const memoryEncryptionCalls: Calls<MemoryEncryptionCalls, VmInside> = {
   memoryEncryptOp({ fd }, command) {
@@ -65,7 +72,7 @@ export const memoryEncryptionCalls: Calls<MemoryEncryptionCalls, VmInside> = {
     const room = new Uint8Array(MOST_BYTES)
     room.set(given)
     const sev_fd = checkInteger('sevFd', sevFd ?? 0xffff_ffff, 0, 0xffff_ffff)
-    const bytes = X86.kvm_sev_cmd.bytes({ id: number, sev_fd })
+    const bytes = kvm_sev_cmd.bytes({ id: number, sev_fd })
     fd.ioctl('KVM_MEMORY_ENCRYPT_OP', bytes, { id: number }, room)
     given.set(room.subarray(0, given.length))
   },
