@@ -20,6 +20,7 @@ function threeSlots() {
     },
     checkOpen: () => undefined,
     checkExtension: () => 3,
+    issued: () => undefined,
   } as unknown as Fd
   return { slots: new MemorySlots(fd, new GuestMemory()), taken }
 }
