@@ -70,13 +70,21 @@ export function checkBytes(name: string, value: unknown, length?: number): Uint8
   return value
 }
 
+// More than the kernel takes of anything in one call.
+const MOST_ITEMS = 2 ** 16
+
 /** Anything that can be iterated, but a string; `what` says of what. */
 export function checkList<T>(name: string, values: Iterable<T>, what: string): T[] {
   const given: unknown = values
   if (typeof given !== 'object' || given === null || typeof values[Symbol.iterator] !== 'function') {
     throw invalidArgument(name, given, `a list of ${what}`)
   }
-  return [...values]
+  const list: T[] = []
+  for (const value of values) {
+    if (list.length === MOST_ITEMS) throw invalidArgument(name, given, `at most ${MOST_ITEMS} ${what}`)
+    list.push(value)
+  }
+  return list
 }
 
 /** A list of pairs. */

@@ -42,16 +42,21 @@ inline std::uint64_t ToBigUint64(const Napi::CallbackInfo& info, std::size_t ind
 // A Uint8Array over an ordinary ArrayBuffer. A SharedArrayBuffer is refused: another thread could change a count
 // between its check and its use.
 inline std::span<std::uint8_t> ToBytes(const Napi::CallbackInfo& info, std::size_t index) {
+  const Napi::Env env = info.Env();
   const Napi::Value value = info[index];
-  if (!value.IsTypedArray()) {
-    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a Uint8Array");
+  napi_typedarray_type type{};
+  std::size_t length = 0;
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  bool is_plain = false;
+  // Not the property `buffer`: reading it can run JavaScript, which could change what has been checked.
+  const bool known = value.IsTypedArray() &&
+                     napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, nullptr) == napi_ok &&
+                     type == napi_uint8_array && napi_is_arraybuffer(env, buffer, &is_plain) == napi_ok;
+  if (!known || !is_plain) {
+    throw Napi::TypeError::New(env, "argument " + std::to_string(index) + " must be a plain Uint8Array");
   }
-  const auto array = value.As<Napi::TypedArray>();
-  if (array.TypedArrayType() != napi_uint8_array || !array.Get("buffer").IsArrayBuffer()) {
-    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must be a plain Uint8Array");
-  }
-  auto bytes = value.As<Napi::Uint8Array>();
-  return {bytes.Data(), bytes.ByteLength()};
+  return {static_cast<std::uint8_t*>(data), length};
 }
 
 // The native object behind a JavaScript handle of class T, told apart by its type tag.

@@ -35,6 +35,13 @@ struct Link {
 inline constexpr std::size_t kNoAddress = SIZE_MAX;
 inline constexpr std::size_t kNowhere = SIZE_MAX;
 
+// Whom a call waits for, beside the kernel. A vCPU that waits for a page (userfault.h) waits for this very thread.
+enum class WaitsFor : std::uint8_t {
+  kNobody,
+  kVcpus,   // it changes what the vCPUs use, and waits until none is in between
+  kMemory,  // it touches guest memory, and may have to wait for a page itself
+};
+
 struct IoctlRow {
   const char* name;
   unsigned long request;
@@ -49,6 +56,7 @@ struct IoctlRow {
   std::span<const Link> links = {};
   // How many bytes the kernel wants this time, where that is not `size`.
   std::size_t (*needed)(const Descriptor& descriptor) = nullptr;
+  WaitsFor waits_for = WaitsFor::kNobody;
 };
 
 std::span<const IoctlRow> IoctlTable();

@@ -60,6 +60,14 @@ bool TakeMemoryFrom(Descriptor& vm) {
   return true;
 }
 
+// Whether this thread could wait for a page that only this thread can fill.
+bool WouldWaitForItself(const Descriptor& descriptor, const IoctlRow& row) {
+  if (row.waits_for == WaitsFor::kNobody || descriptor.kind == kSystemFd) return false;
+  const Descriptor* vm = &descriptor;
+  while (vm->kind != kVmFd) vm = vm->parent.get();
+  return row.waits_for == WaitsFor::kVcpus ? vm->MayBeWaiting() : vm->MayWaitForJavaScript();
+}
+
 // The call has created no descriptor, and was not to.
 constexpr int kNoDescriptor = INT_MIN;
 
@@ -111,6 +119,10 @@ Descriptor& KvmFd::Require(Napi::Env env, std::uint32_t kinds) const {
 
 int KvmFd::Issue(const Napi::CallbackInfo& info, const IoctlRow& row) const {
   const Descriptor& descriptor = Require(info.Env(), row.fds);
+  if (WouldWaitForItself(descriptor, row)) {
+    errno = EDEADLK;
+    return -1;
+  }
   if (row.shape == ArgShape::kNone) return CallKernel(descriptor.fd.get(), row.request, 0);
   if (row.shape == ArgShape::kValue) return CallKernel(descriptor.fd.get(), row.request, ToUint64(info, 1));
   const auto bytes = ToBytes(info, 1);

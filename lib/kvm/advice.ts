@@ -135,5 +135,6 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
 
 /** What to tell the user about a refused ioctl; undefined when there is nothing to add. */
 export function adviceFor(ioctl: string, errno: string): Advice | undefined {
-  return advice()[ioctl]?.[errno]
+  const known = advice()[ioctl.replace('REGION2', 'REGION')]?.[errno]
+  return known ?? (errno === 'EDEADLK' ? waits('close the userfault, or do this before it is opened') : undefined)
 }

@@ -4,11 +4,12 @@ export class DirtyLog implements Iterable<number> {
   readonly bitmap: Uint8Array
   /** Bytes in a page. */
   readonly pageSize: number
-  readonly #at: number
+  /** Guest physical address of the region. */
+  readonly at: number
 
   /** @internal */
   constructor(at: number, pageSize: number, bitmap: Uint8Array) {
-    this.#at = at
+    this.at = at
     this.pageSize = pageSize
     this.bitmap = bitmap
   }
@@ -24,7 +25,7 @@ export class DirtyLog implements Iterable<number> {
   *[Symbol.iterator](): Iterator<number> {
     for (const [index, byte] of this.bitmap.entries()) {
       for (let bit = 0; byte >> bit !== 0; bit++) {
-        if ((byte >> bit) & 1) yield this.#at + (index * 8 + bit) * this.pageSize
+        if ((byte >> bit) & 1) yield this.at + (index * 8 + bit) * this.pageSize
       }
     }
   }

@@ -1,3 +1,4 @@
+import type { MemoryRegion } from '../memory/region.js'
 import { binding, type NativeVcpuRun } from './binding.js'
 import { DirtyRing } from './dirty-ring.js'
 import type { Fd } from './fd.js'
@@ -12,7 +13,7 @@ export interface DirtyPages extends Iterable<number> {
   /** Bytes in a page. */
   readonly pageSize: number
   /**
-   * False when a ring had no free entry left: the kernel has written over some, and pages are missing. A host that runs guests on a
+   * False when pages are missing: a vCPU was closed while it ran, or a ring had no free entry left. A host that runs guests on a
    * processor comes out before that (`dirty-ring-full`); one that emulates many instructions at a time may not: give it larger rings.
    */
   readonly complete: boolean
@@ -40,14 +41,23 @@ export class DirtyTracking {
     if (this.ringBytes > 0) this.#rings.set(vcpu, new DirtyRing(vcpu.dirtyRing(this.ringBytes)))
   }
 
-  /** Before the vCPU is closed: nothing that it has written is lost. */
-  removeVcpu(vcpu: NativeVcpuRun): void {
+  /** Before the vCPU is closed. One whose thread still runs may write a little more, which nobody will know of. */
+  removeVcpu(vcpu: NativeVcpuRun, running: boolean): void {
     const ring = this.#rings.get(vcpu)
+    if (ring === undefined) return
     this.#rings.delete(vcpu)
-    if (ring !== undefined) this.#collect(ring, this.#left)
+    this.#collect(ring, this.#left)
+    if (running) this.#complete = false
+  }
+
+  /** Before a region is removed: what the rings say of its slot must not be taken for the next one's that gets it. */
+  removeRegion(region: MemoryRegion): void {
+    for (const ring of this.#rings.values()) this.#collect(ring, this.#left)
+    this.#left = this.#left.filter((address) => address < region.at || address >= region.at + region.size)
   }
 
   take(): DirtyPages {
+    this.#fd.checkOpen()
     const pages = this.ringBytes > 0 ? this.#fromRings() : this.#fromLog()
     const complete = this.#complete
     this.#complete = true
@@ -64,7 +74,12 @@ export class DirtyTracking {
     const found = this.#left
     this.#left = []
     for (const ring of this.#rings.values()) this.#collect(ring, found)
-    this.#fd.ioctl('KVM_RESET_DIRTY_RINGS')
+    try {
+      this.#fd.ioctl('KVM_RESET_DIRTY_RINGS')
+    } catch (cause) {
+      this.#left = found
+      throw cause
+    }
     // Two vCPUs may have written one page.
     return [...new Set(found)].sort((a, b) => a - b)
   }
@@ -73,7 +88,8 @@ export class DirtyTracking {
     const count = ring.collect((slot, page) => {
       const region = this.#slots.regionOf(slot)
       // A region that has been removed since is nobody's.
-      if (region !== undefined) found.push(region.at + page * binding.pageSize)
+      const offset = page * binding.pageSize
+      if (region !== undefined && offset < region.size) found.push(region.at + offset)
     })
     if (count === ring.entries) this.#complete = false
   }

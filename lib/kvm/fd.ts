@@ -30,7 +30,7 @@ export function ioctlError(ioctl: string, errno: number, operands: Operands = {}
 
 /** The kernel's number of a capability. */
 export function capabilityNumber(capability: string): number {
-  if (!Object.hasOwn(CAPABILITY_NUMBERS, capability)) {
+  if (typeof capability !== 'string' || !Object.hasOwn(CAPABILITY_NUMBERS, capability)) {
     throw invalidArgument('capability', capability, 'one of CAPABILITIES')
   }
   return CAPABILITY_NUMBERS[capability as keyof typeof CAPABILITY_NUMBERS]
@@ -60,6 +60,10 @@ export function systemFailure(what: string, cause: unknown): unknown {
 export class Fd {
   #native: NativeFd | undefined
   readonly #what: string
+  /** What must hold directly before each ioctl: reading what a caller gave can run code of the caller. */
+  guard: (() => void) | undefined
+  // What has been created of it and goes with it: statistics, devices, memory that only guests see.
+  readonly #parts = new Set<Fd>()
 
   /** `what` names the owner in messages, for example "the VM". */
   constructor(native: NativeFd, what: string) {
@@ -84,8 +88,18 @@ export class Fd {
   }
 
   close(): void {
+    for (const part of this.#parts) part.close()
+    this.#parts.clear()
     this.#native?.close()
     this.#native = undefined
+  }
+
+  /** The same as create(), of something that is closed with this. */
+  createPart(name: string, argument: Uint8Array | undefined, what: string, operands?: Operands): Fd {
+    const part = this.create(name, argument, what, operands)
+    for (const old of this.#parts) if (old.closed) this.#parts.delete(old)
+    this.#parts.add(part)
+    return part
   }
 
   /**
@@ -100,6 +114,7 @@ export class Fd {
 
   /** Issues an ioctl and returns its result, or -errno. */
   tryIoctl(name: string, argument?: number | Uint8Array, ...links: unknown[]): number {
+    this.guard?.()
     return announceIoctl(this.#what, name, this.native.ioctl(row(name), argument, ...links))
   }
 

@@ -1,5 +1,6 @@
+import { kvm_guest_debug as arm64GuestDebug } from './generated/arm64.js'
 import { checkBoolean, checkOptions, checkUint64, invalidArgument } from '../validate.js'
-import { KVM_GUESTDBG_BLOCKIRQ, KVM_GUESTDBG_USE_HW_BP, kvm_guest_debug } from './generated/x86.js'
+import { KVM_GUESTDBG_BLOCKIRQ, KVM_GUESTDBG_USE_HW_BP, kvm_guest_debug as x86GuestDebug } from './generated/x86.js'
 import { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_SW_BP } from './generated/common.js'
 
 /** What the debugger wants to see (KVM API, KVM_SET_GUEST_DEBUG); what is left out is off. */
@@ -36,5 +37,8 @@ export function guestDebugBytes(debug: GuestDebug): Uint8Array {
   const debugreg = options['debugreg'] ?? new Array<bigint>(8).fill(0n)
   if (!Array.isArray(debugreg) || debugreg.length !== 8) throw invalidArgument('debugreg', debugreg, 'an array of 8')
   const registers = debugreg.map((value, index) => checkUint64(`debugreg[${index}]`, value))
-  return kvm_guest_debug.bytes({ control: options['enable'] === true ? control : 0, arch: { debugreg: registers } })
+  const flags = options['enable'] === true ? control : 0
+  // The breakpoints of arm64 are other registers, which have no option yet.
+  if (process.arch === 'arm64') return arm64GuestDebug.bytes({ control: flags })
+  return x86GuestDebug.bytes({ control: flags, arch: { debugreg: registers } })
 }

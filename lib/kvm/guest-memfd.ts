@@ -25,7 +25,7 @@ export class GuestMemfd {
       size: BigInt(this.size),
       flags: BigInt(checkInteger('flags', flags ?? 0, 0, Number.MAX_SAFE_INTEGER)),
     })
-    this.#fd = vm.create('KVM_CREATE_GUEST_MEMFD', argument, 'the guest_memfd', { size, flags })
+    this.#fd = vm.createPart('KVM_CREATE_GUEST_MEMFD', argument, 'the guest_memfd', { size, flags })
   }
 
   get closed(): boolean {

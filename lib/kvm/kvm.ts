@@ -93,7 +93,7 @@ export class Kvm {
   createVm(options: { type?: number } = {}): Vm {
     const { type: given = 0 } = checkOptions('options', options, ['type'])
     const type = checkInteger('type', given, 0, 0xffff_ffff)
-    return new Vm(this.#fd.create('KVM_CREATE_VM', type, 'the VM', { type }))
+    return new Vm(this.#fd.create('KVM_CREATE_VM', type, 'the VM', { type }), type)
   }
 
   /** Closes the device; VMs that it created live on. Closing again does nothing. */

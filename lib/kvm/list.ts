@@ -1,3 +1,4 @@
+import { invalidArgument } from '../validate.js'
 import type { Fd } from './fd.js'
 import { ioctlError } from './fd.js'
 import type { Patch, Struct } from './struct.js'
@@ -5,6 +6,8 @@ import type { Patch, Struct } from './struct.js'
 // kvm_cpuid2, kvm_msrs and their kin: a count, padding, then that many entries.
 const E2BIG = 7
 const UNTOUCHED = 0xff
+// More than the kernel takes of anything.
+const MOST_ENTRIES = 2 ** 16
 
 /** How a counted list lies in memory. */
 export interface ListShape {
@@ -46,10 +49,13 @@ export function listBytes<T extends object>(
   struct: Struct<T>,
   entries: readonly Patch<T>[],
 ): Uint8Array {
-  const data = new DataView(new ArrayBuffer(shape.header + entries.length * shape.entrySize))
-  data.setUint32(0, entries.length, true)
-  entries.forEach((entry, index) => {
-    struct.encode(entry, data, shape.header + index * shape.entrySize)
-  })
+  const { length } = entries
+  if (length > MOST_ENTRIES) throw invalidArgument('entries', length, `at most ${MOST_ENTRIES}`)
+  const data = new DataView(new ArrayBuffer(shape.header + length * shape.entrySize))
+  data.setUint32(0, length, true)
+  // Not forEach: a hole is a missing value.
+  for (let index = 0; index < length; index++) {
+    struct.encode(entries[index] as Patch<T>, data, shape.header + index * shape.entrySize)
+  }
   return new Uint8Array(data.buffer)
 }

@@ -64,6 +64,7 @@ export class MemorySlots {
   add(options: AddMemoryOptions): MemoryRegion {
     const place = checkPlace(options)
     const number = this.#freeSlot()
+    const guestMemfdNative = place.guestMemfd?.native
     this.#memory.checkFree(place.at, place.size)
     const owned = place.memory === undefined
     const memory = place.memory ?? HostMemory.allocate(place.allocate)
@@ -75,7 +76,7 @@ export class MemorySlots {
       (guestMemfd === undefined ? 0 : KVM_MEM_GUEST_MEMFD)
     const { native } = this.#fd
     const result =
-      guestMemfd === undefined
+      guestMemfdNative === undefined
         ? native.setMemory(number, flags, at, size, memory.native, place.offset, !owned)
         : native.setMemory(
             number,
@@ -85,7 +86,7 @@ export class MemorySlots {
             memory.native,
             place.offset,
             !owned,
-            guestMemfd.native,
+            guestMemfdNative,
             place.guestMemfdOffset,
           )
     const ioctl = `KVM_SET_USER_MEMORY_REGION${guestMemfd === undefined ? '' : '2'}`
@@ -119,11 +120,13 @@ export class MemorySlots {
   }
 
   /** Of what `log` names, the kernel tracks writes anew (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2). */
-  clearDirtyLog(region: MemoryRegion, { bitmap }: DirtyLog): void {
+  clearDirtyLog(region: MemoryRegion, log: DirtyLog): void {
     const { number } = this.#slot(region)
+    if (!(log instanceof DirtyLog) || log.at !== region.at)
+      throw invalidArgument('log', log, 'what getDirtyLog() gave of this region')
     const pages = region.size / binding.pageSize
     const argument = kvm_clear_dirty_log.bytes({ slot: number, num_pages: pages, first_page: 0n })
-    const copy = Uint8Array.from(checkBytes('log', bitmap, Math.ceil(pages / 64) * 8))
+    const copy = Uint8Array.from(checkBytes('log', log.bitmap, Math.ceil(pages / 64) * 8))
     this.#fd.ioctl('KVM_CLEAR_DIRTY_LOG', argument, { at: region.at, size: region.size }, copy)
   }
 
@@ -154,8 +157,9 @@ export class MemorySlots {
   }
 
   #freeSlot(): number {
-    const taken = new Set([...this.#slots.values()].map((slot) => slot.number))
+    // First: who hears of it may add memory, too.
     const limit = this.#fd.checkExtension('KVM_CAP_NR_MEMSLOTS')
+    const taken = new Set([...this.#slots.values()].map((slot) => slot.number))
     for (let number = 0; number < limit; number++) if (!taken.has(number)) return number
     throw new KvmError(
       'ERR_KVM_MEMORY_LIMIT',

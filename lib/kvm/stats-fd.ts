@@ -45,5 +45,5 @@ export class StatsFd {
 }
 
 export function openStatsFd(fd: Fd): StatsFd {
-  return new StatsFd(fd.create('KVM_GET_STATS_FD', undefined, 'the statistics'))
+  return new StatsFd(fd.createPart('KVM_GET_STATS_FD', undefined, 'the statistics'))
 }

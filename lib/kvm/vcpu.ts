@@ -50,10 +50,18 @@ export class Vcpu {
     this.id = id
     this.#fd = fd
     this.#execution = new Execution(id, fd, check)
+    fd.guard = () => {
+      this.#execution.checkOutside()
+    }
     this.#posted = posted
     this.#onClose = onClose
     this.#dirty = dirty
-    dirty.addVcpu(this.#execution.native)
+    try {
+      dirty.addVcpu(this.#execution.native)
+    } catch (cause) {
+      this.#execution.close()
+      throw cause
+    }
     this.kickToken = this.#execution.native.token() as KickToken
   }
 
@@ -171,7 +179,7 @@ export class Vcpu {
    */
   close(): void {
     if (this.closed) return
-    this.#dirty.removeVcpu(this.#execution.native)
+    this.#dirty.removeVcpu(this.#execution.native, this.started)
     // First, because this does not wait for the thread.
     this.#execution.close()
     this.#thread?.close()

@@ -38,7 +38,8 @@ export const vmCalls: Calls<VmCalls, VmInside> = {
   ...vmMemoryCalls,
   enableCap({ fd, dirty }, capability, ...args) {
     enableCap(fd, capability, args)
-    if (capability.startsWith('KVM_CAP_DIRTY_LOG_RING') && args[0] !== undefined) dirty.ringBytes = Number(args[0])
+    const rings = capability === 'KVM_CAP_DIRTY_LOG_RING' || capability === 'KVM_CAP_DIRTY_LOG_RING_ACQ_REL'
+    if (rings) dirty.ringBytes = Number(args[0] ?? 0)
     if (capability === 'KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') dirty.manualProtect = Number(args[0] ?? 0) !== 0
   },
   createIrqchip({ fd }) {
@@ -48,7 +49,7 @@ export const vmCalls: Calls<VmCalls, VmInside> = {
     const number = checkInteger('type', type, 0, 0xffff_ffff)
     return new DeviceFd(
       number,
-      fd.create('KVM_CREATE_DEVICE', kvm_create_device.bytes({ type: number }), 'the device', { type }),
+      fd.createPart('KVM_CREATE_DEVICE', kvm_create_device.bytes({ type: number }), 'the device', { type }),
     )
   },
   hasDevice({ fd }, type) {

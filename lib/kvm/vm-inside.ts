@@ -5,6 +5,8 @@ import type { MemorySlots } from './memory-slots.js'
 /** What the calls of a VM need of it. */
 export interface VmInside {
   readonly fd: Fd
+  /** What KVM_CREATE_VM was given. */
+  readonly type: number
   readonly slots: MemorySlots
   readonly dirty: DirtyTracking
   /** To be closed with it. */

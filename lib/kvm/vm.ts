@@ -35,7 +35,7 @@ export class Vm {
   readonly #inside: VmInside
 
   /** @internal */
-  constructor(fd: Fd) {
+  constructor(fd: Fd, type: number) {
     this.#fd = fd
     this.#registers = new RegisterPage(fd)
     this.memory = new GuestMemory()
@@ -43,6 +43,7 @@ export class Vm {
     const dirty = new DirtyTracking(fd, this.#slots)
     this.#inside = {
       fd,
+      type,
       slots: this.#slots,
       dirty,
       eventfds: this.#eventfds,
@@ -75,6 +76,7 @@ export class Vm {
 
   /** Takes a region out of the VM. Memory that addMemory() allocated is given back, and its views have length 0 then. */
   removeMemory(region: MemoryRegion): void {
+    this.#inside.dirty.removeRegion(region)
     this.#slots.remove(region)
   }
 

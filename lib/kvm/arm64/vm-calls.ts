@@ -1,4 +1,4 @@
-import { checkUint64, checkOptions, invalidArgument } from '../../validate.js'
+import { checkBoolean, checkUint64, checkOptions, invalidArgument } from '../../validate.js'
 import type { Calls } from '../calls.js'
 import {
   KVM_ARM_FEATURE_ID_RANGE_SIZE,
@@ -51,11 +51,12 @@ export const arm64VmCalls: Calls<Arm64VmCalls, VmInside> = {
   },
   armMteCopyTags({ fd }, options) {
     const { address, tags, write } = checkOptions('options', options, ['address', 'tags', 'write'])
+    const toGuest = checkBoolean('write', write ?? false)
     if (!(tags instanceof Uint8Array)) throw invalidArgument('tags', tags, 'a Uint8Array')
     const argument = kvm_arm_copy_mte_tags.bytes({
       guest_ipa: checkUint64('address', address),
       length: BigInt(tags.length * 16),
-      flags: BigInt(write === true ? KVM_ARM_TAGS_TO_GUEST : KVM_ARM_TAGS_FROM_GUEST),
+      flags: BigInt(toGuest ? KVM_ARM_TAGS_TO_GUEST : KVM_ARM_TAGS_FROM_GUEST),
     })
     const copy = Uint8Array.from(tags)
     fd.ioctl('KVM_ARM_MTE_COPY_TAGS', argument, { address, length: tags.length * 16 }, copy)

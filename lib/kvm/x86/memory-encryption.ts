@@ -5,6 +5,7 @@ import type { Fd } from '../fd.js'
 import { kvm_enc_region } from '../generated/common.js'
 import {
   KVM_SEV_INIT,
+  KVM_X86_TDX_VM,
   KVM_SEV_ES_INIT,
   KVM_SEV_INIT2,
   KVM_SEV_LAUNCH_UPDATE_VMSA,
@@ -57,12 +58,13 @@ const WITHOUT_ADDRESSES: ReadonlySet<number> = new Set([
 ])
 
 export const memoryEncryptionCalls: Calls<MemoryEncryptionCalls, VmInside> = {
-  memoryEncryptOp({ fd }, command) {
+  memoryEncryptOp({ fd, type }, command) {
     const { id, data, sevFd } = checkOptions('command', command, ['id', 'data', 'sevFd'])
     const number = checkInteger('id', id, 0, 0xffff_ffff)
     const given = checkBytes('data', data ?? new Uint8Array(0))
     if (given.length > MOST_BYTES) checkBytes('data', given, MOST_BYTES)
-    if (!WITHOUT_ADDRESSES.has(number)) {
+    // The numbers of TDX's commands mean something else.
+    if (type === KVM_X86_TDX_VM || !WITHOUT_ADDRESSES.has(number)) {
       throw new KvmError(
         'ERR_KVM_UNSUPPORTED',
         `the encryption command ${number} takes addresses of the host, which JavaScript does not have`,

@@ -7,6 +7,7 @@ import {
   kvm_xen_hvm_attr,
   kvm_xen_hvm_config,
   kvm_xen_vcpu_attr,
+  KVM_XEN_ATTR_TYPE_EVTCHN,
   KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA,
   KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA,
 } from '../generated/x86.js'
@@ -65,13 +66,17 @@ export const xenVmCalls: Calls<XenVmCalls, VmInside> = {
   },
   xenHvmSetAttr({ fd }, attr) {
     const bytes = kvm_xen_hvm_attr.bytes(attr)
-    if (attr.type === KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA) {
+    // What the kernel will see: reading the caller's object again could give something else.
+    const { type, u } = kvm_xen_hvm_attr.decode(new DataView(bytes.buffer))
+    if (type === KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA) {
       refuse('KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA', 'a host address; use KVM_XEN_ATTR_TYPE_SHARED_INFO')
     }
-    if (attr.u?.evtchn?.deliver?.eventfd !== undefined) {
+    // Without a port the kernel takes the same bytes for a descriptor (kvm_xen_eventfd_assign() in arch/x86/kvm/xen.c).
+    const { flags, deliver } = u.evtchn
+    if (type === KVM_XEN_ATTR_TYPE_EVTCHN && flags === 0 && deliver.port.port === 0) {
       refuse('evtchn.deliver.eventfd', 'a descriptor of the host; deliver to a port')
     }
-    fd.ioctl('KVM_XEN_HVM_SET_ATTR', bytes, { type: attr.type })
+    fd.ioctl('KVM_XEN_HVM_SET_ATTR', bytes, { type })
   },
   xenHvmEvtchnSend({ fd }, event) {
     fd.set('KVM_XEN_HVM_EVTCHN_SEND', kvm_irq_routing_xen_evtchn, event, { ...event })
@@ -87,11 +92,12 @@ export const xenVcpuCalls: Calls<XenVcpuCalls, Execution> = {
   },
   xenVcpuSetAttr(vcpu, attr) {
     const bytes = kvm_xen_vcpu_attr.bytes(attr)
-    if (attr.type === KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA) {
+    const { type } = kvm_xen_vcpu_attr.decode(new DataView(bytes.buffer))
+    if (type === KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA) {
       refuse('KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA', 'a host address; use KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO')
     }
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_XEN_VCPU_SET_ATTR', bytes, { vcpu: vcpu.id, type: attr.type })
+      vcpu.fd.ioctl('KVM_XEN_VCPU_SET_ATTR', bytes, { vcpu: vcpu.id, type })
     })
   },
 }
