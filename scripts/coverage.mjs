@@ -59,10 +59,7 @@ function methods() {
     for (const [, comment = '', name = '', after] of text.matchAll(
       /\/\*\*((?:(?!\*\/)[^])*)\*\/\n\s*(?:static |async |readonly )?(\w+)([(<:])/g,
     )) {
-      if (
-        name === 'constructor' ||
-        (owner === undefined && (after === ':' || !/^(addMemory|run|mapCells|irqfd|ioeventfd)$/.test(name)))
-      )
+      if (['constructor', 'checkExtension', 'collect'].includes(name) || (owner === undefined && after === ':'))
         continue
       for (const [ioctl] of comment.matchAll(/\bKVM_[A-Z0-9_]+\b/g)) {
         const list = found.get(ioctl) ?? []
@@ -83,8 +80,11 @@ function generated(name) {
   )
 }
 
+/** @param {string} path @returns {unknown} */
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'))
+
 /** @returns {Recorded} */
-const records = () => /** @type {Recorded} */ (JSON.parse(readFileSync(RECORDS, 'utf8')))
+const records = () => /** @type {Recorded} */ (readJson(RECORDS))
 
 /** @param {string} host @param {string} folder */
 async function record(host, folder) {
@@ -98,9 +98,7 @@ async function record(host, folder) {
     .filter((name) => name.endsWith('.calls.json'))
     .sort()) {
     const test = file.replace('.calls.json', '')
-    const made = /** @type {{ ioctls: Record<string, boolean>, exits: string[] }} */ (
-      JSON.parse(readFileSync(join(folder, file), 'utf8'))
-    )
+    const made = /** @type {{ ioctls: Record<string, boolean>, exits: string[] }} */ (readJson(join(folder, file)))
     for (const [ioctl, granted] of Object.entries(made.ioctls)) {
       const of = (ioctls[ioctl] ??= {})
       // The first file that the kernel granted it to, and that is named like it rather than another.

@@ -20,15 +20,16 @@ test('a getter of all typed arrays cannot change what was checked', () => {
   m.vm.addMemory({ at: 2 ** 32, size: 2 ** 30, logDirtyPages: true })
   const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object
   const real = Object.getOwnPropertyDescriptor(prototype, 'buffer')
-  let argument: Uint8Array | undefined
+  const before: Uint8Array[] = []
   const buffer = (of: Uint8Array) => real?.get?.call(of) as ArrayBuffer
   try {
     Object.defineProperty(prototype, 'buffer', {
       configurable: true,
       get(this: Uint8Array) {
         // The slot of the large region in place of the small one's, in whatever was looked at before.
-        if (argument?.byteLength === 16) new DataView(buffer(argument)).setUint32(0, 2, true)
-        argument = this
+        const [looked] = before
+        if (looked?.byteLength === 16) new DataView(buffer(looked)).setUint32(0, 2, true)
+        before.splice(0, 1, this)
         return buffer(this)
       },
     })

@@ -102,10 +102,10 @@ test.runIf(hasRings)('a full ring is an exit, after which the guest runs on', ()
   m.vm.addMemory({ at, size: pages * PAGE, logDirtyPages: true })
   const seen = new Set<number>()
   let full = 0
-  let complete = true
+  const incomplete: boolean[] = []
   const take = () => {
     const dirty = m.vm.dirtyPages()
-    complete &&= dirty.complete
+    if (!dirty.complete) incomplete.push(true)
     for (const address of dirty) seen.add(address)
   }
   for (let exit = m.vcpu.run(); exit.reason !== 'hlt'; exit = m.vcpu.run()) {
@@ -115,6 +115,7 @@ test.runIf(hasRings)('a full ring is an exit, after which the guest runs on', ()
   }
   take()
   // A host that emulates the guest's instructions may look too late, or not at all; it must say so.
+  const complete = incomplete.length === 0
   if (kind !== 'pvm') expect(complete).toBe(true)
   if (complete) expect(full).toBeGreaterThan(0)
   const all = Array.from({ length: pages }, (_, page) => at + page * PAGE)
