@@ -1,6 +1,6 @@
 import { KvmError } from '../errors.js'
 import { checkInteger, checkUint64 } from '../validate.js'
-import { kvm_run } from './architecture.js'
+import { kvm_run } from './kvm-run.js'
 import { type Member, WIDTHS } from './struct.js'
 
 const found = new Map<string, Place>()

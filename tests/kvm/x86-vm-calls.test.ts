@@ -27,7 +27,6 @@ import { expectRefusal, NOT_OBJECTS, NOT_WHOLE_NUMBERS } from '../thrown.js'
 import { assemble, HLT, movEax, movEcx, outAl, RDMSR, STI, WRMSR } from './guests.js'
 import { machine, run, runTo, START } from './machine.js'
 
-const halted = assemble(HLT)
 const [SYSENTER_CS, SYSENTER_ESP] = [0x174, 0x175]
 const NONSENSE_MSR = 0x1234_5678
 

@@ -2,7 +2,7 @@
 import { describeExit, type Exit } from 'node-kvm'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { kvm_run } from '../../../lib/kvm/architecture.js'
+import { kvm_run } from '../../../lib/kvm/kvm-run.js'
 import { ExitDecoder } from '../../../lib/kvm/exit-decoder.js'
 import * as kernel from '../../../lib/kvm/generated/common.js'
 import { EXIT_REASONS } from '../../../lib/kvm/generated/exits.js'
