@@ -27,8 +27,6 @@ constexpr std::size_t BitmapBytes(std::uint64_t bits) { return (bits + 63) / 64 
 
 // What the kernel knows as a device's attribute is a number or a small struct; this is more than any of them.
 constexpr std::size_t kLargestAttribute = 4096;
-// sizeof(sigset_t) of the kernel.
-constexpr std::size_t kSignalSet = 8;
 
 constexpr std::array kOneReg = {
     Link{LinkKind::kBuffer, offsetof(kvm_one_reg, addr), [](const Descriptor&, const std::uint8_t* argument) {
@@ -162,7 +160,7 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Value, KVM_CREATE_VM, kSystemFd, kVmFd),
     ROW(Value, KVM_CHECK_EXTENSION, kSystemFd | kVmFd),
     ROW(None, KVM_GET_VCPU_MMAP_SIZE, kSystemFd),
-    BehindVcpus(ROW(Struct, KVM_ENABLE_CAP, kVmFd | kVcpuFd, kEnableCap)),
+    ROW(Struct, KVM_ENABLE_CAP, kVmFd | kVcpuFd, kEnableCap),
     BehindVcpus(ROW(Value, KVM_CREATE_VCPU, kVmFd, kVcpuFd)),
     BehindVcpus(ROW(None, KVM_CREATE_IRQCHIP, kVmFd)),
     ROW(Struct, KVM_IRQ_LINE, kVmFd),
@@ -170,12 +168,12 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Counted, KVM_SET_GSI_ROUTING, kVmFd, sizeof(kvm_irq_routing), offsetof(kvm_irq_routing, nr),
         sizeof(kvm_irq_routing_entry)),
     ROW(Struct, KVM_SIGNAL_MSI, kVmFd),
-    BehindVcpus(ROW(Struct, KVM_GET_DIRTY_LOG, kVmFd, kDirtyLog)),
-    BehindVcpus(ROW(Struct, KVM_CLEAR_DIRTY_LOG, kVmFd, kClearDirtyLog)),
+    ROW(Struct, KVM_GET_DIRTY_LOG, kVmFd, kDirtyLog),
+    ROW(Struct, KVM_CLEAR_DIRTY_LOG, kVmFd, kClearDirtyLog),
     ROW(None, KVM_RESET_DIRTY_RINGS, kVmFd),
     ROW(Creating, KVM_CREATE_DEVICE, kVmFd, kDeviceFd, offsetof(kvm_create_device, fd)),
     ROW(Creating, KVM_CREATE_GUEST_MEMFD, kVmFd, kGuestMemFd),
-    BehindVcpus(ROW(Struct, KVM_SET_MEMORY_ATTRIBUTES, kVmFd)),
+    ROW(Struct, KVM_SET_MEMORY_ATTRIBUTES, kVmFd),
     OnMemory(ROW(Struct, KVM_PRE_FAULT_MEMORY, kVcpuFd)),
     ROW(None, KVM_GET_STATS_FD, kVmFd | kVcpuFd, kStatsFd),
     OnMemory(ROW(Struct, KVM_SET_DEVICE_ATTR, kSystemFd | kVmFd | kVcpuFd | kDeviceFd, kDeviceAttr)),
@@ -189,7 +187,6 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Struct, KVM_GET_VCPU_EVENTS, kVcpuFd),
     ROW(Struct, KVM_SET_VCPU_EVENTS, kVcpuFd),
     ROW(Struct, KVM_SET_GUEST_DEBUG, kVcpuFd),
-    ROW(Sized, KVM_SET_SIGNAL_MASK, kVcpuFd, sizeof(__u32) + kSignalSet),
 #ifdef __x86_64__
     ROW(Counted, KVM_GET_MSR_INDEX_LIST, kSystemFd, sizeof(kvm_msr_list), offsetof(kvm_msr_list, nmsrs), sizeof(__u32)),
     ROW(Counted, KVM_GET_MSR_FEATURE_INDEX_LIST, kSystemFd, sizeof(kvm_msr_list), offsetof(kvm_msr_list, nmsrs),
@@ -202,9 +199,9 @@ constexpr auto kTable = std::to_array<IoctlRow>({
         sizeof(kvm_cpuid_entry2)),
     ROW(Struct, KVM_X86_GET_MCE_CAP_SUPPORTED, kSystemFd),
     BehindVcpus(ROW(Value, KVM_SET_TSS_ADDR, kVmFd)),
-    BehindVcpus(ROW(Struct, KVM_SET_IDENTITY_MAP_ADDR, kVmFd)),
+    ROW(Struct, KVM_SET_IDENTITY_MAP_ADDR, kVmFd),
     ROW(Value, KVM_SET_BOOT_CPU_ID, kVmFd),
-    BehindVcpus(ROW(Value, KVM_SET_NR_MMU_PAGES, kVmFd)),
+    ROW(Value, KVM_SET_NR_MMU_PAGES, kVmFd),
     ROW(None, KVM_GET_NR_MMU_PAGES, kVmFd),
     BehindVcpus(ROW(Struct, KVM_CREATE_PIT2, kVmFd)),
     ROW(Struct, KVM_GET_PIT2, kVmFd),
@@ -219,12 +216,12 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     BehindVcpus(ROW(Counted, KVM_SET_PMU_EVENT_FILTER, kVmFd, offsetof(kvm_pmu_event_filter, events),
                     offsetof(kvm_pmu_event_filter, nevents), sizeof(__u64))),
     BehindVcpus(ROW(Struct, KVM_HYPERV_EVENTFD, kVmFd, kHypervEventfd)),
-    BehindVcpus(ROW(Struct, KVM_XEN_HVM_CONFIG, kVmFd)),
+    ROW(Struct, KVM_XEN_HVM_CONFIG, kVmFd),
     ROW(Struct, KVM_XEN_HVM_GET_ATTR, kVmFd),
     BehindVcpus(ROW(Struct, KVM_XEN_HVM_SET_ATTR, kVmFd)),
     ROW(Struct, KVM_XEN_HVM_EVTCHN_SEND, kVmFd),
     // Its number says that it has a long.
-    OnMemory(ROW(Sized, KVM_MEMORY_ENCRYPT_OP, kVmFd, sizeof(kvm_sev_cmd), kEncryptOp)),
+    ROW(Sized, KVM_MEMORY_ENCRYPT_OP, kVmFd, sizeof(kvm_sev_cmd), kEncryptOp),
     OnMemory(ROW(Struct, KVM_MEMORY_ENCRYPT_REG_REGION, kVmFd, kEncryptRegion)),
     ROW(Struct, KVM_MEMORY_ENCRYPT_UNREG_REGION, kVmFd, kEncryptRegion),
     ROW(None, KVM_KVMCLOCK_CTRL, kVcpuFd),
@@ -254,12 +251,12 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Counted, KVM_GET_CPUID2, kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
     ROW(Counted, KVM_SET_CPUID2, kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
     // The count is one of bytes, of the whole.
-    OnMemory(ROW(Counted, KVM_GET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1)),
+    ROW(Counted, KVM_GET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1),
     OnMemory(ROW(Counted, KVM_SET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1)),
     ROW(Value, KVM_SET_TSC_KHZ, kVmFd | kVcpuFd),
     ROW(None, KVM_GET_TSC_KHZ, kVmFd | kVcpuFd),
     ROW(Struct, KVM_TPR_ACCESS_REPORTING, kVcpuFd),
-    OnMemory(ROW(Struct, KVM_SET_VAPIC_ADDR, kVcpuFd)),
+    ROW(Struct, KVM_SET_VAPIC_ADDR, kVcpuFd),
     ROW(Struct, KVM_X86_SETUP_MCE, kVcpuFd),
     ROW(Struct, KVM_X86_SET_MCE, kVcpuFd),
     ROW(Struct, KVM_XEN_VCPU_GET_ATTR, kVcpuFd),

@@ -18,7 +18,7 @@ export interface NativeFd {
     memory?: NativeMemory,
     offset?: number,
     kept?: boolean,
-    guestMemfd?: NativeFd,
+    guestMemfd?: NativeFd | undefined,
     guestMemfdOffset?: number,
   ): number
   ioeventfd(

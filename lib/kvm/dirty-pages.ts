@@ -13,7 +13,7 @@ export interface DirtyPages extends Iterable<number> {
   /** Bytes in a page. */
   readonly pageSize: number
   /**
-   * False when pages are missing: a vCPU was closed while it ran, or a ring had no free entry left. A host that runs guests on a
+   * False when pages may be missing: a vCPU was closed while it ran, or a ring had no free entry left. A host that runs guests on a
    * processor comes out before that (`dirty-ring-full`); one that emulates many instructions at a time may not: give it larger rings.
    */
   readonly complete: boolean
@@ -51,9 +51,13 @@ export class DirtyTracking {
   }
 
   /** Before a region is removed: what the rings say of its slot must not be taken for the next one's that gets it. */
-  removeRegion(region: MemoryRegion): void {
+  collect(): void {
     for (const ring of this.#rings.values()) this.#collect(ring, this.#left)
-    this.#left = this.#left.filter((address) => address < region.at || address >= region.at + region.size)
+  }
+
+  /** After it has been. */
+  forget({ at, size }: MemoryRegion): void {
+    this.#left = this.#left.filter((address) => address < at || address >= at + size)
   }
 
   take(): DirtyPages {
@@ -85,8 +89,9 @@ export class DirtyTracking {
   }
 
   #collect(ring: DirtyRing, found: number[]): void {
+    const regions = this.#slots.byNumber()
     const count = ring.collect((slot, page) => {
-      const region = this.#slots.regionOf(slot)
+      const region = regions.get(slot)
       // A region that has been removed since is nobody's.
       const offset = page * binding.pageSize
       if (region !== undefined && offset < region.size) found.push(region.at + offset)

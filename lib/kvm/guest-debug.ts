@@ -1,5 +1,6 @@
-import { kvm_guest_debug as arm64GuestDebug } from './generated/arm64.js'
+import { KvmError } from '../errors.js'
 import { checkBoolean, checkOptions, checkUint64, invalidArgument } from '../validate.js'
+import { kvm_guest_debug as arm64GuestDebug } from './generated/arm64.js'
 import { KVM_GUESTDBG_BLOCKIRQ, KVM_GUESTDBG_USE_HW_BP, kvm_guest_debug as x86GuestDebug } from './generated/x86.js'
 import { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP, KVM_GUESTDBG_USE_SW_BP } from './generated/common.js'
 
@@ -38,7 +39,11 @@ export function guestDebugBytes(debug: GuestDebug): Uint8Array {
   if (!Array.isArray(debugreg) || debugreg.length !== 8) throw invalidArgument('debugreg', debugreg, 'an array of 8')
   const registers = debugreg.map((value, index) => checkUint64(`debugreg[${index}]`, value))
   const flags = options['enable'] === true ? control : 0
-  // The breakpoints of arm64 are other registers, which have no option yet.
-  if (process.arch === 'arm64') return arm64GuestDebug.bytes({ control: flags })
+  if (process.arch === 'arm64') {
+    const [foreign] = ['useHwBp', 'debugreg', 'blockIrq'].filter((name) => options[name] !== undefined)
+    if (foreign === undefined) return arm64GuestDebug.bytes({ control: flags })
+    // The breakpoints of arm64 are other registers, which have no option yet.
+    throw new KvmError('ERR_KVM_UNSUPPORTED', `${foreign} is for x86_64`, { operands: { option: foreign } })
+  }
   return x86GuestDebug.bytes({ control: flags, arch: { debugreg: registers } })
 }

@@ -74,21 +74,17 @@ export class MemorySlots {
       (place.readonly ? KVM_MEM_READONLY : 0) |
       (place.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0) |
       (guestMemfd === undefined ? 0 : KVM_MEM_GUEST_MEMFD)
-    const { native } = this.#fd
-    const result =
-      guestMemfdNative === undefined
-        ? native.setMemory(number, flags, at, size, memory.native, place.offset, !owned)
-        : native.setMemory(
-            number,
-            flags,
-            at,
-            size,
-            memory.native,
-            place.offset,
-            !owned,
-            guestMemfdNative,
-            place.guestMemfdOffset,
-          )
+    const result = this.#fd.native.setMemory(
+      number,
+      flags,
+      at,
+      size,
+      memory.native,
+      place.offset,
+      !owned,
+      guestMemfdNative,
+      place.guestMemfdOffset,
+    )
     const ioctl = `KVM_SET_USER_MEMORY_REGION${guestMemfd === undefined ? '' : '2'}`
     try {
       this.#fd.issued(ioctl, result, { at, size, slot: number })
@@ -135,9 +131,8 @@ export class MemorySlots {
     return [...this.#slots.keys()].filter((region) => region.logDirtyPages)
   }
 
-  regionOf(number: number): MemoryRegion | undefined {
-    for (const [region, slot] of this.#slots) if (slot.number === number) return region
-    return undefined
+  byNumber(): Map<number, MemoryRegion> {
+    return new Map(Array.from(this.#slots, ([region, { number }]) => [number, region]))
   }
 
   /** After the VM has been closed: gives back the memory that add() allocated. */

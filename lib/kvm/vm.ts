@@ -76,8 +76,9 @@ export class Vm {
 
   /** Takes a region out of the VM. Memory that addMemory() allocated is given back, and its views have length 0 then. */
   removeMemory(region: MemoryRegion): void {
-    this.#inside.dirty.removeRegion(region)
+    this.#inside.dirty.collect()
     this.#slots.remove(region)
+    this.#inside.dirty.forget(region)
   }
 
   /** KVM_CREATE_VCPU, and its page (KVM_GET_VCPU_MMAP_SIZE). Throws `ERR_KVM_VCPU_EXISTS` and `ERR_KVM_VCPU_LIMIT`. */

@@ -120,7 +120,7 @@ test.runIf(hasRings)('a full ring is an exit, after which the guest runs on', ()
   if (complete) expect(full).toBeGreaterThan(0)
   const all = Array.from({ length: pages }, (_, page) => at + page * PAGE)
   if (complete) expect([...seen].sort((a, b) => a - b)).toEqual(all)
-  else expect(seen.size).toBeLessThan(pages)
+  else for (const address of seen) expect(all).toContain(address)
   expect(m.vm.dirtyPages().complete).toBe(true)
 })
 
