@@ -18,7 +18,7 @@ export interface NativeFd {
     memory?: NativeMemory,
     offset?: number,
     kept?: boolean,
-    guestMemfd?: NativeFd | undefined,
+    guestMemfd?: NativeFd,
     guestMemfdOffset?: number,
   ): number
   ioeventfd(
