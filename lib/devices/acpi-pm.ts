@@ -7,7 +7,7 @@ import { Alarm } from './alarm.js'
 import * as R from './acpi-pm-registers.js'
 import { type Clock, monotonicClock, type Schedule } from '../bus/clock.js'
 import { PmTimer } from './pm-timer.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 export interface AcpiPmOptions {
   /** The system control interrupt: level-triggered, active high; GSI 9 by custom. */

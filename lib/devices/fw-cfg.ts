@@ -11,7 +11,7 @@ import {
   readDmaCommand,
 } from './fw-cfg-dma.js'
 import { FW_CFG_KEYS, FwCfgItems } from './fw-cfg-items.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 export interface FwCfgOptions {
   /** Guest memory, for the DMA interface; without it only the data port works. */

@@ -1,5 +1,5 @@
 import * as R from './hpet-registers.js'
-import type { StateReader } from './state.js'
+import type { StateReader } from '../state.js'
 import { readWords, words } from './hpet-words.js'
 
 export interface HpetTimerState {

@@ -1,4 +1,4 @@
-import type { StateReader } from './state.js'
+import type { StateReader } from '../state.js'
 
 // A 64-bit number in a state, which JSON is to carry: its lower half and its upper half.
 

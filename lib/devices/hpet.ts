@@ -8,7 +8,7 @@ import { Alarm } from './alarm.js'
 import * as R from './hpet-registers.js'
 import { HpetTimer, type HpetTimerState } from './hpet-timer.js'
 import { readWords, words } from './hpet-words.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 export interface HpetOptions {
   /** To which inputs of the I/O APIC its timers can be routed, 0 to 31. Default: none, the guest only reads the counter. */

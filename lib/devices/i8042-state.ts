@@ -1,6 +1,6 @@
 import { RAM_SIZE } from './i8042-registers.js'
 import { type KeyboardState, readKeyboardState } from './keyboard.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 /** No byte there. */
 export const NOTHING = -1

@@ -1,4 +1,4 @@
-import { StateReader } from './state.js'
+import { StateReader } from '../state.js'
 
 // Commands of a PS/2 keyboard (IBM PS/2 technical reference, keyboards (101- and 102-key), "commands from the system").
 const SET_LEDS = 0xed

@@ -2,7 +2,7 @@ import { ValueCell } from '../bus/cells.js'
 import type { Stateful } from '../bus/device.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 export interface PostCodeOptions {
   /** Called for each code that differs from the one before. */

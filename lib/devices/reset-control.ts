@@ -1,7 +1,7 @@
 import type { Stateful } from '../bus/device.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 // Intel I/O Controller Hub data sheets, "RST_CNT: reset control register".
 const SYSTEM_RESET = 1 << 1

@@ -8,7 +8,7 @@ import { RtcCells } from './rtc-cells.js'
 import { type CmosContents, cmosMemory } from './rtc-memory.js'
 import * as R from './rtc-registers.js'
 import { alarmMatches, readTime, wholeSecond, writeTime } from './rtc-time.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 export interface RtcOptions {
   /** The clock's interrupt: GSI 8. */

@@ -1,5 +1,5 @@
 import * as R from './serial-registers.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 export interface ModemState {
   modemControl: number

@@ -1,7 +1,7 @@
 import type { Stateful } from '../bus/device.js'
 import { checkOptions } from '../validate.js'
 import { ByteDevice } from './byte-access.js'
-import { StateReader, type Versioned } from './state.js'
+import { StateReader, type Versioned } from '../state.js'
 
 // Port 0x92 (IBM PS/2 technical reference, "system control port A").
 const A_FAST_RESET = 1 << 0

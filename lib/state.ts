@@ -1,5 +1,5 @@
-import { KvmError } from '../errors.js'
-import { hex, show } from '../format.js'
+import { KvmError } from './errors.js'
+import { hex, show } from './format.js'
 
 /** What every device's state begins with: by it a later library knows how to read the rest. */
 export interface Versioned {
