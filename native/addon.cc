@@ -2,8 +2,9 @@
 #include <napi.h>
 #include <unistd.h>
 
-#include <cstdint>
+#include <algorithm>
 #include <memory>
+#include <string>
 
 #include "addon_data.h"
 #include "event_fd.h"
@@ -19,12 +20,14 @@
 namespace node_kvm {
 namespace {
 
-// { KVM_GET_REGS: 12, … }: the row that each ioctl has in the table.
-Napi::Object IoctlRows(Napi::Env env) {
-  Napi::Object rows = Napi::Object::New(env);
-  std::uint32_t index = 0;
-  for (const IoctlRow& row : IoctlTable()) rows.Set(row.name, Napi::Number::New(env, index++));
-  return rows;
+// ioctlRow(name): the row of the table that has this ioctl; undefined where this architecture has none. An object of them all
+// would take longer to make than a program's few ioctls take to find.
+Napi::Value RowOf(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>();
+  const auto table = IoctlTable();
+  const auto row = std::ranges::find(table, name, &IoctlRow::name);
+  if (row == table.end()) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(row - table.begin()));
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -43,7 +46,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
                 return Napi::Number::New(info.Env(), static_cast<double>(MonotonicNow()) / 1e3);
               }));
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
-  exports.Set("ioctls", IoctlRows(env));
+  exports.Set("ioctlRow", Napi::Function::New<RowOf>(env, "ioctlRow"));
   exports.Set("registerCell", RegisterCellLayout(env));
   exports.Set("threadPage", ThreadPageLayout(env));
   return exports;

@@ -181,7 +181,8 @@ export interface Binding {
   now(): number
   /** Bytes in a page of the host. */
   pageSize: number
-  ioctls: Record<string, number | undefined>
+  /** Where an ioctl is in the native table; undefined where this architecture has none. */
+  ioctlRow(name: string): number | undefined
   registerCell: NativeRegisterCell
   threadPage: NativeThreadPage
 }

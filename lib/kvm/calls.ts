@@ -11,28 +11,33 @@ export type Calls<Interface, Access> = {
 }
 
 /**
- * Gives a class the calls of this architecture. Those that only others have throw `ERR_KVM_UNSUPPORTED`. `access` takes from an
- * object what the calls need.
+ * Gives a class the calls of these tables. Those that only other architectures have throw `ERR_KVM_UNSUPPORTED`. `access` takes from
+ * an object what the calls need.
  */
 export function defineCalls<T extends object>(
   prototype: T,
   access: (object: T) => unknown,
-  here: object,
+  here: readonly object[],
   elsewhere: object,
 ): void {
-  for (const [name, call] of Object.entries(here) as [string, (access: unknown, ...args: unknown[]) => unknown][]) {
-    const method = function (this: T, ...args: unknown[]): unknown {
-      return call(access(this), ...args)
+  for (const table of here) {
+    for (const name of Object.keys(table)) {
+      const call = Reflect.get(table, name) as (access: unknown, ...args: unknown[]) => unknown
+      define(prototype, name, function (this: T, ...args: unknown[]): unknown {
+        return call(access(this), ...args)
+      })
     }
-    Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true })
   }
   for (const name of Object.keys(elsewhere)) {
-    if (Object.hasOwn(here, name)) continue
-    const method = (): never => {
+    if (Object.hasOwn(prototype, name)) continue
+    define(prototype, name, () => {
       throw new KvmError('ERR_KVM_UNSUPPORTED', `${name}() does not exist on ${process.arch}`, {
         operands: { call: name },
       })
-    }
-    Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true })
+    })
   }
+}
+
+function define(prototype: object, name: string, value: unknown): void {
+  Object.defineProperty(prototype, name, { value, writable: true, configurable: true })
 }

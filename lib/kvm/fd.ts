@@ -36,11 +36,17 @@ export function capabilityNumber(capability: string): number {
   return CAPABILITY_NUMBERS[capability as keyof typeof CAPABILITY_NUMBERS]
 }
 
+/** Where the native table has the ioctls that were asked for. */
+const rows = new Map<string, number>()
+
 function row(ioctl: string): number {
-  const index = binding.ioctls[ioctl]
+  const known = rows.get(ioctl)
+  if (known !== undefined) return known
+  const index = binding.ioctlRow(ioctl)
   if (index === undefined) {
     throw new KvmError('ERR_KVM_UNSUPPORTED', `${ioctl} does not exist on ${process.arch}`, { operands: { ioctl } })
   }
+  rows.set(ioctl, index)
   return index
 }
 

@@ -107,6 +107,6 @@ export class Kvm {
 
   static {
     const here = process.arch === 'arm64' ? {} : x86SystemCalls
-    defineCalls(Kvm.prototype, (kvm) => kvm.#fd, here, x86SystemCalls)
+    defineCalls(Kvm.prototype, (kvm) => kvm.#fd, [here], x86SystemCalls)
   }
 }

@@ -70,7 +70,7 @@ export class Struct<T extends object> {
   #tree: FieldTree | undefined
   #names: readonly string[] | undefined
   // Of the fields that are written, which are few.
-  readonly #written: FieldTree = new Map()
+  #written: FieldTree | undefined
 
   /** @internal `rows`: `name@offset:type` or `name@offset:type[count]`, separated by spaces; `parts`: the structs that it consists of. */
   constructor(name: string, size: number, rows: string, parts: Parts = {}) {
@@ -130,11 +130,12 @@ export class Struct<T extends object> {
 
   /** A field to be written, by its own row; one that has names within it needs them all. */
   #field(name: string): FieldCodec | undefined {
-    const known = this.#written.get(name)
+    const written: FieldTree = (this.#written ??= new Map<string, FieldCodec>())
+    const known = written.get(name)
     if (known !== undefined) return known
     const row = this.#row(name)
     const field = row === undefined ? this.#fields.get(name) : leaf(row, this.#parts)
-    if (field !== undefined) this.#written.set(name, field)
+    if (field !== undefined) written.set(name, field)
     return field
   }
 

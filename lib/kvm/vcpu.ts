@@ -199,6 +199,6 @@ export class Vcpu {
 
   static {
     const [here, elsewhere] = process.arch === 'arm64' ? [arm64VcpuCalls, x86VcpuCalls] : [x86VcpuCalls, arm64VcpuCalls]
-    defineCalls(Vcpu.prototype, (vcpu) => vcpu.#execution, { ...vcpuCalls, ...here }, elsewhere)
+    defineCalls(Vcpu.prototype, (vcpu) => vcpu.#execution, [vcpuCalls, here], elsewhere)
   }
 }

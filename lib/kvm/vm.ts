@@ -159,6 +159,6 @@ export class Vm {
 
   static {
     const [here, elsewhere] = process.arch === 'arm64' ? [arm64VmCalls, x86VmCalls] : [x86VmCalls, arm64VmCalls]
-    defineCalls(Vm.prototype, (vm) => vm.#inside, { ...vmCalls, ...here }, elsewhere)
+    defineCalls(Vm.prototype, (vm) => vm.#inside, [vmCalls, here], elsewhere)
   }
 }
