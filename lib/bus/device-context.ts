@@ -14,6 +14,11 @@ export interface MachineEffects {
   suspend(): void
   /** Firmware, or a kernel, says how far it has come. */
   postCode(code: number): void
+  /**
+   * A device of that name does nothing any more until its driver has reset it, because of `error`: what the driver did, or the host.
+   * The guest runs on.
+   */
+  needsReset(device: string, error: unknown): void
   /** The guest wrote to a console: for whoever watches. `bytes` is valid during the call only. */
   console(bytes: Uint8Array): void
 }

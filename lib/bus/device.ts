@@ -29,8 +29,9 @@ export interface Device {
    * these say. A write that one posts arrives as `write()`, whose promise nobody waits for. Without a machine they do nothing.
    */
   readonly cells?: readonly Cell[]
-  /** The machine was reset: the device is as it was when it was new. What the outside gave it (a disk, a stream) it keeps. */
-  reset?(): void
+  /** The machine was reset: the device is as it was when it was new. What the outside gave it (a disk, a stream) it keeps. Once
+   * this has returned, or its promise has resolved, it touches guest memory no more until the guest asks for it. */
+  reset?: Task
   /** State as a plain object with named members, which JSON can carry: numbers, booleans, strings, arrays and objects of these. */
   save?(): object
   /**

@@ -17,9 +17,9 @@ export class Devices {
     return new Map(this.#devices)
   }
 
-  /** All are as they were when they were new. */
-  reset(): void {
-    for (const device of this.#devices.values()) device.reset?.()
+  /** All are as they were when they were new; resolves when none has anything left to do. */
+  async reset(): Promise<void> {
+    await Promise.all(Array.from(this.#devices.values(), async (device) => promised(device.reset?.())))
   }
 
   /** Resolves when all stand still. A {@link resume} that comes first is waited for, and lets them go on. */

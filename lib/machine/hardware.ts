@@ -129,12 +129,10 @@ export class Hardware implements Body {
   }
 
   /** As when the run began, but for memory that is kept. */
-  reset(): void {
+  async reset(): Promise<void> {
     this.#lastExits = new LastExits()
     this.#console = new ConsoleTail()
-    this.#inContext(() => {
-      this.devices.reset()
-    })
+    await this.#inContext(() => this.devices.reset())
     this.board.reset()
     this.#ram.reset(this.#options.onReset === 'warm')
   }
@@ -271,6 +269,9 @@ export class Hardware implements Body {
         this.#console.write(bytes)
         this.observers.tell('console', bytes)
       },
+      needsReset: (device, error) => {
+        this.observers.tell('needsReset', device, error)
+      },
       postCode: (code) => {
         this.observers.tell('postCode', code)
       },
@@ -301,7 +302,15 @@ export class Hardware implements Body {
       mmio: this.mmio,
       serialLine: (number) => this.board.serialLine(number),
       add: (node) => this.#put(node, this.#platform.add(node)),
+      freeName: (stem) => this.#freeName(stem),
     }
+  }
+
+  #freeName(stem: string): string {
+    const taken = new Set([...this.devices.byName.keys(), ...this.#platform.nodes.map(({ name }) => name)])
+    let number = 0
+    while (taken.has(`${stem}${number}`)) number++
+    return `${stem}${number}`
   }
 
   /** Makes a device, and puts it where it was placed. */

@@ -10,6 +10,8 @@ export interface DeviceHost {
    * that is.
    */
   add(node: DeviceNode): Device
+  /** The first name of `serial0`, `serial1` and so on, for `serial`, that no device has. */
+  freeName(stem: string): string
   /** For what is mapped by hand. */
   readonly ports: Bus
   readonly mmio: Bus

@@ -25,5 +25,6 @@ export { Machine, type MachineRunOptions, type PostMortemOptions } from './machi
 export type { ExitEvent, Observer } from './observers.js'
 export type { MachineOptions, MemoryMap } from './options.js'
 export { describeOutcome, type GuestPlace, type Outcome } from './outcome.js'
+export { virtio, type VirtioOptions } from './virtio.js'
 export type { OutputTarget } from './console-output.js'
 export { serial, type SerialDevice, type SerialDeviceOptions } from './serial-device.js'

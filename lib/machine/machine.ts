@@ -269,7 +269,7 @@ export class Machine {
     if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
     this.#life = this.#newLife()
     try {
-      this.#hardware.reset()
+      await this.#hardware.reset()
       this.#boot()
     } catch (error) {
       // A device can close the machine when it is reset.

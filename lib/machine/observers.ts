@@ -26,6 +26,8 @@ export interface Observer {
   outcome?(outcome: Outcome): void
   /** A device cannot go on; the run will reject. */
   failure?(error: unknown): void
+  /** A device does nothing any more until its driver has reset it; the guest runs on. `error` says why. */
+  needsReset?(device: string, error: unknown): void
   /** The power button was pressed; `heard` says whether the guest's operating system listens. */
   powerButton?(heard: boolean): void
   /** Firmware, or a kernel, has said how far it has come: what it wrote to port 0x80. */

@@ -7,3 +7,5 @@ export const PNP_HPET = 'PNP0103'
 export const PVPANIC = 'QEMU0001'
 /** QEMU's firmware configuration device. */
 export const QEMU_FW_CFG = 'QEMU0002'
+/** A virtio device behind registers in memory (virtio 1.2 has none; Linux's and QEMU's). */
+export const VIRTIO_MMIO = 'LNRO0005'

@@ -5,11 +5,11 @@ import { resourceTemplate } from './resources.js'
 /** Present, enabled, shown and working (ACPI 6.5, 6.3.7). */
 const STATUS_PRESENT = 0xf
 
-/** The devices that a guest can only find by its tables. Those without a name get one that is free. */
+/** The devices that a guest can only find by its tables. Those without a name, or one of several of a kind without a number, get one. */
 export function encodeDevices(nodes: readonly PlacedHardware[]): Aml[] {
-  const named = nodes.flatMap(({ acpi, resources }) =>
-    acpi === undefined || 'fixed' in acpi ? [] : [{ ...acpi, resources }],
-  )
+  const named = nodes
+    .flatMap(({ acpi, resources }) => (acpi === undefined || 'fixed' in acpi ? [] : [{ ...acpi, resources }]))
+    .map((each, index, all) => ({ ...numbered(each, index, all), resources: each.resources }))
   const taken = new Set(named.map((each) => each.name))
   let next = 0
   const freeName = () => {
@@ -19,6 +19,16 @@ export function encodeDevices(nodes: readonly PlacedHardware[]): Aml[] {
     return free
   }
   return named.map((each) => encodeDevice(each.name ?? freeName(), each, nodes))
+}
+
+/** Devices of a kind must have different numbers (ACPI 6.5, 6.1.12). */
+function numbered(each: AcpiName, index: number, all: readonly AcpiName[]): AcpiName {
+  const kin = all.filter(({ hid }) => hid === each.hid)
+  if (each.uid !== undefined || kin.length === 1) return each
+  const taken = new Set(kin.map(({ uid }) => uid))
+  const free = kin.map((_, number) => number).filter((number) => !taken.has(number))
+  const before = all.slice(0, index).filter(({ hid, uid }) => hid === each.hid && uid === undefined).length
+  return { ...each, uid: free[before] ?? kin.length + before }
 }
 
 function encodeDevice(

@@ -1,0 +1,17 @@
+/**
+ * Virtio 1.2: devices, the queues through which they work, and the transports that bring them to a guest.
+ *
+ * @packageDocumentation
+ */
+export { Buffers } from './buffers.js'
+export type { Chain } from './chain.js'
+export { driverFault } from './driver-fault.js'
+export * as features from './features.js'
+export { VirtioMmio, type VirtioMmioContext, type VirtioMmioState } from './mmio.js'
+export { MMIO_LENGTH } from './mmio-registers.js'
+export type { QueueState } from './queue-registers.js'
+export type { RingState } from './ring.js'
+export { Rng, type RngOptions } from './rng.js'
+export type { TransportState } from './transport.js'
+export type { VirtioDevice, VirtioHost } from './virtio-device.js'
+export { type ChainHandler, Virtqueue } from './virtqueue.js'

@@ -1,0 +1,203 @@
+import type { Chain } from './chain.js'
+import type { Ring, RingState } from './ring.js'
+
+/** What a queue has of its transport. */
+export interface QueueHome {
+  /** The driver is to look at what has been given back. */
+  interrupt(): void
+  /** The driver has broken a rule, or the device an assumption of its own: the device cannot go on. */
+  fail(error: unknown): void
+}
+
+/**
+ * What executes a chain: it returns how many bytes it has written into it, at once or by and by. In which order chains are done
+ * is all the same.
+ */
+export type ChainHandler = (chain: Chain) => number | Promise<number>
+
+/** How many chains are begun before others on the event loop get their turn. */
+const CHAINS_PER_TURN = 64
+
+/**
+ * A queue as its device sees it (virtio 1.2, 2.6). Each chain that is taken off it is given back exactly once; a queue that is
+ * paused gives no chains and takes them back.
+ *
+ * A device that answers requests says what executes them: {@link serve}. One that has something to say when the driver has not
+ * asked, as a network card has, takes a chain with {@link pop} and gives it back with {@link push}.
+ */
+export class Virtqueue {
+  readonly index: number
+  /** How many descriptors it has. */
+  readonly size: number
+  readonly #ring: Ring
+  readonly #home: QueueHome
+  #handler: ChainHandler | undefined
+  #available: (() => void) | undefined
+  #inFlight = 0
+  #state: 'running' | 'paused' | 'over' = 'running'
+  // Chains are being begun: the driver is told of those that are done when there are no more.
+  #working = false
+  #turn: NodeJS.Immediate | undefined
+  #notifiable = true
+  #waiting: (() => void)[] = []
+
+  /** @internal */
+  constructor(index: number, size: number, ring: Ring, home: QueueHome) {
+    this.index = index
+    this.size = size
+    this.#ring = ring
+    this.#home = home
+  }
+
+  /** How many chains the device has at present. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** From now on `handler` executes what the driver makes available. */
+  serve(handler: ChainHandler): void {
+    this.#handler = handler
+    this.#work()
+  }
+
+  /** Calls `available` when the driver has made chains available after {@link pop} has returned undefined. */
+  onAvailable(available: () => void): void {
+    this.#available = available
+  }
+
+  /** The next chain; undefined when there is none. */
+  pop(): Chain | undefined {
+    if (this.#state !== 'running') return undefined
+    try {
+      const chain = this.#next()
+      if (chain !== undefined) this.#inFlight++
+      return chain
+    } catch (error) {
+      this.#fail(error)
+      return undefined
+    }
+  }
+
+  /** Gives a chain back, into which the device has written that many bytes. */
+  push(chain: Chain, written: number): void {
+    if (this.#state !== 'over') {
+      try {
+        this.#ring.push(chain, written)
+        if (!this.#working) this.#interrupt()
+      } catch (error) {
+        this.#fail(error)
+      }
+    }
+    this.#inFlight--
+    if (this.#inFlight > 0) return
+    for (const settle of this.#waiting.splice(0)) settle()
+  }
+
+  /** The driver has made chains available. @internal */
+  notify(): void {
+    if (this.#handler !== undefined) this.#work()
+    else if (this.#state === 'running') this.#available?.()
+  }
+
+  /** Resolves when the device has given all chains back. It gets no more until {@link resume}. @internal */
+  pause(): Promise<void> {
+    if (this.#state === 'running') this.#state = 'paused'
+    clearImmediate(this.#turn)
+    if (this.#inFlight === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** @internal */
+  resume(): void {
+    if (this.#state !== 'paused') return
+    this.#state = 'running'
+    this.notify()
+  }
+
+  /** The device gets no more chains, and what it gives back the driver does not hear of. @internal */
+  end(): void {
+    this.#state = 'over'
+    clearImmediate(this.#turn)
+  }
+
+  /** How far it has come; when all chains have been given back. @internal */
+  save(): RingState {
+    return this.#ring.save()
+  }
+
+  #work(): void {
+    clearImmediate(this.#turn)
+    if (this.#working || this.#handler === undefined) return
+    this.#working = true
+    let left = CHAINS_PER_TURN
+    for (; left > 0; left--) {
+      const chain = this.pop()
+      if (chain === undefined) break
+      this.#begin(this.#handler, chain)
+    }
+    this.#working = false
+    if (this.#state !== 'over') this.#tryInterrupt()
+    if (left === 0) this.#turn = setImmediate(() => this.#work())
+  }
+
+  #begin(handler: ChainHandler, chain: Chain): void {
+    let written: number | Promise<number>
+    try {
+      written = handler(chain)
+    } catch (error) {
+      this.#drop(chain, error)
+      return
+    }
+    if (typeof written === 'number') this.push(chain, written)
+    else {
+      written.then(
+        (count) => {
+          this.push(chain, count)
+        },
+        (error: unknown) => {
+          this.#drop(chain, error)
+        },
+      )
+    }
+  }
+
+  /** A chain that could not be executed. */
+  #drop(chain: Chain, error: unknown): void {
+    this.#fail(error)
+    this.push(chain, 0)
+  }
+
+  /** While there are chains the driver need not say that there are more. */
+  #next(): Chain | undefined {
+    const chain = this.#ring.pop() ?? this.#last()
+    if (chain !== undefined && this.#notifiable) {
+      this.#notifiable = false
+      this.#ring.disableNotifications()
+    }
+    return chain
+  }
+
+  /** Is there one after all, that came before the driver could know that it is to notify? */
+  #last(): Chain | undefined {
+    this.#notifiable = true
+    return this.#ring.enableNotifications() ? this.#ring.pop() : undefined
+  }
+
+  #tryInterrupt(): void {
+    try {
+      this.#interrupt()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #interrupt(): void {
+    if (this.#ring.interruptWanted()) this.#home.interrupt()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'over') return
+    this.end()
+    this.#home.fail(error)
+  }
+}
