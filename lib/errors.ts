@@ -28,7 +28,7 @@
  * | `ERR_KVM_ACCESS_PENDING` | state was asked for in the middle of an access that needs another `run()` |
  * | `ERR_KVM_BUS_OVERLAP` | a device, or a cell, would share an address with another one on the same bus |
  * | `ERR_KVM_LINE_CONFLICT` | two devices would share an interrupt line, one with edges and one with levels |
- * | `ERR_KVM_NO_RESOURCE` | no ports, memory or interrupt line is left for a device that may have any |
+ * | `ERR_KVM_NO_RESOURCE` | no ports, memory or interrupt line is left for a device that may have any, or no GSI for an MSI |
  * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |

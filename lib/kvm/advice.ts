@@ -122,7 +122,13 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
     EAGAIN: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() first' },
     EINVAL: { text: 'the VM has no in-kernel interrupt controller (call createIrqchip() first), or no such GSI' },
   },
-  KVM_SET_GSI_ROUTING: { EINVAL: { text: 'a route is not possible on this host, or there is no in-kernel irqchip' } },
+  KVM_SET_GSI_ROUTING: {
+    EINVAL: {
+      text:
+        'there is no in-kernel irqchip (createIrqchip()), it has no such pin, the GSI or the number of routes is beyond' +
+        ' KVM_CAP_IRQ_ROUTING, or a GSI has more than one pin of each controller or one message',
+    },
+  },
   KVM_SIGNAL_MSI: { ENXIO: { text: 'the VM has no in-kernel interrupt controller; call createIrqchip() first' } },
   KVM_RUN: {
     EDEADLK: waits('run the guest on a thread of its own, vcpu.start()'),

@@ -6,8 +6,10 @@ import { DeviceFd } from './device-fd.js'
 import { enableCap } from './enable-cap.js'
 import { errnoName, ioctlError } from './fd.js'
 import { kvm_create_device, kvm_irq_level, KVM_CREATE_DEVICE_TEST } from './generated/common.js'
-import { type GsiRoute, type Msi, signalMsi, writeGsiRouting } from './gsi-routing.js'
+import { irqchipRoutes } from './architecture.js'
+import type { GsiRoute } from './gsi-route.js'
 import { type VmMemoryCalls, vmMemoryCalls } from './memory-calls.js'
+import { type Msi, signalMsi } from './msi.js'
 import { openStatsFd, type StatsFd } from './stats-fd.js'
 import type { VmInside } from './vm-inside.js'
 
@@ -28,7 +30,7 @@ export interface VmCalls extends DeviceAttrCalls, VmMemoryCalls {
   irqLine(gsi: number, level: boolean): void
   /** KVM_GET_STATS_FD: what KVM counts for this VM. */
   getStatsFd(): StatsFd
-  /** KVM_SET_GSI_ROUTING: where each GSI leads. Replaces the whole table, the default one of createIrqchip() too. */
+  /** KVM_SET_GSI_ROUTING: where each GSI leads. Replaces the whole table; `vm.gsiRoutes` changes parts of it. */
   setGsiRouting(routes: readonly GsiRoute[]): void
   /** KVM_SIGNAL_MSI: sends a message-signalled interrupt. Returns whether the guest took it. */
   signalMsi(msi: Msi): boolean
@@ -42,8 +44,9 @@ export const vmCalls: Calls<VmCalls, VmInside> = {
     if (rings) dirty.ringBytes = Number(args[0] ?? 0)
     if (capability === 'KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2') dirty.manualProtect = Number(args[0] ?? 0) !== 0
   },
-  createIrqchip({ fd }) {
+  createIrqchip({ fd, gsiRoutes }) {
     fd.ioctl('KVM_CREATE_IRQCHIP')
+    gsiRoutes.made(irqchipRoutes)
   },
   createDevice({ fd }, type) {
     const number = checkInteger('type', type, 0, 0xffff_ffff)
@@ -67,8 +70,8 @@ export const vmCalls: Calls<VmCalls, VmInside> = {
     fd.set('KVM_IRQ_LINE', kvm_irq_level, { irq, level: checkBoolean('level', level) ? 1 : 0 }, { gsi, level })
   },
   getStatsFd: ({ fd }) => openStatsFd(fd),
-  setGsiRouting({ fd }, routes) {
-    writeGsiRouting(fd, routes)
+  setGsiRouting({ gsiRoutes }, routes) {
+    gsiRoutes.replace(routes)
   },
   signalMsi({ fd }, msi) {
     return signalMsi(fd, msi)

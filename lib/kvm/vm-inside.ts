@@ -1,5 +1,6 @@
 import type { DirtyTracking } from './dirty-pages.js'
 import type { Fd } from './fd.js'
+import type { GsiRoutes } from './gsi-routes.js'
 import type { MemorySlots } from './memory-slots.js'
 
 /** What the calls of a VM need of it. */
@@ -9,6 +10,7 @@ export interface VmInside {
   readonly type: number
   readonly slots: MemorySlots
   readonly dirty: DirtyTracking
+  readonly gsiRoutes: GsiRoutes
   /** To be closed with it. */
   readonly eventfds: Set<{ close(): void }>
   /** Which of the pages that Intel processors need have been placed. */

@@ -8,6 +8,7 @@ import { defineCalls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { DirtyTracking } from './dirty-pages.js'
 import { type Fd, systemFailure } from './fd.js'
+import { GsiRoutes } from './gsi-routes.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
 import { type AddMemoryOptions, MemorySlots } from './memory-slots.js'
@@ -27,6 +28,8 @@ export interface Vm extends VmCalls, X86VmCalls, Arm64VmCalls {}
 export class Vm {
   /** The guest physical address space: every region that addMemory() made. */
   readonly memory: GuestMemory
+  /** Where each GSI leads: the owner of KVM's table, for who changes a part of it. */
+  readonly gsiRoutes: GsiRoutes
   readonly #fd: Fd
   readonly #registers: RegisterPage
   readonly #vcpus = new Set<Vcpu>()
@@ -39,6 +42,7 @@ export class Vm {
     this.#fd = fd
     this.#registers = new RegisterPage(fd)
     this.memory = new GuestMemory()
+    this.gsiRoutes = new GsiRoutes(fd)
     this.#slots = new MemorySlots(fd, this.memory)
     const dirty = new DirtyTracking(fd, this.#slots)
     this.#inside = {
@@ -46,6 +50,7 @@ export class Vm {
       type,
       slots: this.#slots,
       dirty,
+      gsiRoutes: this.gsiRoutes,
       eventfds: this.#eventfds,
       addressesSet: { tss: false, identityMap: false },
     }
@@ -135,7 +140,7 @@ export class Vm {
     return doorbell
   }
 
-  /** KVM_IRQFD: an eventfd that raises an interrupt line, edge-triggered unless `resample` is given. */
+  /** KVM_IRQFD: an eventfd that raises an interrupt line, edge-triggered unless `resample` is given. The GSI leads where {@link gsiRoutes} says. */
   irqfd(gsi: number, options: IrqfdOptions = {}): Irqfd {
     const line = openIrqfd(this.#fd, gsi, options, (closed) => this.#eventfds.delete(closed))
     this.#eventfds.add(line)

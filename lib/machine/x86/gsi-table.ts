@@ -1,4 +1,4 @@
-import type { GsiRoute } from '../../kvm/gsi-routing.js'
+import type { GsiRoute } from '../../kvm/gsi-route.js'
 import { LINES, PIC_INPUTS } from '../../platform/interrupt-lines.js'
 
 /** Where KVM is to lead the lines: what the guest's tables say, too. */
