@@ -32,19 +32,33 @@ std::uint64_t AddressOfMemory(const Napi::CallbackInfo& info, std::size_t index,
   return AddressOf(memory->mapping->data() + offset);
 }
 
+constexpr int kNoFd = -1;
+
+bool HoldsFd(const Link& link) { return link.kind == LinkKind::kEventFd || link.kind == LinkKind::kOwnFd; }
+
+int FdOfEvent(const Napi::CallbackInfo& info, std::size_t index) {
+  if (info[index].IsUndefined()) return kNoFd;
+  const EventFd& event = ToHandle<EventFd>(info, index);
+  if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
+  return event.fd();
+}
+
+int OwnFd(const Napi::CallbackInfo& info, std::size_t index) {
+  return info[index].IsUndefined() ? kNoFd : static_cast<int>(ToUint32(info, index));
+}
+
 }  // namespace
 
 void IoctlLinks::PutIn(const Napi::CallbackInfo& info, std::size_t first, const Descriptor& descriptor) {
+  if (row_.names_host != nullptr && row_.names_host(argument_.data())) {
+    throw Napi::TypeError::New(info.Env(), std::string(row_.name) + ": an address or a descriptor of the host");
+  }
   std::size_t index = first;
   for (const Link& link : row_.links) {
     std::uint8_t* const member = argument_.data() + link.offset;
-    if (link.kind == LinkKind::kEventFd) {
-      if (info[index].IsObject()) {
-        const EventFd& event = ToHandle<EventFd>(info, index);
-        if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
-        const int fd = event.fd();
-        std::memcpy(member, &fd, sizeof fd);
-      }
+    if (HoldsFd(link)) {
+      const int fd = link.kind == LinkKind::kEventFd ? FdOfEvent(info, index) : OwnFd(info, index);
+      std::memcpy(member, &fd, sizeof fd);
     } else {
       std::uint64_t address = 0;
       if (link.kind == LinkKind::kMemory) {
@@ -64,8 +78,7 @@ void IoctlLinks::PutIn(const Napi::CallbackInfo& info, std::size_t first, const 
 
 IoctlLinks::~IoctlLinks() {
   for (const Link& link : row_.links) {
-    const std::size_t size = link.kind == LinkKind::kEventFd ? sizeof(int) : sizeof(std::uint64_t);
-    std::memset(argument_.data() + link.offset, 0, size);
+    std::memset(argument_.data() + link.offset, 0, HoldsFd(link) ? sizeof(int) : sizeof(std::uint64_t));
   }
 }
 

@@ -69,9 +69,50 @@ constexpr auto MsrBitmaps(std::index_sequence<Index...>) {
 constexpr auto kMsrFilter = MsrBitmaps(std::make_index_sequence<KVM_MSR_FILTER_MAX_RANGES>());
 
 constexpr std::array kHypervEventfd = {Link{LinkKind::kEventFd, offsetof(kvm_hyperv_eventfd, fd)}};
+// More than any command's struct: of TDX's, which have a list of CPUID, too. JavaScript's number of a command means one of SEV's
+// or one of TDX's, and the VM's type, which is not known here, says which.
+constexpr std::size_t kLargestCommand = 16384;
 constexpr std::array kEncryptOp = {Link{LinkKind::kBuffer, offsetof(kvm_sev_cmd, data),
-                                        [](const Descriptor&, const std::uint8_t*) { return kLargestAttribute; }}};
+                                        [](const Descriptor&, const std::uint8_t*) { return kLargestCommand; }},
+                                   Link{LinkKind::kOwnFd, offsetof(kvm_sev_cmd, sev_fd)}};
 constexpr std::array kEncryptRegion = {Link{LinkKind::kMemory, offsetof(kvm_enc_region, addr)}};
+
+// The commands whose own struct has addresses in it: all but these.
+bool EncryptNamesHost(const std::uint8_t* argument) {
+  switch (MEMBER(argument, kvm_sev_cmd, id)) {
+    case KVM_SEV_INIT:
+    case KVM_SEV_ES_INIT:
+    case KVM_SEV_INIT2:
+    case KVM_SEV_LAUNCH_UPDATE_VMSA:
+    case KVM_SEV_LAUNCH_FINISH:
+    case KVM_SEV_GUEST_STATUS:
+    case KVM_SEV_SEND_FINISH:
+    case KVM_SEV_SEND_CANCEL:
+    case KVM_SEV_RECEIVE_FINISH:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// Pages that the kernel would copy into the guest as its hypercall page.
+bool XenConfigNamesHost(const std::uint8_t* argument) {
+  const auto config = Read<kvm_xen_hvm_config>(argument, 0);
+  return config.blob_addr_32 != 0 || config.blob_addr_64 != 0 || config.blob_size_32 != 0 || config.blob_size_64 != 0;
+}
+
+// The attributes up to these have none, but for an event channel: without a port the same bytes are a descriptor
+// (kvm_xen_eventfd_assign() in arch/x86/kvm/xen.c).
+bool XenNamesHost(const std::uint8_t* argument) {
+  const auto attribute = Read<kvm_xen_hvm_attr>(argument, 0);
+  if (attribute.type == KVM_XEN_ATTR_TYPE_EVTCHN) {
+    return attribute.u.evtchn.flags == 0 && attribute.u.evtchn.deliver.port.port == 0;
+  }
+  return attribute.type > KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG;
+}
+bool XenVcpuNamesHost(const std::uint8_t* argument) {
+  return MEMBER(argument, kvm_xen_vcpu_attr, type) > KVM_XEN_VCPU_ATTR_TYPE_UPCALL_VECTOR;
+}
 
 // What KVM_SET_XSAVE reads and KVM_GET_XSAVE2 writes depends on the features that the vCPU has been given.
 std::size_t XsaveSize(const Descriptor& vcpu) {
@@ -152,6 +193,16 @@ constexpr IoctlRow OnMemory(IoctlRow row) {
   return row;
 }
 
+constexpr IoctlRow AtLeast(std::size_t bytes, IoctlRow row) {
+  row.least = bytes;
+  return row;
+}
+
+constexpr IoctlRow UnlessItNamesHost(bool (*names_host)(const std::uint8_t*), IoctlRow row) {
+  row.names_host = names_host;
+  return row;
+}
+
 // A row under the kernel's own name.
 #define ROW(shape, request, ...) shape(#request, request, __VA_ARGS__)
 
@@ -216,12 +267,12 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     BehindVcpus(ROW(Counted, KVM_SET_PMU_EVENT_FILTER, kVmFd, offsetof(kvm_pmu_event_filter, events),
                     offsetof(kvm_pmu_event_filter, nevents), sizeof(__u64))),
     BehindVcpus(ROW(Struct, KVM_HYPERV_EVENTFD, kVmFd, kHypervEventfd)),
-    ROW(Struct, KVM_XEN_HVM_CONFIG, kVmFd),
+    UnlessItNamesHost(XenConfigNamesHost, ROW(Struct, KVM_XEN_HVM_CONFIG, kVmFd)),
     ROW(Struct, KVM_XEN_HVM_GET_ATTR, kVmFd),
-    BehindVcpus(ROW(Struct, KVM_XEN_HVM_SET_ATTR, kVmFd)),
+    BehindVcpus(UnlessItNamesHost(XenNamesHost, ROW(Struct, KVM_XEN_HVM_SET_ATTR, kVmFd))),
     ROW(Struct, KVM_XEN_HVM_EVTCHN_SEND, kVmFd),
     // Its number says that it has a long.
-    ROW(Sized, KVM_MEMORY_ENCRYPT_OP, kVmFd, sizeof(kvm_sev_cmd), kEncryptOp),
+    UnlessItNamesHost(EncryptNamesHost, ROW(Sized, KVM_MEMORY_ENCRYPT_OP, kVmFd, sizeof(kvm_sev_cmd), kEncryptOp)),
     OnMemory(ROW(Struct, KVM_MEMORY_ENCRYPT_REG_REGION, kVmFd, kEncryptRegion)),
     ROW(Struct, KVM_MEMORY_ENCRYPT_UNREG_REGION, kVmFd, kEncryptRegion),
     ROW(None, KVM_KVMCLOCK_CTRL, kVcpuFd),
@@ -251,8 +302,10 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Counted, KVM_GET_CPUID2, kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
     ROW(Counted, KVM_SET_CPUID2, kVcpuFd, sizeof(kvm_cpuid2), offsetof(kvm_cpuid2, nent), sizeof(kvm_cpuid_entry2)),
     // The count is one of bytes, of the whole.
-    ROW(Counted, KVM_GET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1),
-    OnMemory(ROW(Counted, KVM_SET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1)),
+    AtLeast(sizeof(kvm_nested_state),
+            ROW(Counted, KVM_GET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1)),
+    OnMemory(AtLeast(sizeof(kvm_nested_state),
+                     ROW(Counted, KVM_SET_NESTED_STATE, kVcpuFd, 0, offsetof(kvm_nested_state, size), 1))),
     ROW(Value, KVM_SET_TSC_KHZ, kVmFd | kVcpuFd),
     ROW(None, KVM_GET_TSC_KHZ, kVmFd | kVcpuFd),
     ROW(Struct, KVM_TPR_ACCESS_REPORTING, kVcpuFd),
@@ -260,7 +313,7 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Struct, KVM_X86_SETUP_MCE, kVcpuFd),
     ROW(Struct, KVM_X86_SET_MCE, kVcpuFd),
     ROW(Struct, KVM_XEN_VCPU_GET_ATTR, kVcpuFd),
-    OnMemory(ROW(Struct, KVM_XEN_VCPU_SET_ATTR, kVcpuFd)),
+    OnMemory(UnlessItNamesHost(XenVcpuNamesHost, ROW(Struct, KVM_XEN_VCPU_SET_ATTR, kVcpuFd))),
 #else
     ROW(Struct, KVM_ARM_PREFERRED_TARGET, kVmFd),
     ROW(Struct, KVM_ARM_SET_DEVICE_ADDR, kVmFd),
@@ -282,8 +335,8 @@ std::span<const IoctlRow> IoctlTable() { return kTable; }
 bool FitsRow(const IoctlRow& row, const Descriptor& descriptor, std::span<const std::uint8_t> bytes) {
   if (row.needed != nullptr) return bytes.size() >= row.needed(descriptor);
   if (row.shape == ArgShape::kStruct) return bytes.size() == row.size;
-  if (row.shape != ArgShape::kCounted || bytes.size() < std::max(row.size, row.count_offset + row.count_width))
-    return false;
+  const std::size_t least = std::max({row.least, row.size, row.count_offset + row.count_width});
+  if (row.shape != ArgShape::kCounted || bytes.size() < least) return false;
   std::uint64_t count = 0;
   std::memcpy(&count, bytes.data() + row.count_offset, row.count_width);
   const std::size_t room = bytes.size() - row.size;

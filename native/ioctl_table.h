@@ -20,7 +20,8 @@ enum class ArgShape : std::uint8_t {
 enum class LinkKind : std::uint8_t {
   kBuffer,   // the address of a buffer of at least `bytes()` bytes; 0 for none
   kMemory,   // the address of a range of guest memory: the member holds its offset, the next one its length
-  kEventFd,  // the descriptor of an eventfd, 32 bits; without one the member stays as it is
+  kEventFd,  // the descriptor of an eventfd, 32 bits; -1 for none
+  kOwnFd,    // a descriptor that the user has opened, 32 bits, given as a number; -1 for none
 };
 
 // A member that JavaScript cannot fill in, because it holds neither addresses nor descriptors: it passes what is meant beside the
@@ -57,6 +58,10 @@ struct IoctlRow {
   // How many bytes the kernel wants this time, where that is not `size`.
   std::size_t (*needed)(const Descriptor& descriptor) = nullptr;
   WaitsFor waits_for = WaitsFor::kNobody;
+  // Fewer bytes than that the kernel would read, whatever a count says.
+  std::size_t least = 0;
+  // Whether the argument holds an address or a descriptor of the host that no link puts in: those are never JavaScript's.
+  bool (*names_host)(const std::uint8_t* argument) = nullptr;
 };
 
 std::span<const IoctlRow> IoctlTable();

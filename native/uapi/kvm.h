@@ -56,6 +56,14 @@ struct kvm_pre_fault_memory {
 #define KVM_PRE_FAULT_MEMORY _IOWR(KVMIO, 0xd5, kvm_pre_fault_memory)
 #endif
 
+#ifdef __x86_64__
+#ifndef KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG
+#define KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG 0x5
+#endif
+// In the headers this is an enumerator, whose value it is.
+#define KVM_SEV_INIT2 22
+#endif
+
 #ifdef __aarch64__
 // Headers of a Linux without dirty rings for arm64 say 0.
 #if KVM_DIRTY_LOG_PAGE_OFFSET == 0

@@ -33,7 +33,7 @@ export interface EncryptionCommand {
 export interface MemoryEncryptionCalls {
   /**
    * KVM_MEMORY_ENCRYPT_OP: a command of SEV's. Those whose struct holds addresses of the host (to encrypt, measure, send and
-   * receive memory) throw `ERR_KVM_UNSUPPORTED`.
+   * receive memory), and all on a VM of TDX, throw `ERR_KVM_UNSUPPORTED`.
    */
   memoryEncryptOp(command: EncryptionCommand): void
   /** KVM_MEMORY_ENCRYPT_REG_REGION: memory that will hold encrypted pages, and must not move. */
@@ -43,6 +43,8 @@ export interface MemoryEncryptionCalls {
 }
 
 const MOST_BYTES = 4096
+// What the addon wants to be given for any command.
+const ROOM = 16384
 
 // By the number of the command: those whose struct has no address in it.
 const WITHOUT_ADDRESSES: ReadonlySet<number> = new Set([
@@ -63,19 +65,23 @@ export const memoryEncryptionCalls: Calls<MemoryEncryptionCalls, VmInside> = {
     const number = checkInteger('id', id, 0, 0xffff_ffff)
     const given = checkBytes('data', data ?? new Uint8Array(0))
     if (given.length > MOST_BYTES) checkBytes('data', given, MOST_BYTES)
-    // The numbers of TDX's commands mean something else.
-    if (type === KVM_X86_TDX_VM || !WITHOUT_ADDRESSES.has(number)) {
+    // The same numbers mean other things there.
+    if (type === KVM_X86_TDX_VM) {
+      throw new KvmError('ERR_KVM_UNSUPPORTED', "TDX's commands are not among the library's (docs/coverage.md)", {
+        operands: { id: number },
+      })
+    }
+    if (!WITHOUT_ADDRESSES.has(number)) {
       throw new KvmError(
         'ERR_KVM_UNSUPPORTED',
         `the encryption command ${number} takes addresses of the host, which JavaScript does not have`,
         { operands: { id: number } },
       )
     }
-    const room = new Uint8Array(MOST_BYTES)
+    const room = new Uint8Array(ROOM)
     room.set(given)
-    const sev_fd = checkInteger('sevFd', sevFd ?? 0xffff_ffff, 0, 0xffff_ffff)
-    const bytes = kvm_sev_cmd.bytes({ id: number, sev_fd })
-    fd.ioctl('KVM_MEMORY_ENCRYPT_OP', bytes, { id: number }, room)
+    const sev = sevFd === undefined ? undefined : checkInteger('sevFd', sevFd, 0, 0x7fff_ffff)
+    fd.ioctl('KVM_MEMORY_ENCRYPT_OP', kvm_sev_cmd.bytes({ id: number }), { id: number }, room, sev)
     given.set(room.subarray(0, given.length))
   },
   memoryEncryptRegRegion({ fd }, memory) {

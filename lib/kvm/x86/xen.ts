@@ -45,6 +45,9 @@ function refuse(name: string, instead: string): never {
   throw new KvmError('ERR_KVM_UNSUPPORTED', `${name} takes ${instead}`, { operands: { name } })
 }
 
+// Attributes of a later kernel.
+const UNKNOWN = 'what this library does not know, and that may be a host address'
+
 const checkType = (type: unknown) => checkInteger('type', type, 0, 0xffff)
 
 export const xenVmCalls: Calls<XenVmCalls, VmInside> = {
@@ -71,6 +74,7 @@ export const xenVmCalls: Calls<XenVmCalls, VmInside> = {
     if (type === KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA) {
       refuse('KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA', 'a host address; use KVM_XEN_ATTR_TYPE_SHARED_INFO')
     }
+    if (type > KVM_XEN_ATTR_TYPE_SHARED_INFO_HVA) refuse(`the attribute ${type}`, UNKNOWN)
     // Without a port the kernel takes the same bytes for a descriptor (kvm_xen_eventfd_assign() in arch/x86/kvm/xen.c).
     const { flags, deliver } = u.evtchn
     if (type === KVM_XEN_ATTR_TYPE_EVTCHN && flags === 0 && deliver.port.port === 0) {
@@ -96,6 +100,7 @@ export const xenVcpuCalls: Calls<XenVcpuCalls, Execution> = {
     if (type === KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA) {
       refuse('KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA', 'a host address; use KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO')
     }
+    if (type > KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA) refuse(`the attribute ${type}`, UNKNOWN)
     vcpu.change(() => {
       vcpu.fd.ioctl('KVM_XEN_VCPU_SET_ATTR', bytes, { vcpu: vcpu.id, type })
     })
