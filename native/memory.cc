@@ -103,7 +103,7 @@ MemoryState& Memory::Require(Napi::Env env) const {
   return *state_;
 }
 
-// buffer(offset, length): an ArrayBuffer over that part of the memory, detached by close().
+// buffer(offset, length, lasting?): an ArrayBuffer over that part of the memory, detached by close(). One that lasts shows zeros then.
 Napi::Value Memory::Buffer(const Napi::CallbackInfo& info) {
   const std::uint64_t offset = ToUint64(info, 0);
   const std::uint64_t length = ToUint64(info, 1);
@@ -112,7 +112,8 @@ Napi::Value Memory::Buffer(const Napi::CallbackInfo& info) {
   if (length == 0 || offset > size || length > size - offset) {
     throw Napi::RangeError::New(info.Env(), "buffer outside the memory");
   }
-  return views_.Make(info.Env(), mapping, offset, length);
+  const auto until = info[2].ToBoolean() ? Views::Until::kCollected : Views::Until::kDetached;
+  return views_.Make(info.Env(), mapping, offset, length, until);
 }
 
 // fd(): the descriptor of the file that has this content, or -1.

@@ -24,8 +24,8 @@ bool Ends(napi_env env) {
 
 }  // namespace
 
-Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset,
-                        std::size_t length) {
+Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset, std::size_t length,
+                        Until until) {
   if (views_.size() >= look_for_dead_at_) {
     std::erase_if(views_, [](auto& view) { return view.buffer.Value().IsEmpty(); });
     look_for_dead_at_ = 2 * views_.size() + 16;
@@ -34,7 +34,8 @@ Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, 
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
       env, mapping->data() + offset, length, [](Napi::BasicEnv ending, void*, Share* hint) { Finalize(ending, hint); },
       share.get());
-  views_.push_back({Napi::Weak(buffer), share.release()});
+  Share* const owned = share.release();
+  if (until == Until::kDetached) views_.push_back({Napi::Weak(buffer), owned});
   return buffer;
 }
 

@@ -24,7 +24,11 @@ class Views {
   enum class AtTheEnd { kKeepPages, kGivePagesBack };
   explicit Views(AtTheEnd at_the_end) : at_the_end_(at_the_end) {}
 
-  Napi::Value Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset, std::size_t length);
+  // Until when JavaScript sees the mapping through a buffer: until DetachAll(), or as long as it has the buffer. The kernel may
+  // still be reading a file into the latter when the mapping has been released.
+  enum class Until { kDetached, kCollected };
+  Napi::Value Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, std::size_t offset, std::size_t length,
+                   Until until = Until::kDetached);
   // What JavaScript has taken elsewhere stays.
   void DetachAll();
 

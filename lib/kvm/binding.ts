@@ -39,7 +39,7 @@ export interface NativeFd {
 
 /** Host memory; see native/memory.cc. */
 export interface NativeMemory {
-  buffer(offset: number, length: number): ArrayBuffer
+  buffer(offset: number, length: number, lasting: boolean): ArrayBuffer
   /** The descriptor of the file that has this content, or -1. */
   fd(): number
   /** Seals the file, and becomes a copy of it. */

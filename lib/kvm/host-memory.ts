@@ -138,9 +138,9 @@ export class HostMemory implements RegionBacking {
   }
 
   /** @internal */
-  buffer(offset: number, length: number): ArrayBuffer {
+  buffer(offset: number, length: number, lasting = false): ArrayBuffer {
     if (this.#userfault?.closed === false) this.#userfault.ready(offset, length)
-    return this.native.buffer(offset, length)
+    return this.native.buffer(offset, length, lasting)
   }
 
   /**

@@ -2,10 +2,10 @@ import type { DeviceMemory, MemoryRange } from './device-memory.js'
 
 /** A region as DMA needs it. */
 export interface DmaRegion extends MemoryRange {
-  /** How large the parts are through which it wants to be seen, in bytes; what was made before that changed is detached. */
+  /** How large the parts are through which it wants to be seen, in bytes. */
   readonly windowSize: number
-  /** An ArrayBuffer of its own over that part of the region's memory. */
-  buffer(offset: number, length: number): ArrayBuffer
+  /** An ArrayBuffer of its own over that part of the region's memory. One that lasts is there as long as somebody has it. */
+  buffer(offset: number, length: number, lasting: boolean): ArrayBuffer
 }
 
 /** Where regions are looked up. */
@@ -31,6 +31,13 @@ class DmaWindow {
   }
 }
 
+/** The windows of a region, each made when it is needed. */
+interface Windows {
+  /** Of one, in bytes. */
+  size: number
+  opened: (DmaWindow | undefined)[]
+}
+
 type Aligned = 'halves' | 'words'
 
 /** {@link DeviceMemory} over regions. */
@@ -38,7 +45,7 @@ export class DmaMemory implements DeviceMemory {
   readonly #home: DmaRegions
   // Of its own: a device may transfer() the buffer of a slice, which then disturbs nobody but devices, and them only until the
   // window is opened again.
-  readonly #windows = new WeakMap<DmaRegion, DmaWindow[]>()
+  readonly #windows = new WeakMap<DmaRegion, Windows>()
   readonly #trackers = new Set<WriteTracker>()
 
   constructor(home: DmaRegions) {
@@ -152,14 +159,15 @@ export class DmaMemory implements DeviceMemory {
   }
 
   #window(region: DmaRegion, offset: number): DmaWindow {
+    const size = region.windowSize
     let windows = this.#windows.get(region)
-    if (windows === undefined) this.#windows.set(region, (windows = []))
-    const { windowSize } = region
-    const index = Math.floor(offset / windowSize)
-    const open = windows[index]
+    if (windows?.size !== size) this.#windows.set(region, (windows = { size, opened: [] }))
+    const index = Math.floor(offset / size)
+    const open = windows.opened[index]
     // Empty: its buffer has been taken away.
     if (open !== undefined && open.bytes.length > 0) return open
-    const start = index * windowSize
-    return (windows[index] = new DmaWindow(region.buffer(start, Math.min(windowSize, region.size - start))))
+    const start = index * size
+    // It lasts: when the machine is closed, the kernel may still be reading a file into it.
+    return (windows.opened[index] = new DmaWindow(region.buffer(start, Math.min(size, region.size - start), true)))
   }
 }

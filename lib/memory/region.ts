@@ -6,8 +6,11 @@ import { type Backed, MemoryAccessors, type Window } from './accessors.js'
 export interface RegionBacking {
   /** In bytes. */
   readonly size: number
-  /** An ArrayBuffer over part of it; the same bytes each time. It is detached when {@link windowSize} changes. */
-  buffer(offset: number, length: number): ArrayBuffer
+  /**
+   * An ArrayBuffer over part of it; the same bytes each time. It is detached when {@link windowSize} changes, and when the memory
+   * is closed; one that is to last is not, and shows zeros when the memory is closed.
+   */
+  buffer(offset: number, length: number, lasting?: boolean): ArrayBuffer
   /** Through how large pieces it wants to be seen, in bytes; as large as {@link WINDOW_SIZE} where that is all the same. */
   readonly windowSize?: number | undefined
 }
@@ -101,8 +104,8 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
   }
 
   /** @internal */
-  buffer(offset: number, length: number): ArrayBuffer {
-    return this.#backing.buffer(this.#offset + offset, length)
+  buffer(offset: number, length: number, lasting?: boolean): ArrayBuffer {
+    return this.#backing.buffer(this.#offset + offset, length, lasting)
   }
 
   protected override find(address: number): this | undefined {
