@@ -11,6 +11,7 @@ export { VirtioMmio, type VirtioMmioContext, type VirtioMmioState } from './mmio
 export { MMIO_LENGTH } from './mmio-registers.js'
 export type { QueueState } from './queue-registers.js'
 export type { RingState } from './ring.js'
+export { type Rate, RateLimiter, type RateLimits } from './rate-limiter.js'
 export { Rng, type RngOptions } from './rng.js'
 export type { TransportState } from './transport.js'
 export type { VirtioDevice, VirtioHost } from './virtio-device.js'
