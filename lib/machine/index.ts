@@ -15,6 +15,8 @@ export {
   type LinuxOptions,
   type ModuleSource,
 } from './boot-source.js'
+export type { FileDisk, FileDiskOptions } from '../disk/file-disk.js'
+export { openDisk } from './disk.js'
 export { type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
 export type { Expected } from './console-text.js'
 export type { AcpiName, DeviceNode, NodeResource, Range } from '../platform/node.js'

@@ -3,6 +3,10 @@
  *
  * @packageDocumentation
  */
+export type { Disk } from '../disk/disk.js'
+export { Block } from './block/block.js'
+export type { BlockFailure, BlockOptions } from './block/options.js'
+export type { BlockCount, BlockOperation, BlockStatistics } from './block/statistics.js'
 export { Buffers } from './buffers.js'
 export type { Chain } from './chain.js'
 export { driverFault } from './driver-fault.js'

@@ -1,0 +1,118 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { KvmError } from '../errors.js'
+import { describeThrown, quote } from '../format.js'
+import { checkBoolean, checkOptions, invalidArgument } from '../validate.js'
+import { type Disk, SECTOR } from './disk.js'
+
+export interface FileDiskOptions {
+  /** Nobody writes to it. Default: false. */
+  readonly?: boolean
+}
+
+/**
+ * A raw file, or a block device, as a disk: byte n of the one is byte n of the other. The file may be sparse. Whatever its bytes look
+ * like, no other format is seen in them.
+ */
+export class FileDisk implements Disk {
+  readonly path: string
+  readonly #file: FileHandle
+  #size: number
+  readonly write?: (offset: number, bytes: Uint8Array) => Promise<void>
+  readonly writev?: (offset: number, pieces: readonly Uint8Array[]) => Promise<void>
+
+  private constructor(path: string, file: FileHandle, size: number, readonly: boolean) {
+    this.path = path
+    this.#file = file
+    this.#size = size
+    if (readonly) return
+    this.write = (offset, bytes) => this.#writeAll(offset, [bytes])
+    this.writev = (offset, pieces) => this.#writeAll(offset, pieces)
+  }
+
+  static async open(path: string, options: FileDiskOptions = {}): Promise<FileDisk> {
+    if (typeof path !== 'string') throw invalidArgument('path', path, 'a string')
+    checkOptions('options', options, ['readonly'])
+    const readonly = checkBoolean('readonly', options.readonly ?? false)
+    // Whoever opens a FIFO would wait for its other end.
+    const flags = (readonly ? constants.O_RDONLY : constants.O_RDWR) | constants.O_NONBLOCK
+    const file = await open(path, flags).catch((cause: unknown) => {
+      throw diskError(path, `cannot be opened: ${describeThrown(cause)}`, {}, cause)
+    })
+    try {
+      return new FileDisk(path, file, await sizeOf(path, file), readonly)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /** As it was when the file was opened, or at the last {@link refresh}. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Looks how large the file is now. */
+  async refresh(): Promise<void> {
+    this.#size = await sizeOf(this.path, this.#file)
+  }
+
+  read(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.readv(offset, [bytes])
+  }
+
+  async readv(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
+    let [at, rest] = [offset, pieces]
+    while (rest.length > 0) {
+      const { bytesRead } = await this.#file.readv(rest, at)
+      if (bytesRead === 0) throw diskError(this.path, `ends at ${at}: it is shorter than it was`, { offset: at })
+      at += bytesRead
+      rest = without(rest, bytesRead)
+    }
+  }
+
+  async flush(): Promise<void> {
+    await this.#file.datasync()
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #writeAll(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
+    let [at, rest] = [offset, pieces]
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#file.writev(rest, at)
+      if (bytesWritten === 0) throw diskError(this.path, `takes nothing at ${at}`, { offset: at })
+      at += bytesWritten
+      rest = without(rest, bytesWritten)
+    }
+  }
+}
+
+export function diskError(path: string, what: string, operands: Record<string, unknown>, cause?: unknown): KvmError {
+  return new KvmError('ERR_KVM_DISK', `the disk ${quote(path)} ${what}`, { operands: { path, ...operands }, cause })
+}
+
+/** What is left when the first `done` bytes have gone. */
+function without(pieces: readonly Uint8Array[], done: number): readonly Uint8Array[] {
+  let left = done
+  let first = 0
+  for (; first < pieces.length; first++) {
+    const length = pieces[first]?.length ?? 0
+    if (left < length) break
+    left -= length
+  }
+  const [next, ...rest] = pieces.slice(first)
+  return next === undefined ? [] : [next.subarray(left), ...rest]
+}
+
+async function sizeOf(path: string, file: FileHandle): Promise<number> {
+  const facts = await file.stat()
+  if (facts.isFile()) return facts.size
+  if (!facts.isBlockDevice()) throw diskError(path, 'is neither a file nor a block device', {})
+  // Linux, Documentation/ABI/stable/sysfs-block.
+  const [major, minor] = [(facts.rdev >> 8) & 0xfff, (facts.rdev & 0xff) | ((facts.rdev >> 12) & 0xfff00)]
+  return SECTOR * Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, 'latin1'))
+}

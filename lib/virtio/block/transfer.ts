@@ -1,0 +1,47 @@
+import { type Disk, SECTOR } from '../../disk/disk.js'
+import type { Buffers } from '../buffers.js'
+
+/** How much is copied at once where a driver has cut its data in the middle of sectors. */
+const COPIED = 65_536
+
+/** From the disk into the guest's memory: without a copy, if the driver has cut it into whole sectors. */
+export async function readInto(disk: Disk, offset: number, data: Buffers): Promise<void> {
+  if (disk.readv !== undefined) {
+    await disk.readv(offset, data.pieces)
+    return
+  }
+  if (isInSectors(data)) {
+    for (const [at, piece] of placed(offset, data)) await disk.read(at, piece)
+    return
+  }
+  for (let done = 0; done < data.length; done += COPIED) {
+    const bytes = new Uint8Array(Math.min(COPIED, data.length - done))
+    await disk.read(offset + done, bytes)
+    data.set(bytes, done)
+  }
+}
+
+/** And the other way. */
+export async function writeFrom(disk: Disk, offset: number, data: Buffers): Promise<void> {
+  if (disk.writev !== undefined) {
+    await disk.writev(offset, data.pieces)
+    return
+  }
+  if (isInSectors(data)) {
+    for (const [at, piece] of placed(offset, data)) await disk.write?.(at, piece)
+    return
+  }
+  for (let done = 0; done < data.length; done += COPIED) {
+    await disk.write?.(offset + done, data.copy(done, done + COPIED))
+  }
+}
+
+const isInSectors = ({ pieces }: Buffers) => pieces.every(({ length }) => length % SECTOR === 0)
+
+function* placed(offset: number, { pieces }: Buffers): Generator<[number, Uint8Array]> {
+  let at = offset
+  for (const piece of pieces) {
+    yield [at, piece]
+    at += piece.length
+  }
+}
