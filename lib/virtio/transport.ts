@@ -174,8 +174,8 @@ export class Transport implements Stateful<TransportState> {
 
   async pause(): Promise<void> {
     this.#paused = true
-    await this.#resetting
-    await Promise.all([...this.#active.map((queue) => queue?.pause()), promised(this.device.pause?.())])
+    const queues = this.#active.map((queue) => queue?.pause())
+    await Promise.all([this.#resetting, ...queues, promised(this.device.pause?.())])
   }
 
   resume(): void {

@@ -26,10 +26,16 @@ export const READY = 'guest: user space'
 /** The power button as an input device, and the panic device of `machine`. */
 const MODULES = ['button', 'evdev', 'pvpanic-mmio']
 
+/** Virtio's drivers, on either transport, and what is used with them. */
+const VIRTIO_MODULES = [
+  'virtio_mmio', 'virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_rng', 'virtio_console', 'ext4',
+] // prettier-ignore
+
 /** Every busybox program that init/linux.sh uses, and some for who types at its shell. */
 const APPLETS = [
-  'cat', 'cttyhack', 'dd', 'devmem', 'dmesg', 'echo', 'grep', 'insmod', 'ls', 'mount', 'nproc', 'poweroff',
-  'reboot', 'setsid', 'sh', 'sleep', 'stty', 'uname',
+  'arping', 'cat', 'chroot', 'cmp', 'cttyhack', 'cut', 'dd', 'devmem', 'dmesg', 'echo', 'expr', 'find', 'grep', 'head',
+  'hexdump', 'insmod', 'ip', 'ls', 'lspci', 'md5sum', 'mkdir', 'mount', 'nc', 'nproc', 'ping', 'poweroff', 'reboot', 'seq',
+  'setsid', 'sh', 'sleep', 'stty', 'sync', 'tail', 'umount', 'uname', 'wc',
 ] // prettier-ignore
 
 /** ACPICA's own reader of tables, and what it is linked with: where it is here, by where it is in the guest. */
@@ -46,10 +52,11 @@ export const kernelPath = (name) => kernels[name].vmlinuz()
  * An initramfs for one of the kernels. What its guest does is on the kernel's command line, see init/linux.sh.
  * @public
  * @param {KernelName} kernel  whose modules are in it
- * @param {{ acpidump?: boolean }} [options]  acpidump: with that program, which then=report wants
+ * @param {{ acpidump?: boolean, virtio?: boolean }} [options]  acpidump: with that program, which then=report wants; virtio: with
+ *   its drivers, which then=drivers loads
  */
-export function guestInitramfs(kernel, { acpidump = false } = {}) {
-  const modules = kernels[kernel].modules(MODULES)
+export function guestInitramfs(kernel, { acpidump = false, virtio = false } = {}) {
+  const modules = kernels[kernel].modules([...MODULES, ...(virtio ? VIRTIO_MODULES : [])])
   const programs = Object.entries(acpidump ? ACPIDUMP : {})
   return pack([
     ...['bin', 'dev', 'lib', 'lib64', 'proc', 'sys', 'modules'].map(directory),

@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # Process 1 of the Linux guests. It says that user space is there, and does what then= on the kernel's command line
 # says; the kernel puts what it does not know itself into this script's environment.
-#   power-off, reboot, panic, report (then power off), button (wait for it, then power off), shell (the default)
+#   power-off, reboot, panic, report (then power off), button (wait for it, then power off), drivers (load all that are here, then a
+#   shell), shell (the default)
 
 export PATH=/bin
 cat /ready
@@ -50,6 +51,10 @@ case $then in
   # Where no message of the kernel gets among the lines. Closing it waits until all has gone out.
   report) report >/dev/ttyS1 ;;
   button) wait_for_button ;;
+  drivers)
+    load_modules
+    setsid cttyhack sh
+    ;;
   *) setsid cttyhack sh ;;
 esac
 poweroff -f

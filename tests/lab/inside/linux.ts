@@ -17,7 +17,7 @@ export type KernelName = 'cloud' | 'standard'
 interface Guests {
   READY: string
   kernelPath: (name: KernelName) => string
-  guestInitramfs: (kernel: KernelName, options?: { acpidump?: boolean }) => Uint8Array
+  guestInitramfs: (kernel: KernelName, options?: { acpidump?: boolean; virtio?: boolean }) => Uint8Array
 }
 
 // By its address: the scripts are checked by a project of their own, with other settings.
@@ -31,7 +31,7 @@ export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory
   /** Default: the cloud kernel. */
   kernel?: KernelName
   /** What the init does, see scripts/guests/init/linux.sh. */
-  then: 'power-off' | 'reboot' | 'panic' | 'report' | 'button' | 'shell'
+  then: 'power-off' | 'reboot' | 'panic' | 'report' | 'button' | 'shell' | 'drivers'
   /** Default: `quiet`. */
   cmdline?: string
 }
@@ -56,7 +56,7 @@ export async function startLinux(options: LinuxGuestOptions): Promise<LinuxGuest
     ...machineOptions,
     boot: linux({
       kernel: kernelPath(kernel),
-      initrd: guestInitramfs(kernel, { acpidump: then === 'report' }),
+      initrd: guestInitramfs(kernel, { acpidump: then === 'report', virtio: then === 'drivers' }),
       cmdline: `console=ttyS0 ${cmdline} then=${then}`,
     }),
     devices: [serial({ console }), serial({ line: 2, console: second }), ...devices],

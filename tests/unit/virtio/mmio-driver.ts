@@ -214,6 +214,8 @@ export class MmioDriver {
         const request = queue.requests.get(id)
         queue.requests.delete(id)
         const parts = request?.rooms.map(({ address, length }) => this.memory.read(address, length) ?? new Uint8Array())
+        // With event indices: at the next one.
+        this.memory.storeUint16(queue.available + 4 + 2 * queue.size, queue.usedIndex)
         request?.resolve({ written, data: Uint8Array.from(parts?.flatMap((part) => [...part]) ?? []) })
       }
     }
