@@ -11,11 +11,14 @@
 #include "hub.h"
 #include "ioctl_table.h"
 #include "kick.h"
-#include "kvm_fd.h"
 #include "memory.h"
+#include "plain_fds.h"
 #include "shared_layouts.h"
+#include "stats_fd.h"
+#include "system_fd.h"
 #include "userfault.h"
 #include "vcpu_run.h"
+#include "vm_fd.h"
 
 namespace node_kvm {
 namespace {
@@ -30,12 +33,17 @@ Napi::Value RowOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(row - table.begin()));
 }
 
+template <typename... Class>
+void DefineFds(Napi::Env env, AddonData& data) {
+  (data.fds.emplace(Class::kKind, Napi::Persistent(Class::Define(env))), ...);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto data = std::make_unique<AddonData>();
-  data->kvm_fd = Napi::Persistent(KvmFd::Define(env));
+  DefineFds<SystemFd, VmFd, VcpuFd, DeviceFd, GuestMemFd, StatsFd>(env, *data);
   env.SetInstanceData(data.release());  // the environment owns it, and deletes it when it ends
-  exports.Set("adoptKvm", Napi::Function::New<KvmFd::Adopt>(env, "adoptKvm"));
-  exports.Set("openKvm", Napi::Function::New<KvmFd::Open>(env, "openKvm"));
+  exports.Set("adoptKvm", Napi::Function::New<SystemFd::Adopt>(env, "adoptKvm"));
+  exports.Set("openKvm", Napi::Function::New<SystemFd::Open>(env, "openKvm"));
   exports.Set("Memory", Memory::Define(env));
   exports.Set("VcpuRun", VcpuRun::Define(env));
   exports.Set("EventFd", EventFd::Define(env));

@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <cstdint>
+#include <map>
 #include <vector>
 
 namespace node_kvm {
@@ -10,8 +12,8 @@ namespace node_kvm {
 class Userfault;
 
 struct AddonData {
-  Napi::FunctionReference kvm_fd;      // the constructor, for descriptors that ioctls create
-  std::vector<Userfault*> userfaults;  // those that are open; each takes itself out
+  std::map<std::uint32_t, Napi::FunctionReference> fds;  // the constructor of each FdKind, for what ioctls create
+  std::vector<Userfault*> userfaults;                    // those that are open; each takes itself out
 
   static AddonData& Of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 };

@@ -15,7 +15,8 @@
 
 namespace node_kvm {
 
-// Which kinds of descriptor an ioctl may be issued on; a bit each, so that a row can name several.
+// The kinds of descriptor; a bit each, so that a row of the ioctl table can name several. A further kind, a file's for instance, is a
+// bit here, a class (fd.h) in the list of addon.cc, and rows that name it.
 enum FdKind : std::uint32_t {
   kSystemFd = 1U << 0,
   kVmFd = 1U << 1,
@@ -25,13 +26,32 @@ enum FdKind : std::uint32_t {
   kStatsFd = 1U << 5,     // KVM_GET_STATS_FD
 };
 
+struct Vm;
+
 struct Descriptor {
   Descriptor(UniqueFd descriptor, FdKind fd_kind, std::shared_ptr<Descriptor> parent_descriptor)
-      : parent(std::move(parent_descriptor)), kind(fd_kind), fd(std::move(descriptor)) {
-    if (kind == kVmFd) registers = std::make_unique<RegisterPage>();
-  }
+      : parent(std::move(parent_descriptor)),
+        vm(parent ? parent->vm : nullptr),
+        kind(fd_kind),
+        fd(std::move(descriptor)) {}
 
-  // Of a VM, for the JavaScript thread: whether a vCPU that touches its memory may have to wait until that thread answers.
+  // Members go in reverse order: the descriptor is closed before its parent is let go.
+  std::shared_ptr<Descriptor> parent;
+  Vm* vm;  // the VM that it is, or is a part of; null for what is above VMs
+  FdKind kind;
+  UniqueFd fd;
+};
+
+struct Vm : Descriptor {
+  Vm(UniqueFd descriptor, std::shared_ptr<Descriptor> system)
+      : Descriptor(std::move(descriptor), kVmFd, std::move(system)) {
+    vm = this;
+  }
+  ~Vm() { fd = UniqueFd(); }  // it is closed before its memory is let go
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
+
+  // For the JavaScript thread: whether a vCPU that touches its memory may have to wait until that thread answers.
   [[nodiscard]] bool MayWaitForJavaScript() const {
     if (open_userfaults == 0) return false;
     return std::ranges::any_of(slots, [](const auto& slot) { return bool{slot.second.memory().end_userfault}; });
@@ -39,14 +59,10 @@ struct Descriptor {
   // And whether one may be waiting, with the kernel's lock on the VM's tables: who changes those waits for it.
   [[nodiscard]] bool MayBeWaiting() const { return threads != 0 && MayWaitForJavaScript(); }
 
-  // Members go in reverse order: the descriptor is closed first, then its memory is let go, then its parent.
-  std::shared_ptr<Descriptor> parent;
-  std::map<std::uint32_t, MemorySlot> slots;  // of a VM; empty for the other kinds
-  std::unique_ptr<RegisterPage> registers;    // of a VM, too
+  std::map<std::uint32_t, MemorySlot> slots;
+  RegisterPage registers;
   CoalescedWrites coalesced;
   std::atomic<int> threads = 0;  // of its vCPUs
-  FdKind kind;
-  UniqueFd fd;
 };
 
 }  // namespace node_kvm

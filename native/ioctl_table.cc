@@ -35,12 +35,13 @@ constexpr std::array kOneReg = {
          }}};
 constexpr std::array kDeviceAttr = {Link{LinkKind::kBuffer, offsetof(kvm_device_attr, addr),
                                          [](const Descriptor&, const std::uint8_t*) { return kLargestAttribute; }}};
-constexpr std::array kDirtyLog = {Link{
-    LinkKind::kBuffer, offsetof(kvm_dirty_log, dirty_bitmap), [](const Descriptor& vm, const std::uint8_t* argument) {
-      const auto slot = vm.slots.find(MEMBER(argument, kvm_dirty_log, slot));
-      const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-      return slot == vm.slots.end() ? 0 : BitmapBytes(slot->second.size() / page_size);
-    }}};
+constexpr std::array kDirtyLog = {Link{LinkKind::kBuffer, offsetof(kvm_dirty_log, dirty_bitmap),
+                                       [](const Descriptor& descriptor, const std::uint8_t* argument) {
+                                         const auto& slots = descriptor.vm->slots;
+                                         const auto slot = slots.find(MEMBER(argument, kvm_dirty_log, slot));
+                                         const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+                                         return slot == slots.end() ? 0 : BitmapBytes(slot->second.size() / page_size);
+                                       }}};
 constexpr std::array kClearDirtyLog = {Link{LinkKind::kBuffer, offsetof(kvm_clear_dirty_log, dirty_bitmap),
                                             [](const Descriptor&, const std::uint8_t* argument) {
                                               return BitmapBytes(MEMBER(argument, kvm_clear_dirty_log, num_pages));

@@ -14,7 +14,7 @@
 #include "bare_function.h"
 #include "hub.h"
 #include "kick.h"
-#include "kvm_fd.h"
+#include "plain_fds.h"
 #include "system_error.h"
 #include "userfault.h"
 #include "vcpu_thread.h"
@@ -61,8 +61,8 @@ Napi::Function VcpuRun::Define(Napi::Env env) {
 // new VcpuRun(fd): maps the kvm_run page of that vCPU.
 VcpuRun::VcpuRun(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VcpuRun>(info) {
   const Napi::Env env = info.Env();
-  auto descriptor = ToHandle<KvmFd>(info, 0).descriptor();
-  if (!descriptor || descriptor->kind != kVcpuFd) throw Napi::TypeError::New(env, "not an open vCPU descriptor");
+  auto descriptor = ToHandle<VcpuFd>(info, 0).descriptor();
+  if (!descriptor) throw Napi::Error::New(env, "descriptor is closed");
   if (const int error = PrepareKicks(); error != 0) throw SystemError(env, "sigaction", error);
   // The kernel says how much of the descriptor can be mapped; a page past that would be SIGBUS.
   const Descriptor& system = *descriptor->parent->parent;

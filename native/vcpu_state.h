@@ -62,7 +62,7 @@ class VcpuState {
   [[nodiscard]] std::uint64_t token() const { return token_; }
   [[nodiscard]] kvm_run* run() const;
   [[nodiscard]] const std::shared_ptr<Descriptor>& descriptor() const { return descriptor_; }
-  [[nodiscard]] Descriptor& vm() const { return *descriptor_->parent; }
+  [[nodiscard]] Vm& vm() const { return *descriptor_->vm; }
   [[nodiscard]] const CoalescedRing& coalesced() const { return coalesced_; }
 
  private:

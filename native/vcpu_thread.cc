@@ -16,7 +16,7 @@ namespace node_kvm {
 VcpuThread::VcpuThread(std::shared_ptr<VcpuState> vcpu, std::shared_ptr<Meeting> meeting, bool outside)
     : vcpu_(*vcpu),
       meeting_(std::move(meeting)),
-      registers_(*vcpu_.vm().registers),
+      registers_(vcpu_.vm().registers),
       mapping_(Mapping::Map(sizeof(ThreadPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)),
       share_(std::move(vcpu)),
       coalesced_(vcpu_.vm().coalesced) {

@@ -2,14 +2,22 @@ import { resolve } from 'node:path'
 import { addonFailure } from './addon-failure.js'
 import { findAddon, loadAddon } from './addon-file.js'
 
-/** A KVM descriptor; see native/kvm_fd.cc. Kernel errors come back as negative numbers. */
+/** A KVM descriptor; see native/fd.h. Kernel errors come back as negative numbers. */
 export interface NativeFd {
   /** `links`: what members of the struct point to, in the order of the row: Uint8Arrays, NativeMemorys, NativeEventFds. */
   ioctl(row: number, argument?: number | Uint8Array, ...links: unknown[]): number
   /** 0 when the call was but a question. */
   create(row: number, argument?: number | Uint8Array, ...links: unknown[]): NativeFd | number
-  /** Of statistics. */
+  close(): void
+}
+
+/** See native/stats_fd.cc. */
+export interface NativeStatsFd extends NativeFd {
   read(offset: number, bytes: Uint8Array): number
+}
+
+/** A VM; see native/vm_fd.cc. */
+export interface NativeVmFd extends NativeFd {
   setMemory(
     slot: number,
     flags: number,
@@ -34,7 +42,6 @@ export interface NativeFd {
   registerPage(): ArrayBuffer
   /** Which of them lies where: space, start, length, cell and listener for each, sorted. Replaces the whole table. */
   decode(rows: Float64Array): void
-  close(): void
 }
 
 /** Host memory; see native/memory.cc. */

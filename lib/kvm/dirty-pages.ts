@@ -1,7 +1,7 @@
 import type { MemoryRegion } from '../memory/region.js'
 import { binding, type NativeVcpuRun } from './binding.js'
 import { DirtyRing } from './dirty-ring.js'
-import type { Fd } from './fd.js'
+import type { VmFd } from './fd.js'
 import type { MemorySlots } from './memory-slots.js'
 
 /** The pages that the guest has written since they were asked for last: guest physical addresses, in order. */
@@ -25,14 +25,14 @@ export class DirtyTracking {
   ringBytes = 0
   /** With KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 the log is taken with KVM_CLEAR_DIRTY_LOG. */
   manualProtect = false
-  readonly #fd: Fd
+  readonly #fd: VmFd
   readonly #slots: MemorySlots
   readonly #rings = new Map<NativeVcpuRun, DirtyRing>()
   #complete = true
   // Of vCPUs that have been closed.
   #left: number[] = []
 
-  constructor(fd: Fd, slots: MemorySlots) {
+  constructor(fd: VmFd, slots: MemorySlots) {
     this.#fd = fd
     this.#slots = slots
   }

@@ -2,7 +2,7 @@ import { KvmError, type KvmErrorCode } from '../errors.js'
 import { lazy } from '../lazy.js'
 import { invalidArgument } from '../validate.js'
 import { adviceFor } from './advice.js'
-import { binding, type NativeFd } from './binding.js'
+import { binding, type NativeFd, type NativeVmFd } from './binding.js'
 import { CAPABILITY_NUMBERS } from './generated/capabilities.js'
 import { announceIoctl } from './ioctl-channel.js'
 import type { Patch, Struct } from './struct.js'
@@ -62,9 +62,12 @@ export function systemFailure(what: string, cause: unknown): unknown {
   })
 }
 
+/** That of a VM. */
+export type VmFd = Fd<NativeVmFd>
+
 /** A KVM descriptor: issues ioctls by the kernel's names and turns refusals into {@link KvmError}s. */
-export class Fd {
-  #native: NativeFd | undefined
+export class Fd<Native extends NativeFd = NativeFd> {
+  #native: Native | undefined
   readonly #what: string
   /** What must hold directly before each ioctl: reading what a caller gave can run code of the caller. */
   guard: (() => void) | undefined
@@ -72,7 +75,7 @@ export class Fd {
   readonly #parts = new Set<Fd>()
 
   /** `what` names the owner in messages, for example "the VM". */
-  constructor(native: NativeFd, what: string) {
+  constructor(native: Native, what: string) {
     this.#native = native
     this.#what = what
   }
@@ -81,9 +84,9 @@ export class Fd {
     return this.#native === undefined
   }
 
-  get native(): NativeFd {
+  get native(): Native {
     this.checkOpen()
-    return this.#native as NativeFd
+    return this.#native as Native
   }
 
   /** Throws when the descriptor has been closed. */
@@ -101,8 +104,13 @@ export class Fd {
   }
 
   /** The same as create(), of something that is closed with this. */
-  createPart(name: string, argument: Uint8Array | undefined, what: string, operands?: Operands): Fd {
-    const part = this.create(name, argument, what, operands)
+  createPart<Part extends NativeFd>(
+    name: string,
+    argument: Uint8Array | undefined,
+    what: string,
+    operands?: Operands,
+  ): Fd<Part> {
+    const part = this.create<Part>(name, argument, what, operands)
     for (const old of this.#parts) if (old.closed) this.#parts.delete(old)
     this.#parts.add(part)
     return part
@@ -132,11 +140,16 @@ export class Fd {
     return Math.max(result, 0)
   }
 
-  /** Issues an ioctl that returns a descriptor. */
-  create(name: string, argument: number | Uint8Array | undefined, what: string, operands?: Operands): Fd {
+  /** Issues an ioctl that returns a descriptor, which is of that kind. */
+  create<Created extends NativeFd>(
+    name: string,
+    argument: number | Uint8Array | undefined,
+    what: string,
+    operands?: Operands,
+  ): Fd<Created> {
     const result = this.#create(name, argument)
     if (typeof result === 'number') throw ioctlError(name, -result, operands)
-    return new Fd(result, what)
+    return new Fd(result as Created, what)
   }
 
   /** Asks whether a call would return a descriptor: 0, or -errno. A descriptor that it does return is closed. */

@@ -1,7 +1,7 @@
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
 import { openEvent } from './event.js'
 import { type BusAddress, place } from './bus-address.js'
-import type { Fd } from './fd.js'
+import type { VmFd } from './fd.js'
 
 /** A doorbell: where the guest writes, and what. */
 export type IoeventfdOptions = BusAddress & {
@@ -22,7 +22,7 @@ export interface Ioeventfd {
 }
 
 export function openIoeventfd(
-  fd: Fd,
+  fd: VmFd,
   options: IoeventfdOptions,
   listener: (count: number) => void,
   onClose: (closed: Ioeventfd) => void,

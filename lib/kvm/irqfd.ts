@@ -2,7 +2,7 @@ import { KvmError } from '../errors.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import type { NativeEventFd } from './binding.js'
 import { openEvent } from './event.js'
-import { type Fd, systemFailure } from './fd.js'
+import { systemFailure, type VmFd } from './fd.js'
 
 /** Options of `vm.irqfd()`. */
 export interface IrqfdOptions {
@@ -23,7 +23,7 @@ export interface Irqfd {
   [Symbol.dispose](): void
 }
 
-export function openIrqfd(fd: Fd, gsi: number, options: IrqfdOptions, onClose: (closed: Irqfd) => void): Irqfd {
+export function openIrqfd(fd: VmFd, gsi: number, options: IrqfdOptions, onClose: (closed: Irqfd) => void): Irqfd {
   checkInteger('gsi', gsi, 0, 0xffff_ffff)
   const { resample } = checkOptions('options', options, ['resample'])
   if (resample !== undefined && typeof resample !== 'function') {

@@ -6,7 +6,7 @@ import { MemoryRegion } from '../memory/region.js'
 import { checkBoolean, checkBytes, checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { binding } from './binding.js'
 import { DirtyLog } from './dirty-log.js'
-import type { Fd } from './fd.js'
+import type { VmFd } from './fd.js'
 import {
   KVM_MEM_GUEST_MEMFD,
   KVM_MEM_LOG_DIRTY_PAGES,
@@ -52,11 +52,11 @@ interface Slot {
 
 /** A VM's memory slots, KVM_SET_USER_MEMORY_REGION, and what stands behind each. */
 export class MemorySlots {
-  readonly #fd: Fd
+  readonly #fd: VmFd
   readonly #memory: GuestMemory
   readonly #slots = new Map<MemoryRegion, Slot>()
 
-  constructor(fd: Fd, memory: GuestMemory) {
+  constructor(fd: VmFd, memory: GuestMemory) {
     this.#fd = fd
     this.#memory = memory
   }

@@ -6,7 +6,7 @@ import { invalidArgument } from '../validate.js'
 import { binding } from './binding.js'
 import { type BusAddress, type Place, place } from './bus-address.js'
 import { type Context, currentContext } from './context.js'
-import type { Fd } from './fd.js'
+import type { VmFd } from './fd.js'
 import { PageCell, type PageMemory } from './page-cell.js'
 
 /**
@@ -43,7 +43,7 @@ const { cells: PAGE_CELLS, bankCells: BANK_CELLS } = binding.registerCell
 /** The register page of one VM, and which cells of it lie where. They take effect on vCPUs that have a thread. */
 export class RegisterPage {
   readonly listeners = new Map<number, Listener>()
-  readonly #fd: Fd
+  readonly #fd: VmFd
   #memory: PageMemory | undefined
   // Sorted by address; they never overlap.
   #rows: readonly Row[] = []
@@ -52,7 +52,7 @@ export class RegisterPage {
   readonly #taken = lazy(() => new Uint8Array(PAGE_CELLS).fill(1, 0, 1))
   #next = 0
 
-  constructor(fd: Fd) {
+  constructor(fd: VmFd) {
     this.#fd = fd
   }
 

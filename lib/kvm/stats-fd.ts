@@ -1,14 +1,15 @@
 import { type BinaryStats, parseStats } from './binary-stats.js'
+import type { NativeStatsFd } from './binding.js'
 import { type Fd, systemFailure } from './fd.js'
 
 const PIECE = 16_384
 
 /** What KVM counts, of a VM or a vCPU (KVM API, KVM_GET_STATS_FD). */
 export class StatsFd {
-  readonly #fd: Fd
+  readonly #fd: Fd<NativeStatsFd>
 
   /** @internal */
-  constructor(fd: Fd) {
+  constructor(fd: Fd<NativeStatsFd>) {
     this.#fd = fd
   }
 

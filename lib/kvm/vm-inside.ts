@@ -1,11 +1,11 @@
 import type { DirtyTracking } from './dirty-pages.js'
-import type { Fd } from './fd.js'
+import type { VmFd } from './fd.js'
 import type { GsiRoutes } from './gsi-routes.js'
 import type { MemorySlots } from './memory-slots.js'
 
 /** What the calls of a VM need of it. */
 export interface VmInside {
-  readonly fd: Fd
+  readonly fd: VmFd
   /** What KVM_CREATE_VM was given. */
   readonly type: number
   readonly slots: MemorySlots

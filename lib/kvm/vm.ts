@@ -7,7 +7,7 @@ import type { BusAddress } from './bus-address.js'
 import { defineCalls } from './calls.js'
 import type { CapabilityName } from './capabilities.js'
 import { DirtyTracking } from './dirty-pages.js'
-import { type Fd, systemFailure } from './fd.js'
+import { systemFailure, type VmFd } from './fd.js'
 import { GsiRoutes } from './gsi-routes.js'
 import { type Ioeventfd, type IoeventfdOptions, openIoeventfd } from './ioeventfd.js'
 import { type Irqfd, type IrqfdOptions, openIrqfd } from './irqfd.js'
@@ -30,7 +30,7 @@ export class Vm {
   readonly memory: GuestMemory
   /** Where each GSI leads: the owner of KVM's table, for who changes a part of it. */
   readonly gsiRoutes: GsiRoutes
-  readonly #fd: Fd
+  readonly #fd: VmFd
   readonly #registers: RegisterPage
   readonly #vcpus = new Set<Vcpu>()
   readonly #eventfds = new Set<{ close(): void }>()
@@ -38,7 +38,7 @@ export class Vm {
   readonly #inside: VmInside
 
   /** @internal */
-  constructor(fd: Fd, type: number) {
+  constructor(fd: VmFd, type: number) {
     this.#fd = fd
     this.#registers = new RegisterPage(fd)
     this.memory = new GuestMemory()
