@@ -11,6 +11,8 @@ import {
   Platform,
   PNP_HPET,
   PNP_KEYBOARD,
+  PNP_MAINBOARD,
+  PNP_PCIE_ROOT,
   PNP_RTC,
   PNP_SERIAL_16550A,
   PVPANIC,
@@ -58,6 +60,23 @@ platform.addAll([
     acpi: { hid: 'LNRO0005', uid: 0 },
   },
   { name: 'neighbour', resources: [{ port: 'any', length: 16 }, { gsi: 20 }], acpi: { hid: 'LNRO0005', uid: 1 } },
+  {
+    name: 'pci',
+    resources: [{ port: 0xcf8, length: 8 }],
+    acpi: {
+      ...{ hid: PNP_PCIE_ROOT, name: 'PCI0', uid: 0 },
+      pciRoot: {
+        ports: { start: 0x2000, end: 0x1_0000 },
+        memory: { start: 0xe010_0000, end: 0xfec0_0000 },
+        lines: Array.from({ length: 32 }, (_, slot) => 16 + (slot % 8)),
+      },
+    },
+  },
+  {
+    name: 'pci-ecam',
+    resources: [{ memory: 0xe000_0000, length: 0x10_0000 }],
+    acpi: { hid: PNP_MAINBOARD, name: 'ECAM', ecam: true },
+  },
   { name: 'far', resources: [{ memory: 2 ** 40, length: 2 ** 33 }], acpi: { hid: 'NKVM0001' } },
 ])
 

@@ -61,7 +61,7 @@ export default {
       '^lib/host/',
       '^lib/nearest[.]ts$',
       '^lib/index[.]ts$',
-      '^lib/(arch/(arm64|x86)|boot|devices|inspect|machine|platform|virtio)/index[.]ts$',
+      '^lib/(arch/(arm64|x86)|boot|devices|inspect|machine|pci|platform|virtio)/index[.]ts$',
       '^lib/cli/',
     ]),
     layer('examples-import-the-package', '^examples/', []),

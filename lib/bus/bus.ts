@@ -5,6 +5,7 @@ import { Cell } from './cells.js'
 import type { Device } from './device.js'
 import { inOrder } from './in-order.js'
 import { type BusMapping, type CellHome, Mapping } from './mapping.js'
+import { type BusRegion, Region } from './region.js'
 
 export interface BusOptions {
   /** What messages call it. */
@@ -123,6 +124,22 @@ export class Bus {
     this.#mappings.splice(first, overlapped.length, mapping)
     for (const gone of overlapped) gone.unmap()
     return mapping
+  }
+
+  /** A device of that length for which its guest chooses the place: it is nowhere until it is moved. */
+  region(length: number, device: Device, options: Pick<MapOptions, 'name'> = {}): BusRegion {
+    checkOptions('options', options, ['name'])
+    checkInteger('length', length, 1, this.size)
+    checkDevice(device)
+    checkName(options.name)
+    return new Region(this, length, device, options)
+  }
+
+  /** Whether all of these addresses exist, and nothing is there, not even what would yield. */
+  isFree(start: number, length: number): boolean {
+    if (!(start >= 0 && start + length <= this.size)) return false
+    const next = this.#mappings[this.#position(start)]
+    return next === undefined || next.start >= start + length
   }
 
   /** Asks again where cells take effect: what that says has changed. @internal */

@@ -17,4 +17,5 @@ export {
 } from './cells.js'
 export { type InterruptLine, InterruptOutput, SharedInterruptLine, UNCONNECTED } from './interrupt-line.js'
 export type { BusMapping, CellHome } from './mapping.js'
+export type { BusRegion } from './region.js'
 export { type Register, type RegisterPlace, Registers, type RegistersOptions } from './registers.js'

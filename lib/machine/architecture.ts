@@ -1,4 +1,5 @@
-import type { MemoryLayout } from '../arch/x86/memory-layout.js'
+import type { AddressRange, MemoryLayout } from '../arch/x86/memory-layout.js'
+import type { MachineEffects } from '../bus/device-context.js'
 import type { BootResult } from '../boot/types.js'
 import type { Placed } from '../memory/placed.js'
 import type { InterruptControllersState } from '../inspect/interrupts.js'
@@ -7,6 +8,7 @@ import type { CpuidEntry } from '../kvm/cpuid.js'
 import type { Kvm } from '../kvm/kvm.js'
 import type { Vcpu } from '../kvm/vcpu.js'
 import type { Vm } from '../kvm/vm.js'
+import type { PciBus } from '../pci/pci-bus.js'
 import type { DeviceNode, PlacedHardware } from '../platform/node.js'
 import type { MachineDevice } from './host.js'
 
@@ -24,10 +26,23 @@ export interface BoardOptions {
   fwCfg: boolean
 }
 
+/** Where PCI is, in a machine that has it. */
+export interface PciPlaces {
+  /** Where BARs may be. */
+  readonly windows: { ports: AddressRange; memory: AddressRange }
+  /** Configuration space as memory: a guest's memory map says that it is no RAM. */
+  readonly ecam: AddressRange
+  /** The interrupt line of the functions in a slot. */
+  readonly gsi: (slot: number) => number
+  /** By what a guest reaches configuration space. */
+  readonly nodes: (bus: PciBus, effects: MachineEffects) => readonly DeviceNode[]
+}
+
 /** What of a machine depends on the processor's architecture: all that is not a bus, a device, RAM or a life. */
 export interface Board {
   /** The devices that every machine of the kind has. */
   readonly devices: MachineDevice
+  readonly pci: PciPlaces
   /** How many interrupt lines there are, from 0 on. */
   readonly interruptLines: number
   /** Where the serial line with that number, from 1 on, is by custom, and what tables call it. */

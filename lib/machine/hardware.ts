@@ -6,6 +6,7 @@ import { onVcpu } from '../bus/device-failure.js'
 import type { Device } from '../bus/device.js'
 import type { CellHome } from '../bus/mapping.js'
 import type { BootResult } from '../boot/types.js'
+import { lazy } from '../lazy.js'
 import { describeExit } from '../kvm/describe-exit.js'
 import type { Exit } from '../kvm/exits.js'
 import type { Kvm } from '../kvm/kvm.js'
@@ -25,6 +26,7 @@ import { callAll, deviceError, failure } from './failures.js'
 import { type DeviceHost, isNode } from './host.js'
 import type { Body, Ending, Life } from './life.js'
 import { MmioBus } from './mmio-bus.js'
+import { MachinePci, withConfigSpace } from './pci.js'
 import { Observers } from './observers.js'
 import type { CheckedMachineOptions } from './options.js'
 import type { GuestPlace } from './outcome.js'
@@ -55,6 +57,7 @@ export class Hardware implements Body {
   readonly #lines: InterruptLines
   readonly #around: Surroundings
   readonly #clock = new VirtualClock()
+  readonly #pci = lazy(() => new MachinePci(this.#host(), this.board.pci, this.#around, this.#lines))
   // Devices are called in the async context in which they were put in, and not in that of whoever runs the guest.
   readonly #inContext = AsyncResource.bind((call: () => unknown) => call())
   // Of the present life.
@@ -85,6 +88,7 @@ export class Hardware implements Body {
       this.#around = this.#surroundings(fail)
       const host = this.#host()
       this.board.devices.attach(host)
+      if (options.pci) this.#pci()
       // What says its place gets it before those that let the machine choose.
       const placed = new Map(this.#platform.addAll(options.devices.filter(isNode)).map((node) => [node.name, node]))
       for (const device of options.devices) {
@@ -109,7 +113,7 @@ export class Hardware implements Body {
     const tables = this.board.describe(nodes)
     const result = load({
       memory: this.vm.memory.dma,
-      layout: this.#options.layout,
+      layout: withConfigSpace(this.#options.layout, nodes),
       rsdp: tables.rsdp,
       mapRom: (at, bytes) => {
         this.#ram.addRom(at, bytes)
@@ -297,12 +301,16 @@ export class Hardware implements Body {
   }
 
   #host(): DeviceHost {
+    const pci = this.#pci
     return {
       ports: this.ports,
       mmio: this.mmio,
       serialLine: (number) => this.board.serialLine(number),
       add: (node) => this.#put(node, this.#platform.add(node)),
       freeName: (stem) => this.#freeName(stem),
+      get pci() {
+        return pci()
+      },
     }
   }
 

@@ -1,6 +1,14 @@
 import type { Bus } from '../bus/bus.js'
 import type { Device, Task } from '../bus/device.js'
 import type { DeviceNode } from '../platform/node.js'
+import type { PciFunction } from '../pci/function.js'
+import type { PciNode } from '../pci/pci-bus.js'
+
+/** The PCI bus of a machine. */
+export interface PciHost {
+  /** Puts in a function, which gets its places and its interrupt line at once. Throws as {@link DeviceHost.add} does. */
+  add(node: PciNode): PciFunction
+}
 
 /** A machine as what is put into it sees it. */
 export interface DeviceHost {
@@ -12,6 +20,8 @@ export interface DeviceHost {
   add(node: DeviceNode): Device
   /** The first name of `serial0`, `serial1` and so on, for `serial`, that no device has. */
   freeName(stem: string): string
+  /** The machine's PCI bus; it has one from when this is asked for. */
+  readonly pci: PciHost
   /** For what is mapped by hand. */
   readonly ports: Bus
   readonly mmio: Bus

@@ -31,4 +31,10 @@ export class MmioBus extends Bus {
       { operands: { start, length, region: { at: ram.at, size: ram.size } } },
     )
   }
+
+  /** Not where there is memory of any kind: what a guest moves over ROM would get only its writes. */
+  override isFree(start: number, length: number): boolean {
+    const { regions } = this.#memory
+    return super.isFree(start, length) && !regions.some(({ at, size }) => start < at + size && at < start + length)
+  }
 }

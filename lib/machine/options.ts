@@ -55,6 +55,8 @@ export interface MachineOptions {
   cpuid?: (entries: CpuidEntry[], vcpu: number) => CpuidEntry[]
   /** Whether there is a timer that kernels find without being told of it: x86's i8254. Default: true. */
   timer?: boolean
+  /** A PCI bus, also without devices on it. Default: only where one of the devices is put on it. */
+  pci?: boolean
   /** Offers the guest to suspend to RAM (ACPI S3), which ends the run with the outcome `suspend`. Default: false. */
   suspend?: boolean
   /**
@@ -78,6 +80,7 @@ export interface CheckedMachineOptions {
   strict: boolean
   cpuid: MachineOptions['cpuid']
   timer: boolean
+  pci: boolean
   suspend: boolean
   fwCfg: boolean
   kvm: Kvm | undefined
@@ -89,7 +92,7 @@ const DEFAULT_MEMORY = 256 * 2 ** 20
 const MIN_MEMORY = 2 ** 20
 const KNOWN = [
   ...['cpus', 'memory', 'backing', 'boot', 'devices', 'onReset', 'pausedClock', 'strict'],
-  ...['memoryMap', 'cpuid', 'timer', 'suspend', 'fwCfg', 'kvm'],
+  ...['memoryMap', 'cpuid', 'timer', 'pci', 'suspend', 'fwCfg', 'kvm'],
 ]
 
 export function checkMachineOptions(options: MachineOptions): CheckedMachineOptions {
@@ -116,6 +119,7 @@ export function checkMachineOptions(options: MachineOptions): CheckedMachineOpti
     strict: checkBoolean('strict', options.strict ?? false),
     cpuid,
     timer: checkBoolean('timer', options.timer ?? true),
+    pci: checkBoolean('pci', options.pci ?? false),
     suspend: checkBoolean('suspend', options.suspend ?? false),
     fwCfg: checkBoolean('fwCfg', options.fwCfg ?? boot.asksFwCfg ?? false),
     kvm,

@@ -2,10 +2,11 @@ import { hex } from '../format.js'
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import { EISA_ID, NAME_SEGMENT } from './acpi/aml.js'
 import { GSI_COUNT } from './interrupt-lines.js'
-import type { AcpiName, HardwareNode } from './node.js'
+import type { AcpiName, HardwareNode, PciRoot } from './node.js'
 
 const PORTS = 0x1_0000
 const ADDRESSES = 2 ** 52
+const FOUR_GIB = 2 ** 32
 /** An I/O port descriptor of ACPI has 8 bits for it. */
 const MAX_ACPI_PORTS = 0xff
 const ACPI_ID = /^[A-Z0-9]{4}[0-9A-F]{4}$/
@@ -19,7 +20,7 @@ export function checkNode(node: HardwareNode): void {
   if (yields !== undefined) checkBoolean(`yields of ${name}`, yields)
   for (const resource of resources as unknown[]) checkResource(name, resource, acpi !== undefined)
   if (acpi === undefined) return
-  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'fixed'])
+  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'ecam', 'pciRoot', 'fixed'])
   if ('fixed' in acpi) checkFixedHardware(node, acpi)
   else checkAcpiName(node, acpi)
 }
@@ -50,7 +51,7 @@ function checkResource(node: string, resource: unknown, inTables: boolean): void
 }
 
 function checkAcpiName({ name, resources }: HardwareNode, acpi: AcpiName): void {
-  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet'])
+  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'ecam', 'pciRoot'])
   if (!EISA_ID.test(acpi.hid) && !ACPI_ID.test(acpi.hid)) {
     throw invalidArgument(`acpi.hid of ${name}`, acpi.hid, 'a PNP or ACPI identifier')
   }
@@ -62,10 +63,30 @@ function checkAcpiName({ name, resources }: HardwareNode, acpi: AcpiName): void 
     const hpet = checkOptions(`acpi.hpet of ${name}`, acpi.hpet, ['id', 'minimumTick'])
     checkInteger(`acpi.hpet.id of ${name}`, hpet['id'], 0, 0xffff_ffff)
     checkInteger(`acpi.hpet.minimumTick of ${name}`, hpet['minimumTick'], 0, 0xffff)
-    if (!resources.some(({ memory }) => memory !== undefined)) {
-      throw invalidArgument(`acpi.hpet of ${name}`, acpi.hpet, 'of a device with memory')
-    }
+    checkHasMemory(`acpi.hpet of ${name}`, acpi.hpet, resources)
   }
+  if (acpi.ecam !== undefined && checkBoolean(`acpi.ecam of ${name}`, acpi.ecam)) {
+    checkHasMemory(`acpi.ecam of ${name}`, acpi.ecam, resources)
+  }
+  if (acpi.pciRoot !== undefined) checkPciRoot(`acpi.pciRoot of ${name}`, acpi.pciRoot)
+}
+
+function checkHasMemory(name: string, value: unknown, resources: HardwareNode['resources']): void {
+  if (!resources.some(({ memory }) => memory !== undefined))
+    throw invalidArgument(name, value, 'of a device with memory')
+}
+
+function checkPciRoot(name: string, root: PciRoot): void {
+  checkOptions(name, root, ['ports', 'memory', 'lines'])
+  for (const [kind, size] of [
+    ['ports', PORTS],
+    ['memory', FOUR_GIB],
+  ] as const) {
+    const { start, end } = checkOptions(`${name}.${kind}`, root[kind], ['start', 'end'])
+    checkInteger(`${name}.${kind}.end`, end, checkInteger(`${name}.${kind}.start`, start, 0, size - 1) + 1, size)
+  }
+  if (!Array.isArray(root.lines)) throw invalidArgument(`${name}.lines`, root.lines, 'an array of interrupt lines')
+  for (const gsi of root.lines as unknown[]) checkInteger(`${name}.lines`, gsi, 0, GSI_COUNT - 1)
 }
 
 function checkFixedHardware({ name, resources }: HardwareNode, acpi: { fixed: unknown }): void {

@@ -13,6 +13,7 @@ export type {
   FixedHardware,
   HardwareNode,
   NodeResource,
+  PciRoot,
   PlacedHardware,
   PlacedNode,
   PlacedResource,
@@ -20,6 +21,15 @@ export type {
   Trigger,
 } from './node.js'
 export { Platform, type PlatformOptions } from './platform.js'
-export { PNP_HPET, PNP_KEYBOARD, PNP_RTC, PNP_SERIAL_16550A, PVPANIC } from './pnp-ids.js'
+export {
+  PNP_HPET,
+  PNP_KEYBOARD,
+  PNP_MAINBOARD,
+  PNP_PCI_ROOT,
+  PNP_PCIE_ROOT,
+  PNP_RTC,
+  PNP_SERIAL_16550A,
+  PVPANIC,
+} from './pnp-ids.js'
 export type { LoadMemory, Placed } from '../memory/placed.js'
 export type { AddressRange } from '../arch/x86/memory-layout.js'

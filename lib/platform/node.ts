@@ -1,3 +1,4 @@
+import type { AddressRange } from '../arch/x86/memory-layout.js'
 import type { DeviceContext } from '../bus/device-context.js'
 import type { Device } from '../bus/device.js'
 
@@ -36,8 +37,21 @@ export interface AcpiName {
   name?: string
   /** Tells devices with the same `hid` apart. */
   uid?: number
+  /** Its first memory is PCI's configuration space, of bus 0: it has a table of its own, too. */
+  ecam?: boolean
+  /** It is the root of PCI's bus 0. */
+  pciRoot?: PciRoot
   /** It is a high precision event timer, at its first memory: it has a table of its own, too. */
   hpet?: { /** The event timer block id, of its first register. */ id: number; /** In ticks. */ minimumTick: number }
+}
+
+/** What a guest has to know of a PCI bus. */
+export interface PciRoot {
+  /** Where it may put what it finds. */
+  ports: AddressRange
+  memory: AddressRange
+  /** The interrupt line of the functions in each slot, from slot 0 on. They are level-triggered, and all of INTA. */
+  lines: readonly number[]
 }
 
 /** ACPI's fixed hardware (ACPI 6.5, 4.8): registers by their offset from the device's first port. Its interrupt is the SCI. */

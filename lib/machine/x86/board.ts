@@ -16,6 +16,7 @@ import { gsiTable } from './gsi-table.js'
 import { type StoppableClock, stopTime, tellOfPause } from './guest-time.js'
 import { haltedForGood } from './halted.js'
 import { handOver, startsAtReset } from './hand-over.js'
+import { pciPlaces } from './pci-root.js'
 import * as P from './platform.js'
 import { resetState } from './reset-state.js'
 import { writeTables } from './tables.js'
@@ -24,6 +25,7 @@ import { enter, setUpVcpu } from './vcpu-setup.js'
 /** A PC: local APICs, an I/O APIC and two 8259s in the kernel, an i8254, ACPI and MP tables. */
 class PcBoard implements Board {
   readonly interruptLines = GSI_COUNT
+  readonly pci = pciPlaces
   readonly devices: Chipset
   readonly #kvm: Kvm
   readonly #vm: Vm

@@ -50,4 +50,4 @@ export class PciPorts implements Device, Stateful<ResetControlState> {
   }
 }
 
-const isResetControl = (offset: number, data: Uint8Array) => offset === RESET_CONTROL && data.length === 1
+export const isResetControl = (offset: number, data: Uint8Array) => offset === RESET_CONTROL && data.length === 1

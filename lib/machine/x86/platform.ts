@@ -25,6 +25,11 @@ export const PM_PORT = 0x600
 export const SCI_GSI = 9
 export const PCI_CONFIG_PORT = 0xcf8
 export const PCI_CONFIG_LENGTH = 8
+/** Where BARs may be: clear of the ports and the memory that the platform gives out, and of the I/O APIC. */
+export const PCI_PORTS = { start: 0x2000, end: 0x1_0000 }
+export const PCI_MEMORY = { start: 0xe010_0000, end: 0xfec0_0000 }
+/** PCI's configuration space as memory, of one bus. */
+export const PCI_ECAM = 0xe000_0000
 
 export { IO_APIC_ADDRESS } from '../../arch/x86/apic.js'
 export const IDENTITY_MAP_ADDRESS = 0xfeff_c000

@@ -1,5 +1,6 @@
 import type { AcpiName, PlacedHardware } from '../node.js'
 import { type Aml, device, EISA_ID, eisaId, integer, name, string } from './aml.js'
+import { encodeRoot, encodeWindows } from './pci-root.js'
 import { resourceTemplate } from './resources.js'
 
 /** Present, enabled, shown and working (ACPI 6.5, 6.3.7). */
@@ -33,7 +34,7 @@ function numbered(each: AcpiName, index: number, all: readonly AcpiName[]): Acpi
 
 function encodeDevice(
   path: string,
-  { hid, uid, resources }: AcpiName & Pick<PlacedHardware, 'resources'>,
+  { hid, uid, pciRoot, resources }: AcpiName & Pick<PlacedHardware, 'resources'>,
   nodes: readonly PlacedHardware[],
 ): Aml {
   return device(path, [
@@ -42,8 +43,9 @@ function encodeDevice(
     name('_STA', integer(STATUS_PRESENT)),
     name(
       '_CRS',
-      resourceTemplate(resources, (gsi) => isShared(nodes, gsi)),
+      resourceTemplate(resources, (gsi) => isShared(nodes, gsi), pciRoot && encodeWindows(pciRoot)),
     ),
+    ...(pciRoot === undefined ? [] : encodeRoot(pciRoot)),
   ])
 }
 

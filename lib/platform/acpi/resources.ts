@@ -21,14 +21,18 @@ const MEMORY_RANGE = 0
 const CONSUMER_OF_A_FIXED_RANGE = 0b1101
 const FOUR_GIB = 2 ** 32
 
-/** `isShared` says whether other devices have the line, too. */
-export function resourceTemplate(resources: readonly PlacedResource[], isShared: (gsi: number) => boolean): Aml {
+/** `isShared` says whether other devices have the line, too; `more` is what comes behind the resources. */
+export function resourceTemplate(
+  resources: readonly PlacedResource[],
+  isShared: (gsi: number) => boolean,
+  more: Aml = [],
+): Aml {
   const encode = (resource: PlacedResource): Aml => {
     if (resource.port !== undefined) return encodePorts(resource.port, resource.length)
     if (resource.memory !== undefined) return encodeMemory(resource.memory, resource.length)
     return encodeInterrupt(resource.gsi, resource.trigger === 'edge', isShared(resource.gsi))
   }
-  return buffer(resources.flatMap(encode).concat(END_TAG))
+  return buffer(resources.flatMap(encode).concat(more, END_TAG))
 }
 
 function encodePorts(port: number, length: number): Aml {

@@ -7,6 +7,7 @@ import { buildDsdt } from './dsdt.js'
 import { buildFadt } from './fadt.js'
 import { buildHpetTables } from './hpet.js'
 import { buildMadt } from './madt.js'
+import { buildMcfgTables } from './mcfg.js'
 import { type AcpiOptions, checkAcpiOptions } from './options.js'
 import { buildFacs, buildRsdp, buildXsdt, RSDP_SIZE } from './root.js'
 
@@ -41,7 +42,8 @@ export function buildAcpiTables(options: AcpiOptions, address: number = ACPI_ADD
   const fadt = add('FACP', buildFadt(options, { facs, dsdt }))
   const madt = add('APIC', buildMadt(options))
   const hpets = buildHpetTables(options.nodes).map((bytes) => add('HPET', bytes))
-  const xsdt = add('XSDT', buildXsdt([fadt, madt, ...hpets]))
+  const mcfgs = buildMcfgTables(options.nodes).map((bytes) => add('MCFG', bytes))
+  const xsdt = add('XSDT', buildXsdt([fadt, madt, ...hpets, ...mcfgs]))
   return [{ signature: 'RSDP', address, bytes: buildRsdp(xsdt) }, ...tables]
 }
 

@@ -12,7 +12,7 @@ export interface FakeHost extends DeviceHost {
 const nothing = () => undefined
 const EFFECTS: MachineEffects = {
   ...{ powerOff: nothing, reset: nothing, exit: nothing, panic: nothing },
-  ...{ suspend: nothing, console: nothing, postCode: nothing },
+  ...{ suspend: nothing, console: nothing, postCode: nothing, needsReset: nothing },
 }
 const SERIAL_PORTS = [0x3f8, 0x2f8, 0x3e8, 0x2e8]
 
@@ -45,6 +45,12 @@ export function fakeHost(effects: Partial<MachineEffects> = {}): FakeHost {
       return device
     },
     serialLine: (number) => ({ resources: [{ port: SERIAL_PORTS[number - 1]!, length: 8 }, { gsi: 4 }] }),
+    freeName: (stem) => `${stem}${devices.length}`,
+    pci: {
+      add: () => {
+        throw new Error('this machine has no PCI')
+      },
+    },
     failures,
     end: () => {
       for (const device of devices.splice(0)) void device.close?.()

@@ -1,0 +1,96 @@
+import type { Doorbell, DoorbellOptions } from '../bus/device-context.js'
+import type { InterruptLine } from '../bus/interrupt-line.js'
+import type { DeviceMemory } from '../memory/device-memory.js'
+import { MasterMemory } from './master-memory.js'
+import type { PciContext, PciVector } from './pci-device.js'
+import type { PciSurroundings } from './surroundings.js'
+
+/** What of a function its context leads to. */
+export interface FunctionParts {
+  readonly isMaster: boolean
+  readonly messages: boolean
+  interrupt(level: boolean): void
+  trigger(vector: number): void
+  doorbell(bar: number, options: DoorbellOptions, ring: () => void): Doorbell
+  /** Throw where the function has said of itself that it has none. */
+  checkPin(): void
+  checkVector(index: number): void
+}
+
+/** {@link PciContext} of one function. It is there before the function is: what is asked of it until then is done, and checked, later. */
+export class FunctionContext implements PciContext {
+  readonly name: string
+  readonly memory: DeviceMemory
+  readonly #around: PciSurroundings
+  #parts: FunctionParts | undefined
+  readonly #waiting: ((parts: FunctionParts) => void)[] = []
+
+  constructor(name: string, around: PciSurroundings) {
+    this.name = name
+    this.#around = around
+    this.memory = new MasterMemory(around.memory, () => this.#parts?.isMaster ?? false)
+  }
+
+  get clock() {
+    return this.#around.clock
+  }
+
+  get schedule() {
+    return this.#around.schedule
+  }
+
+  get effects() {
+    return this.#around.effects
+  }
+
+  get fail() {
+    return this.#around.fail
+  }
+
+  get vcpu(): number | undefined {
+    return this.#around.vcpu()
+  }
+
+  get messages(): boolean {
+    return this.#parts?.messages ?? false
+  }
+
+  readonly interrupt = (): InterruptLine => {
+    this.#when((parts) => {
+      parts.checkPin()
+    })
+    return { set: (level) => this.#parts?.interrupt(level) }
+  }
+
+  readonly vector = (index: number): PciVector => {
+    this.#when((parts) => {
+      parts.checkVector(index)
+    })
+    return { trigger: () => this.#parts?.trigger(index) }
+  }
+
+  readonly doorbell = (bar: number, options: DoorbellOptions, ring: () => void): Doorbell => {
+    let bell: Doorbell | undefined
+    let closed = false
+    this.#when((parts) => {
+      if (!closed) bell = parts.doorbell(bar, options, ring)
+    })
+    return {
+      close: () => {
+        closed = true
+        bell?.close()
+      },
+    }
+  }
+
+  /** The function is there. */
+  complete(parts: FunctionParts): void {
+    this.#parts = parts
+    for (const call of this.#waiting.splice(0)) call(parts)
+  }
+
+  #when(call: (parts: FunctionParts) => void): void {
+    if (this.#parts === undefined) this.#waiting.push(call)
+    else call(this.#parts)
+  }
+}
