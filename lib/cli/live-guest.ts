@@ -10,6 +10,7 @@ import type { EndingSignals } from './signals.js'
 import type { BootFile } from './source-options.js'
 import { openTerminal } from './terminal.js'
 import { traceLine } from './trace-exits.js'
+import { VirtioDevices } from './virtio-devices.js'
 
 /** After these it is said what the guest was doing. */
 const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'halted', 'timeout']
@@ -40,11 +41,14 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
   }
   const line = serial({ output, input: terminal.input })
   const { cpus, memory, timeout } = options
-  const machine = await createMachine(command, {
+  const devices = new VirtioDevices(options, (text) => {
+    stderr.line(`[${text}]`)
+  })
+  const machine = await createMachine(command, devices, {
     cpus,
     memory,
-    boot: bootSource(file, options, command),
-    devices: [...(file.kind === 'firmware' ? [firmwareLog(output)] : []), line],
+    boot: devices.before(bootSource(file, options, command)),
+    devices: [...(file.kind === 'firmware' ? [firmwareLog(output)] : []), line, devices],
     onReset: options.reboot ? 'boot' : 'end',
   })
   try {
@@ -68,10 +72,11 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
 }
 
 /** The machine checks its own options, before anything is read: they are the command line's. */
-async function createMachine(command: Command, options: MachineOptions): Promise<Machine> {
+async function createMachine(command: Command, devices: VirtioDevices, options: MachineOptions): Promise<Machine> {
   try {
     return await Machine.create(options)
   } catch (error) {
+    await devices.close()
     if (!(error instanceof KvmError) || error.code !== 'ERR_KVM_INVALID_ARGUMENT') throw error
     const more = CHECKED_BY_MACHINE.get(error.operands['argument'])
     command.error(more === undefined ? `error: ${error.message}` : `error: --${error.message}${more}`)

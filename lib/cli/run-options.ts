@@ -1,3 +1,5 @@
+import type { DiskOption } from './virtio-options.js'
+
 /** How a kernel is started. */
 export const FORMATS = ['auto', 'bzimage', 'vmlinux', 'pvh', 'multiboot', 'multiboot2', 'elf', 'flat'] as const
 
@@ -22,6 +24,8 @@ export interface RunOptions extends SourceOptions {
   cpus: number
   memory: string
   timeout?: number
+  disk?: readonly DiskOption[]
+  rng?: true
   reboot: boolean
   symbols?: string
   success?: number

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { KEYS_HELP } from './escape-keys.js'
 import { FORMATS, MODES, type RunOptions } from './run-options.js'
+import { collectDisk } from './virtio-options.js'
 
 /** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
 export function addRun(program: Command): void {
@@ -28,6 +29,8 @@ export function addRun(program: Command): void {
     .addOption(new Option('--mode <mode>', 'in which mode a flat binary is started (default: real)').choices(MODES))
     .option('--cpus <n>', 'virtual CPUs, 1 to 16', wholeNumber, 1)
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
+    .option('--disk <file[,readonly][,id=…]>', 'a disk, from a raw file or a block device; repeatable', collectDisk)
+    .option('--rng', "random numbers of the host's for the guest")
     .option('--timeout <seconds>', 'end the guest after that time', seconds)
     .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
     .option('--success <value>', 'what the guest writes to the exit port for status 0', number)
@@ -58,6 +61,7 @@ Examples:
   node-kvm run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0' --cpus 2 --memory 512M
   node-kvm run vmlinuz --append 'console=ttyS0 panic=-1' --no-reboot --timeout 60
   node-kvm run kernel.elf --module 'initfs.img root=/' --module font.psf --success 0x10
+  node-kvm run vmlinuz --initrd initrd.img --disk root.img --append 'console=ttyS0 root=/dev/vda'
   node-kvm run --format flat --address 0x1000 --mode long guest.bin
   node-kvm run --firmware /usr/share/seabios/bios.bin --timeout 10`,
     )

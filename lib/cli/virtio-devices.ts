@@ -1,0 +1,49 @@
+import type { BootSource, MachineDevice } from '../machine/index.js'
+import { openDisk, virtio } from '../machine/index.js'
+import { Block, Rng, type VirtioDevice } from '../virtio/index.js'
+import type { RunOptions } from './run-options.js'
+
+/** The virtio devices that the options name. */
+export class VirtioDevices implements MachineDevice {
+  readonly #options: RunOptions
+  readonly #warn: (text: string) => void
+  readonly #devices: VirtioDevice[] = []
+
+  /** `warn` tells the user of what a device's host side fails at. */
+  constructor(options: RunOptions, warn: (text: string) => void) {
+    this.#options = options
+    this.#warn = warn
+  }
+
+  /** The same source, which opens the devices' files as well: not before the machine has checked its options. */
+  before(source: BootSource): BootSource {
+    return {
+      ...source,
+      prepare: async () => {
+        await this.#open()
+        return source.prepare()
+      },
+    }
+  }
+
+  attach(host: Parameters<MachineDevice['attach']>[0]): void {
+    for (const device of this.#devices) virtio(device).attach(host)
+  }
+
+  /** Of a machine that could not be made. */
+  async close(): Promise<void> {
+    await Promise.all(this.#devices.map(async (device) => device.close?.()))
+  }
+
+  async #open(): Promise<void> {
+    const { disk = [], rng } = this.#options
+    for (const { path, readonly, id } of disk) {
+      const opened = await openDisk(path, { readonly })
+      const onError = ({ operation, error }: { operation: string; error: unknown }) => {
+        this.#warn(`${path}: ${operation}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+      this.#devices.push(new Block(opened, { onError, ...(id === undefined ? {} : { id }) }))
+    }
+    if (rng === true) this.#devices.push(new Rng())
+  }
+}

@@ -1,0 +1,58 @@
+// The virtio devices of `node-kvm run`.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from './run-cli.js'
+
+let folder: string
+const path = (name: string) => join(folder, name)
+/** Where the tables' first virtio device of MMIO is, and its register DeviceID. */
+const FIRST = 0xd000_0000
+/** Ends with DeviceID: mov esi, FIRST; mov eax, [esi + 8]; out 0xf4, al */
+const DEVICE_ID = Uint8Array.of(0xbe, ...le32(FIRST), 0x8b, 0x46, 8, 0xe6, 0xf4)
+
+function le32(value: number): number[] {
+  return [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'node-kvm-devices-'))
+  writeFileSync(path('guest'), DEVICE_ID)
+  writeFileSync(path('disk,one'), new Uint8Array(1024))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const run = (...args: string[]) =>
+  runCli('run', '--format', 'flat', '--mode', 'protected', '--address', '0x1000', ...args)
+
+describe('the guest finds', () => {
+  test('a disk, whose name has a comma', () => {
+    expect(run('--disk', path('disk,,one'), path('guest')).status).toBe((2 << 1) | 1)
+  })
+
+  test('an entropy device', () => {
+    expect(run('--rng', path('guest')).status).toBe((4 << 1) | 1)
+  })
+})
+
+describe('refused before anything is read', () => {
+  test.each([
+    ['', /begins with a name/],
+    ['file,writable', /has no 'writable'; it has readonly, format, id/],
+    ['file,readonly,readonly', /says 'readonly' twice/],
+    ['file,readonly=yes', /'readonly' has no value/],
+    ['file,id', /'id' wants a value/],
+    ['file,format=vmdk', /The format is one of raw/],
+  ])('--disk %s', (text, message) => {
+    const { status, stderr } = run('--disk', text, path('no-guest'))
+    expect(stderr).toMatch(message)
+    expect(status).toBe(2)
+  })
+})
+
+test('a disk that is not there', () => {
+  const { status, stderr } = run('--disk', path('nothing'), path('guest'))
+  expect(stderr).toMatch(/the disk .*nothing.* cannot be opened/)
+  expect(status).toBe(1)
+})
