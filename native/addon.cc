@@ -8,6 +8,7 @@
 
 #include "addon_data.h"
 #include "event_fd.h"
+#include "host_file.h"
 #include "hub.h"
 #include "ioctl_table.h"
 #include "kick.h"
@@ -49,6 +50,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("EventFd", EventFd::Define(env));
   exports.Set("Hub", Hub::Define(env));
   exports.Set("Userfault", Userfault::Define(env));
+  exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));
+  exports.Set("allocateFile", Napi::Function::New<AllocateFile>(env, "allocateFile"));
   exports.Set("kick", Napi::Function::New<VcpuRun::KickToken>(env, "kick"));
   exports.Set("now", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), static_cast<double>(MonotonicNow()) / 1e3);

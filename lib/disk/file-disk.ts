@@ -1,14 +1,22 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
-import { KvmError } from '../errors.js'
-import { describeThrown, quote } from '../format.js'
+import { describeThrown } from '../format.js'
 import { checkBoolean, checkOptions, invalidArgument } from '../validate.js'
+import { diskError } from './disk-error.js'
 import { type Disk, SECTOR } from './disk.js'
+import type { FileCalls } from './file-calls.js'
 
 export interface FileDiskOptions {
   /** Nobody writes to it. Default: false. */
   readonly?: boolean
 }
+
+// <linux/falloc.h>.
+const KEEP_SIZE = 1
+const PUNCH_HOLE = 2
+const ZERO_RANGE = 16
+
+const ZEROS = new Uint8Array(65_536)
 
 /**
  * A raw file, or a block device, as a disk: byte n of the one is byte n of the other. The file may be sparse. Whatever its bytes look
@@ -18,19 +26,30 @@ export class FileDisk implements Disk {
   readonly path: string
   readonly #file: FileHandle
   #size: number
+  readonly #calls: FileCalls | undefined
   readonly write?: (offset: number, bytes: Uint8Array) => Promise<void>
   readonly writev?: (offset: number, pieces: readonly Uint8Array[]) => Promise<void>
+  readonly discard?: (offset: number, length: number) => Promise<void>
+  readonly writeZeroes?: (offset: number, length: number, unmap: boolean) => Promise<void>
 
-  private constructor(path: string, file: FileHandle, size: number, readonly: boolean) {
+  private constructor(path: string, file: FileHandle, size: number, readonly: boolean, calls?: FileCalls) {
     this.path = path
     this.#file = file
     this.#size = size
+    this.#calls = calls
     if (readonly) return
     this.write = (offset, bytes) => this.#writeAll(offset, [bytes])
     this.writev = (offset, pieces) => this.#writeAll(offset, pieces)
+    this.writeZeroes = (offset, length, unmap) => this.#writeZeroes(offset, length, unmap)
+    if (calls === undefined) return
+    this.discard = async (offset, length) => {
+      // Where no room can be given back, it is kept.
+      await this.#allocate(PUNCH_HOLE, offset, length)
+    }
   }
 
-  static async open(path: string, options: FileDiskOptions = {}): Promise<FileDisk> {
+  /** With `calls`, it is locked against others who open it, and can give room back. */
+  static async open(path: string, options: FileDiskOptions = {}, calls?: FileCalls): Promise<FileDisk> {
     if (typeof path !== 'string') throw invalidArgument('path', path, 'a string')
     checkOptions('options', options, ['readonly'])
     const readonly = checkBoolean('readonly', options.readonly ?? false)
@@ -40,7 +59,9 @@ export class FileDisk implements Disk {
       throw diskError(path, `cannot be opened: ${describeThrown(cause)}`, {}, cause)
     })
     try {
-      return new FileDisk(path, file, await sizeOf(path, file), readonly)
+      const size = await sizeOf(path, file)
+      if (calls !== undefined) lock(path, file, readonly, calls)
+      return new FileDisk(path, file, size, readonly, calls)
     } catch (error) {
       await file.close()
       throw error
@@ -89,10 +110,33 @@ export class FileDisk implements Disk {
       rest = without(rest, bytesWritten)
     }
   }
+
+  async #writeZeroes(offset: number, length: number, unmap: boolean): Promise<void> {
+    if (await this.#allocate(unmap ? PUNCH_HOLE : ZERO_RANGE, offset, length)) return
+    for (let done = 0; done < length; done += ZEROS.length) {
+      await this.#writeAll(offset + done, [ZEROS.subarray(0, length - done)])
+    }
+  }
+
+  /** False where the file cannot do that. */
+  async #allocate(mode: number, offset: number, length: number): Promise<boolean> {
+    // The kernel refuses it, and there is nothing to do.
+    if (length === 0) return true
+    return (await this.#calls?.allocate(this.#file.fd, mode | KEEP_SIZE, offset, length)) ?? false
+  }
 }
 
-export function diskError(path: string, what: string, operands: Record<string, unknown>, cause?: unknown): KvmError {
-  return new KvmError('ERR_KVM_DISK', `the disk ${quote(path)} ${what}`, { operands: { path, ...operands }, cause })
+/** Several may read it at once, or one may write to it. */
+function lock(path: string, file: FileHandle, readonly: boolean, calls: FileCalls): void {
+  let isOurs: boolean
+  try {
+    isOurs = calls.lock(file.fd, !readonly)
+  } catch (cause) {
+    throw diskError(path, `cannot be locked: ${describeThrown(cause)}`, {}, cause)
+  }
+  if (isOurs) return
+  const others = readonly ? 'somebody writes to it' : 'somebody has it open as a disk'
+  throw diskError(path, `is in use: ${others}; end that, or make a copy`, { readonly })
 }
 
 /** What is left when the first `done` bytes have gone. */

@@ -183,6 +183,9 @@ export interface Binding {
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
   Hub: new (event: NativeEventFd) => NativeHub
+  /** 0 or -errno; see native/host_file.h. */
+  lockFile(fd: number, exclusive: boolean): number
+  allocateFile(fd: number, mode: number, offset: number, length: number): Promise<number>
   kick(token: number): boolean
   /** Microseconds of CLOCK_MONOTONIC. */
   now(): number

@@ -1,9 +1,10 @@
 import { FileDisk, type FileDiskOptions } from '../disk/file-disk.js'
+import { fileCalls } from '../kvm/file-calls.js'
 
 /**
- * Opens a raw file or a block device as a disk, for a {@link Block}. Throws `ERR_KVM_DISK` where that cannot be: the file is not
- * there or may not be opened.
+ * Opens a raw file or a block device as a disk, for a {@link Block}. It is locked against others who open it as a disk, here or in
+ * another process: several may read it, or one may write to it. Throws `ERR_KVM_DISK` where that cannot be.
  */
 export function openDisk(path: string, options: FileDiskOptions = {}): Promise<FileDisk> {
-  return FileDisk.open(path, options)
+  return FileDisk.open(path, options, fileCalls)
 }

@@ -1,0 +1,10 @@
+/** What Node cannot ask of a file, and whoever opens one may bring along. */
+export interface FileCalls {
+  /**
+   * Locks all of the file against whoever else has opened it: `exclusive` against everybody, otherwise against writers. Until the
+   * descriptor is closed. False where somebody has a lock that this one excludes.
+   */
+  lock(fd: number, exclusive: boolean): boolean
+  /** fallocate(2). False where the file cannot do that; what else it fails with is thrown. */
+  allocate(fd: number, mode: number, offset: number, length: number): Promise<boolean>
+}
