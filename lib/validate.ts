@@ -57,9 +57,16 @@ export function checkOneOf<T extends string>(name: string, value: unknown, choic
   return choice
 }
 
+const realLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length') as {
+  get: (this: Uint8Array) => number
+}
+
 /** A Uint8Array (a Buffer is one), not detached, of `length` bytes when that is given. */
 export function checkBytes(name: string, value: unknown, length?: number): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw invalidArgument(name, value, 'a Uint8Array')
+  // A proxy is none, and one that says to have another length than it has would be believed below.
+  if (!(value instanceof Uint8Array) || !ArrayBuffer.isView(value) || value.length !== realLength.get.call(value)) {
+    throw invalidArgument(name, value, 'a Uint8Array')
+  }
   if (length !== undefined && value.length !== length) {
     throw new KvmError('ERR_KVM_INVALID_ARGUMENT', `${name} must have ${length} bytes, not ${value.length}`, {
       operands: { argument: name, length: value.length, expected: length },

@@ -16,6 +16,8 @@ const NO_LAPIC = 'there is no in-kernel local APIC; call createIrqchip() before 
 const NO_NESTING = 'this host gives guests no virtualization of their own (KVM_CAP_NESTED_STATE)'
 const NO_HYPERV = 'this host cannot look like Hyper-V (KVM_CAP_HYPERV_CPUID, KVM_CAP_SYS_HYPERV_CPUID)'
 const NO_ENCRYPTION = 'this host encrypts no memory of this VM (KVM_CAP_VM_TYPES)'
+const NO_PRE_FAULT = 'this host cannot map memory ahead (KVM_CAP_PRE_FAULT_MEMORY); the guest faults on it instead'
+const HAS_RINGS = 'the VM has dirty rings in place of the log; use dirtyPages()'
 const NO_XEN =
   'this host serves no Xen guests (KVM_CAP_XEN_HVM), xenHvmConfig() was not called, or there is no such attribute'
 
@@ -111,7 +113,38 @@ const advice = lazy((): Record<string, Record<string, Advice>> => ({
     ENOMEM: { text: 'the host has no memory left for the tables of that region', code: 'ERR_KVM_OUT_OF_MEMORY' },
     EDEADLK: waits('stop the vCPUs, or close the userfault, first'),
   },
-  KVM_GET_DIRTY_LOG: { ENOENT: { text: 'the region was added without logDirtyPages' } },
+  KVM_GET_DIRTY_LOG: { ENOENT: { text: 'the region was added without logDirtyPages' }, ENXIO: { text: HAS_RINGS } },
+  KVM_CLEAR_DIRTY_LOG: {
+    ENOENT: { text: 'the region was added without logDirtyPages' },
+    ENXIO: { text: HAS_RINGS },
+    EINVAL: { text: "enable it first: vm.enableCap('KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2', 1)" },
+  },
+  KVM_ENABLE_CAP: {
+    EINVAL: {
+      text:
+        'the host does not have the capability (check()) or not these arguments, it is one of the other kind of handle (VM,' +
+        ' vCPU), or it comes too late: most belong before the first vCPU',
+    },
+    EEXIST: { text: 'it comes too late: the VM has an interrupt controller, or a vCPU, already' },
+    EBUSY: { text: 'it comes too late: the VM has memory, or a vCPU, already' },
+  },
+  KVM_CREATE_DEVICE: {
+    ENODEV: { text: 'this host has no device of that type (hasDevice())' },
+    EEXIST: { text: 'the VM has a device of that type already' },
+  },
+  KVM_PRE_FAULT_MEMORY: {
+    EOPNOTSUPP: { text: NO_PRE_FAULT },
+    ENOTTY: { text: NO_PRE_FAULT },
+    ENOENT: { text: 'the VM has no memory at that address; call addMemory() first' },
+    ENOSPC: { text: 'the VM has no memory; call addMemory() first' },
+    EINVAL: { text: 'address and size must be whole pages' },
+  },
+  KVM_SET_MEMORY_ATTRIBUTES: {
+    ENOTTY: { text: 'this VM has no private memory (KVM_CAP_MEMORY_ATTRIBUTES); another type of VM may' },
+    EINVAL: {
+      text: 'address and size must be whole pages, and the attributes among those that KVM_CAP_MEMORY_ATTRIBUTES returns',
+    },
+  },
   KVM_IOEVENTFD: {
     EDEADLK: waits('stop the vCPUs, or close the userfault, first'),
     EEXIST: { text: 'there is a doorbell for such a write already' },

@@ -23,21 +23,28 @@ export function defineCalls<T extends object>(
   for (const table of here) {
     for (const name of Object.keys(table)) {
       const call = Reflect.get(table, name) as (access: unknown, ...args: unknown[]) => unknown
-      define(prototype, name, function (this: T, ...args: unknown[]): unknown {
+      const method = function (this: T, ...args: unknown[]): unknown {
         return call(access(this), ...args)
-      })
+      }
+      define(prototype, name, method, call.length - 1)
     }
   }
   for (const name of Object.keys(elsewhere)) {
     if (Object.hasOwn(prototype, name)) continue
-    define(prototype, name, () => {
+    const method = () => {
       throw new KvmError('ERR_KVM_UNSUPPORTED', `${name}() does not exist on ${process.arch}`, {
         operands: { call: name },
       })
-    })
+    }
+    define(prototype, name, method, 0)
   }
 }
 
-function define(prototype: object, name: string, value: unknown): void {
-  Object.defineProperty(prototype, name, { value, writable: true, configurable: true })
+/** As a class's own method is, with its name and how many arguments it wants. */
+function define(prototype: object, name: string, method: (...args: unknown[]) => unknown, length: number): void {
+  Object.defineProperties(method, {
+    name: { value: name, configurable: true },
+    length: { value: length, configurable: true },
+  })
+  Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true })
 }

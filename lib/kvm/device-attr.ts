@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions, checkUint64, invalidArgument } from '../validate.js'
-import { errnoName, type Fd, ioctlError, type Operands } from './fd.js'
+import { errnoName, type Fd, type Operands } from './fd.js'
 import { kvm_device_attr } from './generated/common.js'
 
 /** Which attribute is meant (KVM API, KVM_SET_DEVICE_ATTR and its documents on devices). */
@@ -24,7 +24,7 @@ export function hasDeviceAttr(fd: Fd, attribute: DeviceAttr): boolean {
   const result = fd.tryIoctl('KVM_HAS_DEVICE_ATTR', bytes)
   if (result === 0) return true
   if (['ENXIO', 'ENODEV', 'EPERM', 'ENOTTY'].includes(errnoName(-result))) return false
-  throw ioctlError('KVM_HAS_DEVICE_ATTR', -result, operands)
+  throw fd.refusal('KVM_HAS_DEVICE_ATTR', -result, operands)
 }
 
 /** KVM_GET_DEVICE_ATTR: the first `length` bytes of what the kernel wrote. `given` is what it reads first. */

@@ -5,7 +5,7 @@ import type { CapabilityName } from './capabilities.js'
 import { announce } from './exit-channel.js'
 import { ExitDecoder } from './exit-decoder.js'
 import type { Exit } from './exits.js'
-import { errnoName, type Fd, ioctlError } from './fd.js'
+import { errnoName, type Fd } from './fd.js'
 import { EXIT_REASONS } from './generated/exits.js'
 import { RunPage } from './run-page.js'
 import { type SyncedRegisters, VALID_REGS_OFFSET } from './synced-registers.js'
@@ -135,7 +135,7 @@ export class Execution {
       result = this.native.complete()
       this.thread?.deliver()
     }
-    if (result < 0) throw ioctlError('KVM_RUN', -result, { vcpu: this.id })
+    if (result < 0) throw this.fd.refusal('KVM_RUN', -result)
     this.#validSync = this.#wantedSync
     this.#exitWaiting = result === 1
     this.#accessPending = this.#exitWaiting && COMPLETED_ON_ENTRY[this.#decoder.exitReason] === true
@@ -194,7 +194,7 @@ export class Execution {
     const name = errnoName(errno)
     const fault = name === 'EFAULT' || name === 'EHWPOISON'
     if (!fault || this.#decoder.exitReason !== EXIT_MEMORY_FAULT) {
-      throw ioctlError('KVM_RUN', errno, { vcpu: this.id })
+      throw this.fd.refusal('KVM_RUN', errno)
     }
   }
 

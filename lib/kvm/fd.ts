@@ -1,4 +1,4 @@
-import { KvmError, type KvmErrorCode } from '../errors.js'
+import { KvmError } from '../errors.js'
 import { lazy } from '../lazy.js'
 import { invalidArgument } from '../validate.js'
 import { adviceFor } from './advice.js'
@@ -20,12 +20,12 @@ export function errnoName(errno: number): string {
   return errnoNames().get(errno) ?? `errno ${errno}`
 }
 
-/** The error for an ioctl that the kernel refused. */
-export function ioctlError(ioctl: string, errno: number, operands: Operands = {}, code?: KvmErrorCode): KvmError {
+/** The error for an ioctl that the kernel refused; of a descriptor that is there, {@link Fd.refusal}. */
+function ioctlError(ioctl: string, errno: number, operands: Operands): KvmError {
   const name = errnoName(errno)
   const advice = adviceFor(ioctl, name)
   const message = `${ioctl} failed with ${name}${advice === undefined ? '' : `: ${advice.text}`}`
-  return new KvmError(code ?? advice?.code ?? 'ERR_KVM_IOCTL', message, { operands, errno, ioctl })
+  return new KvmError(advice?.code ?? 'ERR_KVM_IOCTL', message, { operands, errno, ioctl })
 }
 
 /** The kernel's number of a capability. */
@@ -71,12 +71,15 @@ export class Fd<Native extends NativeFd = NativeFd> {
   readonly #what: string
   /** What must hold directly before each ioctl: reading what a caller gave can run code of the caller. */
   guard: (() => void) | undefined
+  /** Whose it is: goes into the operands of all its errors. */
+  readonly operands: Operands
   // What has been created of it and goes with it: statistics, devices, memory that only guests see.
   readonly #parts = new Set<Fd>()
 
   /** `what` names the owner in messages, for example "the VM". */
-  constructor(native: Native, what: string) {
+  constructor(native: Native, what: string, operands: Operands = {}) {
     this.#native = native
+    this.operands = operands
     this.#what = what
   }
 
@@ -92,7 +95,9 @@ export class Fd<Native extends NativeFd = NativeFd> {
   /** Throws when the descriptor has been closed. */
   checkOpen(): void {
     if (this.#native === undefined) {
-      throw new KvmError('ERR_KVM_CLOSED', `${this.#what} has been closed`, { operands: { handle: this.#what } })
+      throw new KvmError('ERR_KVM_CLOSED', `${this.#what} has been closed`, {
+        operands: { ...this.operands, handle: this.#what },
+      })
     }
   }
 
@@ -122,8 +127,13 @@ export class Fd<Native extends NativeFd = NativeFd> {
    */
   ioctl(name: string, argument?: number | Uint8Array, operands?: Operands, ...links: unknown[]): number {
     const result = this.tryIoctl(name, argument, ...links)
-    if (result < 0) throw ioctlError(name, -result, operands)
+    if (result < 0) throw this.refusal(name, -result, operands)
     return result
+  }
+
+  /** The error for an ioctl on it that the kernel refused. */
+  refusal(ioctl: string, errno: number, operands?: Operands): KvmError {
+    return ioctlError(ioctl, errno, { ...this.operands, ...operands })
   }
 
   /** Issues an ioctl and returns its result, or -errno. */
@@ -136,20 +146,25 @@ export class Fd<Native extends NativeFd = NativeFd> {
   checkExtension(capability: string): number {
     const result = this.tryIoctl('KVM_CHECK_EXTENSION', capabilityNumber(capability))
     // arm64's /dev/kvm refuses to say what depends on a VM's interrupt controller (KVM_CAP_MSI_DEVID).
-    if (result < 0 && errnoName(-result) !== 'EINVAL') throw ioctlError('KVM_CHECK_EXTENSION', -result, { capability })
+    if (result < 0 && errnoName(-result) !== 'EINVAL')
+      throw this.refusal('KVM_CHECK_EXTENSION', -result, { capability })
     return Math.max(result, 0)
   }
 
-  /** Issues an ioctl that returns a descriptor, which is of that kind. */
+  /**
+   * Issues an ioctl that returns a descriptor, which is of that kind. `owner`: the operands of all its errors, those of this unless
+   * given.
+   */
   create<Created extends NativeFd>(
     name: string,
     argument: number | Uint8Array | undefined,
     what: string,
     operands?: Operands,
+    owner: Operands = this.operands,
   ): Fd<Created> {
     const result = this.#create(name, argument)
-    if (typeof result === 'number') throw ioctlError(name, -result, operands)
-    return new Fd(result as Created, what)
+    if (typeof result === 'number') throw this.refusal(name, -result, operands)
+    return new Fd(result as Created, what, owner)
   }
 
   /** Asks whether a call would return a descriptor: 0, or -errno. A descriptor that it does return is closed. */
@@ -168,7 +183,7 @@ export class Fd<Native extends NativeFd = NativeFd> {
 
   /** For an ioctl that the addon issues in a way of its own: tells who listens, and throws when the kernel has refused. */
   issued(name: string, result: number, operands?: Operands): void {
-    if (announceIoctl(this.#what, name, result) < 0) throw ioctlError(name, -result, operands)
+    if (announceIoctl(this.#what, name, result) < 0) throw this.refusal(name, -result, operands)
   }
 
   /** A KVM_GET_*: the kernel fills the struct. */

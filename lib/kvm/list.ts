@@ -1,6 +1,5 @@
 import { invalidArgument } from '../validate.js'
 import type { Fd } from './fd.js'
-import { ioctlError } from './fd.js'
 import type { Patch, Struct } from './struct.js'
 
 // kvm_cpuid2, kvm_msrs and their kin: a count, padding, then that many entries.
@@ -37,7 +36,7 @@ export function readList(fd: Fd, ioctl: string, shape: ListShape, capacity: numb
       while (shape.countWritten && count > 0 && isUntouched(count - 1)) count--
       return { data, count }
     }
-    if (result !== -E2BIG || room >= 4096) throw ioctlError(ioctl, -result, { entries: room })
+    if (result !== -E2BIG || room >= 4096) throw fd.refusal(ioctl, -result, { entries: room })
     // Some of these calls report how many there are, others only that the room was too small.
     room = count > room ? count : Math.max(16, room * 2)
   }

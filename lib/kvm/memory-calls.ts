@@ -5,10 +5,16 @@ import type { DirtyLog } from './dirty-log.js'
 import type { DirtyPages } from './dirty-pages.js'
 import { kvm_memory_attributes } from './generated/common.js'
 import { GuestMemfd, type GuestMemfdOptions } from './guest-memfd.js'
+import type { RegionMemory } from './memory-slots.js'
 import type { VmInside } from './vm-inside.js'
 
 /** What a VM's memory can, beside being there. */
 export interface VmMemoryCalls {
+  /**
+   * The memory behind a region of this VM, and where the region begins in it: to freeze it, to give its file to another process, to put
+   * it into another VM. What addMemory() has allocated is closed when the region is removed, or the VM closed.
+   */
+  hostMemory(region: MemoryRegion): RegionMemory
   /**
    * The pages that the guest has written since this was called last, of all regions with `logDirtyPages`, and perhaps some that
    * were only read for the first time. It uses rings where they were enabled before the first vCPU (`vm.enableCap('KVM_CAP_DIRTY_LOG_RING_ACQ_REL',
@@ -33,6 +39,7 @@ export interface VmMemoryCalls {
 }
 
 export const vmMemoryCalls: Calls<VmMemoryCalls, VmInside> = {
+  hostMemory: ({ slots }, region) => slots.hostMemory(region),
   dirtyPages: ({ dirty }) => dirty.take(),
   getDirtyLog: ({ slots }, region) => slots.getDirtyLog(region),
   clearDirtyLog({ slots }, region, log) {

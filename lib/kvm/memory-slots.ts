@@ -43,9 +43,15 @@ export interface AddMemoryOptions extends Partial<HostMemoryOptions> {
 // A memory slot has at most 2^31 - 1 pages (KVM_MEM_MAX_NR_PAGES).
 const MAX_SLOT_PAGES = 2 ** 31 - 1
 
-interface Slot {
-  number: number
+/** What stands behind a region. */
+export interface RegionMemory {
   memory: HostMemory
+  /** Where the region begins in it, in bytes. */
+  offset: number
+}
+
+interface Slot extends RegionMemory {
+  number: number
   /** Whether add() allocated it, and so closes it. */
   owned: boolean
 }
@@ -92,7 +98,7 @@ export class MemorySlots {
       if (owned) memory.close()
       throw cause
     }
-    this.#slots.set(region, { number, memory, owned })
+    this.#slots.set(region, { number, memory, offset: place.offset, owned })
     this.#memory.add(region)
     return region
   }
@@ -105,6 +111,11 @@ export class MemorySlots {
     this.#memory.delete(region)
     region.remove()
     if (owned) memory.close()
+  }
+
+  hostMemory(region: MemoryRegion): RegionMemory {
+    const { memory, offset } = this.#slot(region)
+    return { memory, offset }
   }
 
   getDirtyLog(region: MemoryRegion): DirtyLog {

@@ -23,7 +23,7 @@ function transfer(fd: Fd, ioctl: string, entries: readonly kvm_msr_entry[]): Dat
   if (refused !== undefined) {
     const verb = ioctl === 'KVM_GET_MSRS' ? 'read' : `set to ${hex(refused.data)}`
     throw new KvmError('ERR_KVM_MSR', `${ioctl}: the kernel does not let MSR ${showMsr(refused.index)} be ${verb}`, {
-      operands: { ...refused },
+      operands: { ...fd.operands, ...refused },
       ioctl,
     })
   }

@@ -21,14 +21,14 @@ export const oneRegCalls: Calls<OneRegCalls, Execution> = {
   getOneReg(vcpu, id) {
     const bytes = new Uint8Array(registerSize(checkUint64('id', id)))
     vcpu.settle()
-    vcpu.fd.ioctl('KVM_GET_ONE_REG', kvm_one_reg.bytes({ id }), { vcpu: vcpu.id, id }, bytes)
+    vcpu.fd.ioctl('KVM_GET_ONE_REG', kvm_one_reg.bytes({ id }), { id }, bytes)
     if (bytes.length > 8) return bytes
     return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
   },
   setOneReg(vcpu, id, value) {
     const bytes = registerBytes(registerSize(checkUint64('id', id)), value)
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_SET_ONE_REG', kvm_one_reg.bytes({ id }), { vcpu: vcpu.id, id }, bytes)
+      vcpu.fd.ioctl('KVM_SET_ONE_REG', kvm_one_reg.bytes({ id }), { id }, bytes)
     })
   },
   getRegList(vcpu) {

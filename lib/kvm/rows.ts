@@ -31,6 +31,6 @@ export const plain =
   (ioctl: string) =>
   (vcpu: Execution): void => {
     vcpu.change(() => {
-      vcpu.fd.ioctl(ioctl, undefined, { vcpu: vcpu.id })
+      vcpu.fd.ioctl(ioctl)
     })
   }

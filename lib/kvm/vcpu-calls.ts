@@ -40,7 +40,7 @@ export const vcpuCalls: Calls<VcpuCalls, Execution> = {
     vcpu.checkOutside()
     // The kernel may stop between pages; the struct then says what is left.
     while (kvm_pre_fault_memory.decode(data).size > 0n) {
-      vcpu.fd.ioctl('KVM_PRE_FAULT_MEMORY', bytes, { vcpu: vcpu.id, address, size })
+      vcpu.fd.ioctl('KVM_PRE_FAULT_MEMORY', bytes, { address, size })
     }
   },
   getStatsFd(vcpu) {

@@ -1,6 +1,6 @@
 import { KvmError } from '../errors.js'
 import { invalidArgument } from '../validate.js'
-import { type Arm64VcpuCalls, arm64VcpuCalls } from './arm64/vcpu-calls.js'
+import { type Arm64VcpuCalls, arm64VcpuCalls, type Arm64VcpuEvents } from './arm64/vcpu-calls.js'
 import { defineCalls } from './calls.js'
 import type { DirtyTracking } from './dirty-pages.js'
 import type { CapabilityName } from './capabilities.js'
@@ -11,7 +11,9 @@ import { type GuestDebug, guestDebugBytes } from './guest-debug.js'
 import type { KickToken } from './kick.js'
 import { checkMpState, type MpState, readMpState, writeMpState } from './mp-state.js'
 import type { Listener } from './register-page.js'
+import type { VcpuEvents } from './registers.js'
 import { readStats, type VcpuStats } from './stats.js'
+import type { Patch } from './struct.js'
 import { type ExitHandler, Thread } from './thread.js'
 import { type VcpuCalls, vcpuCalls } from './vcpu-calls.js'
 import { type X86VcpuCalls, x86VcpuCalls } from './x86/vcpu-calls.js'
@@ -21,7 +23,12 @@ import { type X86VcpuCalls, x86VcpuCalls } from './x86/vcpu-calls.js'
  * `run()` would: answer the exit (fill `data`) before you look at registers.
  */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them
-export interface Vcpu extends VcpuCalls, X86VcpuCalls, Arm64VcpuCalls {}
+export interface Vcpu extends VcpuCalls, X86VcpuCalls, Arm64VcpuCalls {
+  /** KVM_GET_VCPU_EVENTS: the members of this architecture's struct. */
+  getVcpuEvents(): VcpuEvents & Arm64VcpuEvents
+  /** KVM_SET_VCPU_EVENTS; members that are left out keep their value. */
+  setVcpuEvents(events: Patch<VcpuEvents> | Patch<Arm64VcpuEvents>): void
+}
 
 /** Most calls are in the interfaces {@link VcpuCalls}, {@link X86VcpuCalls} and {@link Arm64VcpuCalls}. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- defineCalls() makes them

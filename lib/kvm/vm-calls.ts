@@ -4,7 +4,7 @@ import type { CapabilityName } from './capabilities.js'
 import { type DeviceAttrCalls, getDeviceAttr, hasDeviceAttr, setDeviceAttr } from './device-attr.js'
 import { DeviceFd } from './device-fd.js'
 import { enableCap } from './enable-cap.js'
-import { errnoName, ioctlError } from './fd.js'
+import { errnoName } from './fd.js'
 import { kvm_create_device, kvm_irq_level, KVM_CREATE_DEVICE_TEST } from './generated/common.js'
 import { irqchipRoutes } from './architecture.js'
 import type { GsiRoute } from './gsi-route.js'
@@ -62,7 +62,7 @@ export const vmCalls: Calls<VmCalls, VmInside> = {
       kvm_create_device.bytes({ type: number, flags: KVM_CREATE_DEVICE_TEST }),
     )
     if (result === 0) return true
-    if (errnoName(-result) !== 'ENODEV') throw ioctlError('KVM_CREATE_DEVICE', -result, { type })
+    if (errnoName(-result) !== 'ENODEV') throw fd.refusal('KVM_CREATE_DEVICE', -result, { type })
     return false
   },
   irqLine({ fd }, gsi, level) {

@@ -90,7 +90,7 @@ export class Vm {
   createVcpu(id: number): Vcpu {
     const number = checkInteger('id', id, 0, 0xffff_ffff)
     prepareForVcpu(this.#inside, this.#vcpus.size === 0)
-    const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number })
+    const fd = this.#fd.create('KVM_CREATE_VCPU', number, `vCPU ${number}`, { id: number }, { vcpu: number })
     try {
       const check = (capability: CapabilityName) => this.check(capability)
       const vcpu = new Vcpu(number, fd, check, this.#registers.listeners, this.#inside.dirty, (closed) =>

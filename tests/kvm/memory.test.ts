@@ -124,6 +124,40 @@ describe('adding memory', () => {
   })
 })
 
+describe('the memory behind a region', () => {
+  test('is what was given, from where it was given', () => {
+    using memory = HostMemory.allocate({ size: 4 * PAGE })
+    const region = vm.addMemory({ at: 0, memory, offset: PAGE })
+    expect(vm.hostMemory(region)).toEqual({ memory, offset: PAGE })
+    vm.removeMemory(region)
+  })
+
+  test('is what was allocated: another VM can have it, and it is closed with its region', () => {
+    const region = vm.addMemory({ at: 0, size: PAGE })
+    const { memory, offset } = vm.hostMemory(region)
+    expect([memory.size, offset, typeof memory.fd]).toEqual([PAGE, 0, 'number'])
+    using second = kvm.createVm()
+    const shared = second.addMemory({ at: 0x1000, memory })
+    vm.memory.writeUint8(5, 7)
+    expect(second.memory.readUint8(0x1005)).toBe(7)
+    expectRefusal(() => memory.close(), 'ERR_KVM_MEMORY_IN_USE')
+    second.removeMemory(shared)
+    vm.removeMemory(region)
+    expect(memory.closed).toBe(true)
+  })
+
+  test('of a region that has gone, or of another VM', () => {
+    const region = vm.addMemory({ at: 0, size: PAGE })
+    using second = kvm.createVm()
+    expectRefusal(() => second.hostMemory(region), 'ERR_KVM_INVALID_ARGUMENT', /region of this VM/)
+    vm.removeMemory(region)
+    expectRefusal(() => vm.hostMemory(region), 'ERR_KVM_INVALID_ARGUMENT', /region of this VM/)
+    expectRefusal(() => vm.hostMemory({} as never), 'ERR_KVM_INVALID_ARGUMENT', /region of this VM/)
+    vm.close()
+    expectRefusal(() => vm.hostMemory(region), 'ERR_KVM_CLOSED')
+  })
+})
+
 describe('removing memory', () => {
   test('its views have length 0 then', () => {
     const region = vm.addMemory({ at: 0, size: PAGE })

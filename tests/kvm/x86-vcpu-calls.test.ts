@@ -9,7 +9,7 @@ import {
 } from 'node-kvm/uapi/x86'
 import { describe, expect, test } from 'vitest'
 
-import { expectRefusal, NOT_UINT64S, NOT_WHOLE_NUMBERS } from '../thrown.js'
+import { expectRefusal, NOT_UINT64S, NOT_WHOLE_NUMBERS, thrownBy } from '../thrown.js'
 import { assemble, decCxJnzBack, HLT, INC_AX, IRET, movCx, movEcx, movEax, NOP, outAl, STI } from './guests.js'
 import { kind, longModeMachine, machine, run, runTo, START } from './machine.js'
 
@@ -346,6 +346,45 @@ describe('capabilities of a vCPU', () => {
     expect(m.vcpu.enableCap('KVM_CAP_ENFORCE_PV_FEATURE_CPUID', 1)).toBe(0)
     livesOn(m.vcpu)
   })
+})
+
+test('a refusal names the vCPU, whatever the call', () => {
+  using kvm = Kvm.open()
+  using vm = kvm.createVm()
+  using vcpu = vm.createVcpu(3)
+  for (const call of [
+    () => vcpu.getLapic(),
+    () => vcpu.setLapic(new Uint8Array(1024)),
+    () => vcpu.setMpState('sipi-received'),
+    () => vcpu.setSregs({ cr0: 1n << 31n }),
+    () => vcpu.enableCap('KVM_CAP_NR_VCPUS'),
+    () => vcpu.getDeviceAttr({ group: 99, attr: 0n }, 8),
+    () => vcpu.getOneReg(1n),
+    () => vcpu.getMsrs([0x1234_5678]),
+  ]) {
+    expect(thrownBy(call).operands, String(call)).toMatchObject({ vcpu: 3 })
+  }
+  vcpu.close()
+  expect(thrownBy(() => vcpu.getRegs())).toMatchObject({ code: 'ERR_KVM_CLOSED', operands: { vcpu: 3 } })
+})
+
+test('methods have their names, and say how many arguments they want', () => {
+  using m = machine(assemble(HLT))
+  const { vm, vcpu } = m
+  const lengths = (of: object, names: readonly string[]) =>
+    names.map((name) => {
+      const method = Reflect.get(of, name) as { name: string; length: number }
+      return [method.name, method.length]
+    })
+  expect(lengths(vm, ['irqLine', 'createIrqchip'])).toEqual([
+    ['irqLine', 2],
+    ['createIrqchip', 0],
+  ])
+  expect(lengths(vcpu, ['setRegs', 'preFaultMemory', 'armVcpuInit'])).toEqual([
+    ['setRegs', 1],
+    ['preFaultMemory', 2],
+    ['armVcpuInit', 0],
+  ])
 })
 
 test('every call of a vCPU that runs, or is closed, is refused', async () => {

@@ -66,6 +66,19 @@ describe('bytes', () => {
     for (const value of others) expectRefusal(() => checkBytes('x', value), 'ERR_KVM_INVALID_ARGUMENT', /Uint8Array/)
   })
 
+  test('what says to have another length than it has, and what only looks like an array, are refused', () => {
+    class Liar extends Uint8Array {
+      override get length(): number {
+        return 4
+      }
+    }
+    const own = Object.defineProperty(new Uint8Array(8), 'length', { value: 4 })
+    const likes = [own, new Liar(8), new Proxy(new Uint8Array(4), {}), Object.create(Uint8Array.prototype) as unknown]
+    for (const value of likes) {
+      expectRefusal(() => checkBytes('x', value, 4), 'ERR_KVM_INVALID_ARGUMENT', /x must be a Uint8Array/)
+    }
+  })
+
   test('a detached array is refused rather than taken for an empty one', () => {
     const bytes = new Uint8Array(8)
     structuredClone(bytes.buffer, { transfer: [bytes.buffer] })

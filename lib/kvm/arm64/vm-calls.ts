@@ -1,4 +1,4 @@
-import { checkBoolean, checkUint64, checkOptions, invalidArgument } from '../../validate.js'
+import { checkBoolean, checkBytes, checkOptions, checkUint64 } from '../../validate.js'
 import type { Calls } from '../calls.js'
 import {
   KVM_ARM_FEATURE_ID_RANGE_SIZE,
@@ -25,10 +25,14 @@ export interface Arm64VmCalls {
   armGetRegWritableMasks(): bigint[]
   /**
    * KVM_ARM_MTE_COPY_TAGS: the tags of guest memory, one byte for each 16 bytes of it: reads them into `tags`, or with `write`
-   * sets them. `address` is a guest physical address and `tags.length * 16` the length, both multiples of a page.
+   * sets them. `address` is a guest physical address and `tags.length * 16` the length, both multiples of a page. When it throws,
+   * `operands.address` is the page that could not be reached: the tags before it have been set, and none has been read.
    */
   armMteCopyTags(options: { address: bigint; tags: Uint8Array; write?: boolean }): void
 }
+
+/** How many bytes of memory have one tag. */
+const GRANULE = 16
 
 export const arm64VmCalls: Calls<Arm64VmCalls, VmInside> = {
   armPreferredTarget: ({ fd }) => fd.get('KVM_ARM_PREFERRED_TARGET', kvm_vcpu_init),
@@ -52,14 +56,18 @@ export const arm64VmCalls: Calls<Arm64VmCalls, VmInside> = {
   armMteCopyTags({ fd }, options) {
     const { address, tags, write } = checkOptions('options', options, ['address', 'tags', 'write'])
     const toGuest = checkBoolean('write', write ?? false)
-    if (!(tags instanceof Uint8Array)) throw invalidArgument('tags', tags, 'a Uint8Array')
-    const argument = kvm_arm_copy_mte_tags.bytes({
-      guest_ipa: checkUint64('address', address),
-      length: BigInt(tags.length * 16),
-      flags: BigInt(toGuest ? KVM_ARM_TAGS_TO_GUEST : KVM_ARM_TAGS_FROM_GUEST),
-    })
-    const copy = Uint8Array.from(tags)
-    fd.ioctl('KVM_ARM_MTE_COPY_TAGS', argument, { address, length: tags.length * 16 }, copy)
-    tags.set(copy)
+    const given = checkBytes('tags', tags)
+    const start = checkUint64('address', address)
+    const flags = BigInt(toGuest ? KVM_ARM_TAGS_TO_GUEST : KVM_ARM_TAGS_FROM_GUEST)
+    const copy = new Uint8Array(given)
+    // The kernel may stop at a page that it cannot reach, and says how much of the memory is done; the next call says why.
+    for (let done = 0; done < copy.length;) {
+      const left = copy.subarray(done)
+      const place = { guest_ipa: start + BigInt(done * GRANULE), length: BigInt(left.length * GRANULE) }
+      const operands = { address: place.guest_ipa, length: left.length * GRANULE }
+      done +=
+        fd.ioctl('KVM_ARM_MTE_COPY_TAGS', kvm_arm_copy_mte_tags.bytes({ ...place, flags }), operands, left) / GRANULE
+    }
+    given.set(copy)
   },
 }

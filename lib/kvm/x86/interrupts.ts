@@ -35,7 +35,7 @@ export const interruptCalls: Calls<InterruptCalls, Execution> = {
   interrupt(vcpu, vector) {
     const irq = checkInteger('vector', vector, 0, 255)
     vcpu.change(() => {
-      vcpu.fd.set('KVM_INTERRUPT', kvm_interrupt, { irq }, { vcpu: vcpu.id, vector })
+      vcpu.fd.set('KVM_INTERRUPT', kvm_interrupt, { irq }, { vector })
     })
   },
   readyForInterrupt(vcpu) {
@@ -50,13 +50,13 @@ export const interruptCalls: Calls<InterruptCalls, Execution> = {
   tprAccessReporting(vcpu, enabled) {
     const bytes = kvm_tpr_access_ctl.bytes({ enabled: checkBoolean('enabled', enabled) ? 1 : 0 })
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_TPR_ACCESS_REPORTING', bytes, { vcpu: vcpu.id, enabled })
+      vcpu.fd.ioctl('KVM_TPR_ACCESS_REPORTING', bytes, { enabled })
     })
   },
   setVapicAddr(vcpu, address) {
     const vapic_addr = BigInt(checkInteger('address', address, 0, Number.MAX_SAFE_INTEGER))
     vcpu.change(() => {
-      vcpu.fd.set('KVM_SET_VAPIC_ADDR', kvm_vapic_addr, { vapic_addr }, { vcpu: vcpu.id, address })
+      vcpu.fd.set('KVM_SET_VAPIC_ADDR', kvm_vapic_addr, { vapic_addr }, { address })
     })
   },
 }

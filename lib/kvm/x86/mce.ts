@@ -34,13 +34,13 @@ export const mceCalls: Calls<MceCalls, Execution> = {
     const bytes = new Uint8Array(8)
     new DataView(bytes.buffer).setBigUint64(0, checkUint64('capability', capability), true)
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_X86_SETUP_MCE', bytes, { vcpu: vcpu.id, capability })
+      vcpu.fd.ioctl('KVM_X86_SETUP_MCE', bytes, { capability })
     })
   },
   x86SetMce(vcpu, mce) {
     const bytes = kvm_x86_mce.bytes(mce)
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_X86_SET_MCE', bytes, { vcpu: vcpu.id, ...mce })
+      vcpu.fd.ioctl('KVM_X86_SET_MCE', bytes, { ...mce })
     })
   },
 }

@@ -22,7 +22,7 @@ export const nestedStateCalls: Calls<NestedStateCalls, Execution> = {
     const state = new Uint8Array(Math.max(vcpu.check('KVM_CAP_NESTED_STATE'), kvm_nested_state.size))
     const data = new DataView(state.buffer)
     data.setUint32(SIZE_OFFSET, state.length, true)
-    vcpu.fd.ioctl('KVM_GET_NESTED_STATE', state, { vcpu: vcpu.id })
+    vcpu.fd.ioctl('KVM_GET_NESTED_STATE', state)
     return state.slice(0, data.getUint32(SIZE_OFFSET, true))
   },
   setNestedState(vcpu, state) {
@@ -31,7 +31,7 @@ export const nestedStateCalls: Calls<NestedStateCalls, Execution> = {
       bytes.length >= kvm_nested_state.size && new DataView(bytes.buffer).getUint32(SIZE_OFFSET, true) === bytes.length
     if (!isWhole) throw invalidArgument('state', state, 'what getNestedState() returned')
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_SET_NESTED_STATE', bytes, { vcpu: vcpu.id, size: bytes.length })
+      vcpu.fd.ioctl('KVM_SET_NESTED_STATE', bytes, { size: bytes.length })
     })
   },
 }

@@ -2,7 +2,7 @@ import { checkBytes, checkUint64 } from '../../validate.js'
 import type { Calls } from '../calls.js'
 import { type CpuidEntry, readCpuid, writeCpuid } from '../cpuid.js'
 import type { Execution } from '../execution.js'
-import { errnoName, ioctlError } from '../fd.js'
+import { errnoName } from '../fd.js'
 import {
   kvm_debugregs,
   kvm_fpu,
@@ -126,7 +126,7 @@ export const x86VcpuCalls: Calls<X86VcpuCalls, Execution> = {
   translate(vcpu, address) {
     const bytes = kvm_translation.bytes({ linear_address: checkUint64('address', address) })
     vcpu.settle()
-    vcpu.fd.ioctl('KVM_TRANSLATE', bytes, { vcpu: vcpu.id, address })
+    vcpu.fd.ioctl('KVM_TRANSLATE', bytes, { address })
     const { physical_address, valid } = kvm_translation.decode(new DataView(bytes.buffer))
     return valid === 0 ? undefined : Number(physical_address)
   },
@@ -154,7 +154,7 @@ export const x86VcpuCalls: Calls<X86VcpuCalls, Execution> = {
   kvmclockCtrl(vcpu) {
     vcpu.checkOutside()
     const result = vcpu.fd.tryIoctl('KVM_KVMCLOCK_CTRL')
-    if (result < 0 && errnoName(-result) !== 'EINVAL') throw ioctlError('KVM_KVMCLOCK_CTRL', -result, { vcpu: vcpu.id })
+    if (result < 0 && errnoName(-result) !== 'EINVAL') throw vcpu.fd.refusal('KVM_KVMCLOCK_CTRL', -result)
     return result === 0
   },
 }

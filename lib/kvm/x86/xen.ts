@@ -91,7 +91,7 @@ export const xenVcpuCalls: Calls<XenVcpuCalls, Execution> = {
   xenVcpuGetAttr(vcpu, type) {
     const bytes = kvm_xen_vcpu_attr.bytes({ type: checkType(type) })
     vcpu.settle()
-    vcpu.fd.ioctl('KVM_XEN_VCPU_GET_ATTR', bytes, { vcpu: vcpu.id, type })
+    vcpu.fd.ioctl('KVM_XEN_VCPU_GET_ATTR', bytes, { type })
     return kvm_xen_vcpu_attr.decode(new DataView(bytes.buffer))
   },
   xenVcpuSetAttr(vcpu, attr) {
@@ -102,7 +102,7 @@ export const xenVcpuCalls: Calls<XenVcpuCalls, Execution> = {
     }
     if (type > KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO_HVA) refuse(`the attribute ${type}`, UNKNOWN)
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_XEN_VCPU_SET_ATTR', bytes, { vcpu: vcpu.id, type })
+      vcpu.fd.ioctl('KVM_XEN_VCPU_SET_ATTR', bytes, { type })
     })
   },
 }

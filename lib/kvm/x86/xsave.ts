@@ -29,14 +29,14 @@ export const xsaveCalls: Calls<XsaveCalls, Execution> = {
     vcpu.settle()
     const size = extendedSize(vcpu)
     const area = new Uint8Array(size ?? kvm_xsave.size)
-    vcpu.fd.ioctl(size === undefined ? 'KVM_GET_XSAVE' : 'KVM_GET_XSAVE2', area, { vcpu: vcpu.id })
+    vcpu.fd.ioctl(size === undefined ? 'KVM_GET_XSAVE' : 'KVM_GET_XSAVE2', area)
     return area
   },
   setXsave(vcpu, area) {
     vcpu.checkOutside()
     const bytes = Uint8Array.from(checkBytes('area', area, extendedSize(vcpu) ?? kvm_xsave.size))
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_SET_XSAVE', bytes, { vcpu: vcpu.id })
+      vcpu.fd.ioctl('KVM_SET_XSAVE', bytes)
     })
   },
   getXcrs(vcpu) {
@@ -53,7 +53,7 @@ export const xsaveCalls: Calls<XsaveCalls, Execution> = {
     const unused = Array.from({ length: KVM_MAX_XCRS - pairs.length }, () => ({}))
     const bytes = kvm_xcrs.bytes({ nr_xcrs: pairs.length, xcrs: [...pairs, ...unused] })
     vcpu.change(() => {
-      vcpu.fd.ioctl('KVM_SET_XCRS', bytes, { vcpu: vcpu.id, values: pairs })
+      vcpu.fd.ioctl('KVM_SET_XCRS', bytes, { values: pairs })
     })
   },
 }

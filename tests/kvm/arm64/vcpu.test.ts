@@ -88,6 +88,16 @@ describe('registers', () => {
   })
 })
 
+test('an SError that waits is read and set', () => {
+  using made = machine([SPIN])
+  expect(made.vcpu.getVcpuEvents()).toEqual({
+    exception: { serror_pending: 0, serror_has_esr: 0, ext_dabt_pending: 0, serror_esr: 0n },
+  })
+  made.vcpu.setVcpuEvents({ exception: { serror_pending: 1 } })
+  expect(made.vcpu.getVcpuEvents().exception.serror_pending).toBe(1)
+  expectRefusal(() => made.vcpu.setVcpuEvents({ nmi: { pending: 1 } }), 'ERR_KVM_INVALID_ARGUMENT', /nmi/)
+})
+
 describe('interrupt controllers', () => {
   test('a host has at least one kind, and its attributes are checked by the kernel', () => {
     using kvm = Kvm.open()
