@@ -1,23 +1,52 @@
 // Virtio devices as Linux finds them.
-import { virtio } from 'node-kvm/machine'
-import { Rng } from 'node-kvm/virtio'
-import { expect, test } from 'vitest'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openDisk, virtio } from 'node-kvm/machine'
+import { Block, Rng } from 'node-kvm/virtio'
+import { expect, onTestFinished, test } from 'vitest'
 import { outcomeOf, startLinux } from './linux.js'
 
-test('Linux finds virtio over MMIO by its tables, and takes random numbers', async () => {
-  let bytes = 0
-  const source = (part: Uint8Array) => {
-    bytes += part.length
-    part.fill(0x61)
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'node-kvm-virtio-'))
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true })
+  })
+  return folder
+}
+
+test('Linux finds virtio over MMIO by its tables: a disk with a file system, and random numbers', async () => {
+  const folder = temporaryFolder()
+  const content = join(folder, 'content')
+  mkdirSync(content)
+  writeFileSync(join(content, 'hello'), 'from the host\n')
+  const image = join(folder, 'disk')
+  execFileSync('mke2fs', ['-q', '-t', 'ext4', '-d', content, image, '32M'])
+  const source = (part: Uint8Array) => part.fill(0x61)
+  const disk = new Block(await openDisk(image), { id: 'lab' })
+  const guest = await startLinux({ then: 'drivers', devices: [virtio(disk), virtio(new Rng({ source }))] })
+  const does = async (command: string, answer: string) => {
+    await guest.expect('# ')
+    guest.console.send(`${command}\n`)
+    await guest.expect(answer)
   }
-  const guest = await startLinux({ then: 'drivers', devices: [virtio(new Rng({ source }))] })
-  await guest.expect('# ')
-  guest.console.send(
-    'cat /sys/class/misc/hw_random/rng_current; head -c 16 /dev/hwrng; echo; grep virtio /proc/interrupts\n',
+  await does('head -c 16 /dev/hwrng; echo', 'aaaaaaaaaaaaaaaa')
+  await does('cat /sys/block/vda/serial /sys/block/vda/size', 'lab\n65536\n')
+  await does('mkdir /disk && mount -t ext4 /dev/vda /disk && cat /disk/hello', 'from the host')
+  await does(
+    'dd if=/dev/urandom of=/disk/random bs=64k count=128 2>/dev/null; cd /disk; md5sum random > sum; cd /; echo done',
+    'done',
   )
-  await guest.expect('aaaaaaaaaaaaaaaa')
-  await guest.expect('# ')
-  guest.console.send('poweroff -f\n')
+  await does(
+    'umount /disk && mount -t ext4 /dev/vda /disk && cd /disk && md5sum random | cmp - sum && echo same',
+    'same',
+  )
+  await does('cd /; umount /disk; poweroff -f', '')
   await outcomeOf(guest, 'power-off')
-  expect(bytes).toBeGreaterThanOrEqual(16)
+  // What a repair would find: nothing.
+  execFileSync('e2fsck', ['-fn', image])
+  const { write, flush, read } = disk.statistics
+  expect(write.bytes).toBeGreaterThan(8 * 2 ** 20)
+  expect([read.errors, write.errors, flush.errors, flush.operations > 0]).toEqual([0, 0, 0, true])
 })
