@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import type { Fd } from '../../../lib/kvm/fd.js'
+import type { VmFd } from '../../../lib/kvm/fd.js'
 import { MemorySlots } from '../../../lib/kvm/memory-slots.js'
 import { GuestMemory } from '../../../lib/memory/guest-memory.js'
 import { expectRefusal } from '../../thrown.js'
@@ -21,7 +21,7 @@ function threeSlots() {
     checkOpen: () => undefined,
     checkExtension: () => 3,
     issued: () => undefined,
-  } as unknown as Fd
+  } as unknown as VmFd
   return { slots: new MemorySlots(fd, new GuestMemory()), taken }
 }
 
