@@ -16,6 +16,7 @@ export {
   type ModuleSource,
 } from './boot-source.js'
 export type { FileDisk, FileDiskOptions } from '../disk/file-disk.js'
+export type { DiskOptions } from '../disk/open-disk.js'
 export { openDisk } from './disk.js'
 export { type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
 export type { Expected } from './console-text.js'
