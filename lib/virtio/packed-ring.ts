@@ -2,7 +2,7 @@ import type { DeviceMemory } from '../memory/device-memory.js'
 import { type Chain, ChainBuilder } from './chain.js'
 import { checkArea, DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESCRIPTOR_SIZE, tableLength } from './descriptor.js'
 import { driverFault } from './driver-fault.js'
-import { hasPassed, type QueueAddresses, type Ring, type RingOptions, type RingState } from './ring.js'
+import { type Done, hasPassed, type QueueAddresses, type Ring, type RingOptions, type RingState } from './ring.js'
 import { RingMemory } from './ring-memory.js'
 
 // A descriptor (virtio 1.2, 2.8.13): address, length, buffer id, flags.
@@ -103,7 +103,18 @@ export class PackedRing implements Ring {
     throw driverFault(`has made a chain of more than ${this.#size} descriptors`, { offset })
   }
 
-  push({ id, writable }: Chain, written: number): void {
+  push(chain: Chain, written: number): void {
+    this.#enter(chain, written)()
+  }
+
+  pushAll(done: readonly Done[]): void {
+    const marks = done.map(([chain, written]) => this.#enter(chain, written))
+    // The driver goes on from the first.
+    for (const mark of marks.reverse()) mark()
+  }
+
+  /** What is returned makes the entry valid. */
+  #enter({ id, writable }: Chain, written: number): () => void {
     const count = this.#taken.get(id) ?? 0
     this.#taken.delete(id)
     this.#held -= count
@@ -111,8 +122,11 @@ export class PackedRing implements Ring {
     this.#ring.store32(at + LENGTH, written)
     this.#ring.store16(at + ID, id)
     const mark = this.#used.wrap ? DESC_F_AVAIL | DESC_F_USED : 0
-    this.#ring.store16(at + FLAGS, mark | (writable.length > 0 ? DESC_F_WRITE : 0))
+    const flags = mark | (writable.length > 0 ? DESC_F_WRITE : 0)
     if (this.#used.advance(count)) this.#cameRound = true
+    return () => {
+      this.#ring.store16(at + FLAGS, flags)
+    }
   }
 
   interruptWanted(): boolean {

@@ -31,6 +31,9 @@ export interface RingOptions {
   state?: RingState
 }
 
+/** A chain that is given back, and how many bytes the device has written into it. */
+export type Done = readonly [chain: Chain, written: number]
+
 /**
  * The device's end of a queue in guest memory. What the driver has no right to do throws `ERR_KVM_VIRTIO_DRIVER`; nobody asks
  * the ring again then.
@@ -40,6 +43,8 @@ export interface Ring {
   pop(): Chain | undefined
   /** Gives a chain back, into which the device has written that many bytes. */
   push(chain: Chain, written: number): void
+  /** Gives back several, of which the driver sees all or none. */
+  pushAll(done: readonly Done[]): void
   /** Whether the driver wants to hear of what has been given back since this was asked last. */
   interruptWanted(): boolean
   /** The driver need not say when it makes chains available. */

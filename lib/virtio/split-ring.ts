@@ -1,7 +1,7 @@
 import type { DeviceMemory } from '../memory/device-memory.js'
 import { type Chain, ChainBuilder } from './chain.js'
 import { driverFault } from './driver-fault.js'
-import { hasPassed, type QueueAddresses, type Ring, type RingOptions, type RingState } from './ring.js'
+import { type Done, hasPassed, type QueueAddresses, type Ring, type RingOptions, type RingState } from './ring.js'
 import { RingMemory } from './ring-memory.js'
 import { checkArea, DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESCRIPTOR_SIZE, tableLength } from './descriptor.js'
 
@@ -81,13 +81,23 @@ export class SplitRing implements Ring {
     return chain
   }
 
-  push({ id }: Chain, written: number): void {
+  push(chain: Chain, written: number): void {
+    this.#enter(chain, written)
+    this.#ring.store16(this.#at.device + USED_INDEX, this.#used)
+  }
+
+  pushAll(done: readonly Done[]): void {
+    for (const [chain, written] of done) this.#enter(chain, written)
+    this.#ring.store16(this.#at.device + USED_INDEX, this.#used)
+  }
+
+  /** The driver does not see the entry before the index has passed it. */
+  #enter({ id }: Chain, written: number): void {
     this.#taken[id] = 0
     const entry = this.#at.device + USED_RING + USED_ENTRY * (this.#used % this.#size)
     this.#ring.store32(entry, id)
     this.#ring.store32(entry + USED_LENGTH, written)
     this.#used = (this.#used + 1) & MASK
-    this.#ring.store16(this.#at.device + USED_INDEX, this.#used)
   }
 
   interruptWanted(): boolean {

@@ -1,5 +1,5 @@
 import type { Chain } from './chain.js'
-import type { Ring, RingState } from './ring.js'
+import type { Done, Ring, RingState } from './ring.js'
 
 /** What a queue has of its transport. */
 export interface QueueHome {
@@ -80,15 +80,28 @@ export class Virtqueue {
 
   /** Gives a chain back, into which the device has written that many bytes. */
   push(chain: Chain, written: number): void {
+    this.#giveBack(1, () => {
+      this.#ring.push(chain, written)
+    })
+  }
+
+  /** Gives back several chains, of which the driver sees all or none, in this order. */
+  pushAll(done: readonly Done[]): void {
+    this.#giveBack(done.length, () => {
+      this.#ring.pushAll(done)
+    })
+  }
+
+  #giveBack(count: number, push: () => void): void {
     if (this.#state !== 'over') {
       try {
-        this.#ring.push(chain, written)
+        push()
         if (!this.#working) this.#interrupt()
       } catch (error) {
         this.#fail(error)
       }
     }
-    this.#inFlight--
+    this.#inFlight -= count
     if (this.#inFlight > 0) return
     for (const settle of this.#waiting.splice(0)) settle()
   }
