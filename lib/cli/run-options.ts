@@ -6,6 +6,9 @@ export const FORMATS = ['auto', 'bzimage', 'vmlinux', 'pvh', 'multiboot', 'multi
 /** In which mode a flat binary starts. */
 export const MODES = ['real', 'protected', 'long'] as const
 
+/** What brings virtio devices to the guest. */
+export const TRANSPORTS = ['mmio', 'pci'] as const
+
 /** What `node-kvm run` is told to boot. */
 export interface SourceOptions {
   kernel?: string
@@ -26,6 +29,8 @@ export interface RunOptions extends SourceOptions {
   timeout?: number
   disk?: readonly DiskOption[]
   rng?: true
+  /** Default: `mmio`; `pci` where firmware boots, which looks nowhere else. */
+  virtio?: (typeof TRANSPORTS)[number]
   reboot: boolean
   symbols?: string
   success?: number

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { KEYS_HELP } from './escape-keys.js'
-import { FORMATS, MODES, type RunOptions } from './run-options.js'
+import { FORMATS, MODES, type RunOptions, TRANSPORTS } from './run-options.js'
 import { collectDisk } from './virtio-options.js'
 
 /** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
@@ -31,6 +31,12 @@ export function addRun(program: Command): void {
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
     .option('--disk <file[,readonly][,id=…]>', 'a disk, from a raw file or a block device; repeatable', collectDisk)
     .option('--rng', "random numbers of the host's for the guest")
+    .addOption(
+      new Option(
+        '--virtio <transport>',
+        'how these devices reach the guest (default: mmio; with --firmware, pci)',
+      ).choices(TRANSPORTS),
+    )
     .option('--timeout <seconds>', 'end the guest after that time', seconds)
     .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
     .option('--success <value>', 'what the guest writes to the exit port for status 0', number)

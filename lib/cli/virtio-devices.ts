@@ -27,7 +27,9 @@ export class VirtioDevices implements MachineDevice {
   }
 
   attach(host: Parameters<MachineDevice['attach']>[0]): void {
-    for (const device of this.#devices) virtio(device).attach(host)
+    const { virtio: given, firmware } = this.#options
+    const transport = given ?? (firmware === undefined ? 'mmio' : 'pci')
+    for (const device of this.#devices) virtio(device, { transport }).attach(host)
   }
 
   /** Of a machine that could not be made. */

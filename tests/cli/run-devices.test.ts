@@ -7,10 +7,12 @@ import { runCli } from './run-cli.js'
 
 let folder: string
 const path = (name: string) => join(folder, name)
-/** Where the tables' first virtio device of MMIO is, and its register DeviceID. */
+/** Where the first virtio device of MMIO is. */
 const FIRST = 0xd000_0000
-/** Ends with DeviceID: mov esi, FIRST; mov eax, [esi + 8]; out 0xf4, al */
-const DEVICE_ID = Uint8Array.of(0xbe, ...le32(FIRST), 0x8b, 0x46, 8, 0xe6, 0xf4)
+/** Ends with its register DeviceID: mov esi, FIRST; mov eax, [esi + 8]; out 0xf4, al */
+const MMIO_ID = Uint8Array.of(0xbe, ...le32(FIRST), 0x8b, 0x46, 8, 0xe6, 0xf4)
+/** Ends with the third byte of PCI function 00:01.0: mov eax, 0x80000800; mov dx, 0xcf8; out dx, eax; mov dl, 0xfe; in al, dx; out 0xf4, al */
+const PCI_ID = Uint8Array.of(0xb8, ...le32(0x8000_0800), 0x66, 0xba, 0xf8, 0x0c, 0xef, 0xb2, 0xfe, 0xec, 0xe6, 0xf4)
 
 function le32(value: number): number[] {
   return [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)
@@ -18,7 +20,8 @@ function le32(value: number): number[] {
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'node-kvm-devices-'))
-  writeFileSync(path('guest'), DEVICE_ID)
+  writeFileSync(path('guest'), MMIO_ID)
+  writeFileSync(path('pci-guest'), PCI_ID)
   writeFileSync(path('disk,one'), new Uint8Array(1024))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -34,6 +37,10 @@ describe('the guest finds', () => {
   test('an entropy device', () => {
     expect(run('--rng', path('guest')).status).toBe((4 << 1) | 1)
   })
+})
+
+test('on PCI, where it is asked for', () => {
+  expect(run('--rng', '--virtio', 'pci', path('pci-guest')).status).toBe((0x44 << 1) | 1)
 })
 
 describe('refused before anything is read', () => {
