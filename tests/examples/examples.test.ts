@@ -141,6 +141,14 @@ guest: interrupts: 2
 host:  the guest is done: 0
 `,
 
+  'computed-disk': `the square of 7 is 49
+the square of 46341 is 2147488281
+the square of 2147483647 is 4611686014132420609
+there is no sector 2147483648
+host: 3 sectors read, 1 request refused
+host: the guest is done: 0
+`,
+
   'arm64-hello': 'Hello from EL1!\n',
 
   'arm64-smp': `CPU 0 switches CPU 1 on
