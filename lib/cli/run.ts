@@ -29,7 +29,11 @@ export function addRun(program: Command): void {
     .addOption(new Option('--mode <mode>', 'in which mode a flat binary is started (default: real)').choices(MODES))
     .option('--cpus <n>', 'virtual CPUs, 1 to 16', wholeNumber, 1)
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
-    .option('--disk <file[,readonly][,id=…]>', 'a disk, from a raw file or a block device; repeatable', collectDisk)
+    .option(
+      '--disk <file[,readonly][,format=qcow2][,backing=folder][,id=…]>',
+      'a disk, from a raw file, a block device or an image, whose backing files may be in that folder; repeatable',
+      collectDisk,
+    )
     .option('--rng', "random numbers of the host's for the guest")
     .addOption(
       new Option(

@@ -39,8 +39,8 @@ export class VirtioDevices implements MachineDevice {
 
   async #open(): Promise<void> {
     const { disk = [], rng } = this.#options
-    for (const { path, readonly, id } of disk) {
-      const opened = await openDisk(path, { readonly })
+    for (const { path, id, ...how } of disk) {
+      const opened = await openDisk(path, how)
       const onError = ({ operation, error }: { operation: string; error: unknown }) => {
         this.#warn(`${path}: ${operation}: ${error instanceof Error ? error.message : String(error)}`)
       }

@@ -1,20 +1,28 @@
 import { InvalidArgumentError } from 'commander'
 import { hasFlag, parseList, valueOf } from './option-list.js'
 
-/** `--disk FILE[,readonly][,format=raw][,id=ID]` */
+/** `--disk FILE[,readonly][,format=raw|qcow2][,backing=FOLDER][,id=ID]` */
 export interface DiskOption {
   path: string
   readonly: boolean
+  format: 'raw' | 'qcow2'
+  backingFolder?: string
   id?: string
 }
 
-const FORMATS = ['raw']
+const FORMATS = ['raw', 'qcow2'] as const
 
 /** One more `--disk`. */
 export function collectDisk(text: string, before: readonly DiskOption[] = []): readonly DiskOption[] {
-  const list = parseList(text, ['readonly', 'format', 'id'])
-  const format = valueOf(list, 'format') ?? 'raw'
-  if (!FORMATS.includes(format)) throw new InvalidArgumentError(`The format is one of ${FORMATS.join(', ')}.`)
+  const list = parseList(text, ['readonly', 'format', 'backing', 'id'])
+  const given = valueOf(list, 'format') ?? 'raw'
+  const format = FORMATS.find((known) => known === given)
+  if (format === undefined) throw new InvalidArgumentError(`The format is one of ${FORMATS.join(', ')}.`)
   const id = valueOf(list, 'id')
-  return [...before, { path: list.first, readonly: hasFlag(list, 'readonly'), ...(id === undefined ? {} : { id }) }]
+  const backingFolder = valueOf(list, 'backing')
+  const disk = { path: list.first, readonly: hasFlag(list, 'readonly'), format }
+  return [
+    ...before,
+    { ...disk, ...(backingFolder === undefined ? {} : { backingFolder }), ...(id === undefined ? {} : { id }) },
+  ]
 }

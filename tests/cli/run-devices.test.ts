@@ -46,7 +46,7 @@ test('on PCI, where it is asked for', () => {
 describe('refused before anything is read', () => {
   test.each([
     ['', /begins with a name/],
-    ['file,writable', /has no 'writable'; it has readonly, format, id/],
+    ['file,writable', /has no 'writable'; it has readonly, format, backing, id/],
     ['file,readonly,readonly', /says 'readonly' twice/],
     ['file,readonly=yes', /'readonly' has no value/],
     ['file,id', /'id' wants a value/],
@@ -61,5 +61,11 @@ describe('refused before anything is read', () => {
 test('a disk that is not there', () => {
   const { status, stderr } = run('--disk', path('nothing'), path('guest'))
   expect(stderr).toMatch(/the disk .*nothing.* cannot be opened/)
+  expect(status).toBe(1)
+})
+
+test('an image is opened as one where that is said, and not otherwise', () => {
+  const { status, stderr } = run('--disk', `${path('disk,,one')},format=qcow2`, path('guest'))
+  expect(stderr).toMatch(/disk,one.* is no good qcow2 image/)
   expect(status).toBe(1)
 })
