@@ -53,7 +53,10 @@ export async function getReady() {
   }
   // Before the build, so that a person is asked for everything at once.
   const device = checkDevice(DEFAULT_DEVICE)
-  const needed = [...missingPackages(groups['build'] ?? {}), ...(device.ok ? [] : await missingForTheLab())]
+  const forTheLab = device.ok ? [] : await missingForTheLab()
+  const needed = [...missingPackages(groups['build'] ?? {}), ...forTheLab]
+  // Whoever would rather mend that than install an emulator reads it here.
+  if (forTheLab.length > 0) sayWhyTheLab([device])
   if (!ensurePackages([...new Set(needed)])) return undefined
 
   step('Building what has changed')
@@ -75,9 +78,14 @@ export async function whereGuestsRun() {
   const { probeHost } = /** @type {typeof import('../lib/index.js')} */ (built)
   const wrong = probeHost().checks.filter(({ ok, required }) => required && !ok)
   if (wrong.length === 0) return 'here'
+  sayWhyTheLab(wrong)
+  return 'lab'
+}
+
+/** @param {readonly import('../lib/host/types.js').HostCheck[]} wrong */
+function sayWhyTheLab(wrong) {
   step("This host's KVM cannot be used, so guests run in the lab: a machine in software emulation (docs/lab.md)")
   for (const check of wrong) console.log(formatCheck(check))
-  return 'lab'
 }
 
 async function missingForTheLab() {
