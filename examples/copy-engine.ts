@@ -28,5 +28,5 @@ using machine = await Machine.create({
   ],
 })
 
-const outcome = await machine.run({ timeout: 10_000 })
+const outcome = await machine.run({ timeout: 60_000 })
 console.log(`host:  ${outcome.kind === 'exit' ? `the guest is done: ${outcome.value}` : describeOutcome(outcome)}`)

@@ -6,7 +6,7 @@ const LOAD_ADDRESS = 0x1000
 const PORT_CONSOLE = 0xe9
 const PORT_DONE = 0xf4
 const TIME_FOR_FIVE_TICKS = 50 // milliseconds: guests/timer.c sets 100 ticks a second
-const PATIENCE = 10_000
+const PATIENCE = 60_000
 
 using kvm = Kvm.open()
 using vm = kvm.createVm()
