@@ -15,6 +15,9 @@ interface Example {
   needs?: string
 }
 
+/** The status of an example that this host cannot run; it has said what is lacking. */
+const LACKING = 77
+
 interface Options {
   all?: true
   trace?: true
@@ -72,13 +75,19 @@ function list(examples: Example[]): void {
 
 function runAll(examples: Example[], options: Options): void {
   const failed: string[] = []
+  const lacking: Example[] = []
   const here = examples.filter(({ architecture }) => architecture === process.arch)
   const runnable = here.filter(({ needs }) => needs === undefined)
   for (const example of runnable) {
     console.log(styleText('bold', `\n▶ ${example.name}: ${example.title}`))
-    if (run(example, [], options) !== 0) failed.push(example.name)
+    const status = run(example, [], options)
+    if (status === LACKING) lacking.push(example)
+    else if (status !== 0) failed.push(example.name)
   }
-  console.log(`\n${runnable.length - failed.length} of ${runnable.length} guests did what they should.`)
+  const ran = runnable.length - lacking.length
+  console.log(`\n${ran - failed.length} of ${ran} guests did what they should.`)
+  if (lacking.length > 0) console.log('\nNot run, because this host lacks what they need, as they say above:')
+  for (const { name, title } of lacking) console.log(`  node-kvm example ${name}: ${title}`)
   const others = here.filter(({ needs }) => needs !== undefined)
   if (others.length > 0) console.log('\nNot run, because they need what is not bundled:')
   for (const { name, title, needs } of others) console.log(`  node-kvm example ${name} ${needs}: ${title}`)

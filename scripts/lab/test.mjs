@@ -1,12 +1,14 @@
 // @ts-check
-// npm run test:lab: the lab's own tests out here, then the test suite and the examples on the nested host.
-//   npm run test:lab -- [--host KIND] [--results FOLDER] [VITEST ARGUMENTS...]
+// npm run test:lab: the lab's own tests out here, unless a processor or an interrupt controller is named, then the test suite and the
+// examples on the nested host.
+//   npm run test:lab -- [--host KIND] [--cpu MODEL] [--gic VERSION] [--results FOLDER] [VITEST ARGUMENTS...]
 // FOLDER gets the counts of both, see scripts/tally-reporter.mjs.
 
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
+import { parseCommandLine } from './command-line.mjs'
 import { LAB_FAILED, USAGE } from './exit-status.mjs'
 import { hosts } from './hosts/index.mjs'
 
@@ -23,13 +25,17 @@ const program = new Command('npm run test:lab --')
   .usage('[options] [vitest arguments...]')
   .argument('[arguments...]')
   .addOption(new Option('--host <kind>', "the host's kind").choices(kinds).default('amd'))
+  .option('--cpu <model>', 'as for npm run lab')
+  .option('--gic <version>', 'as for npm run lab')
   .option('--results <folder>', "where vitest's counts come back", 'build/lab-output')
   .allowUnknownOption()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE))
   .parse()
-/** @type {{ host: string, results: string }} */
-const { host, results: folder } = program.opts()
+/** @type {{ host: string, cpu?: string, gic?: string, results: string }} */
+const { host, cpu, gic, results: folder } = program.opts()
 const results = resolve(folder)
+/** What is chosen of the host, for titles and names: two runs with other choices do not overwrite each other's counts. */
+const chosen = [host, ...(cpu === undefined ? [] : [cpu]), ...(gic === undefined ? [] : [`gic-${gic}`])]
 
 /** @param {string} title @param {string} name @param {string[]} command @param {string[]} vitest */
 function run(title, name, command, vitest) {
@@ -50,17 +56,28 @@ function run(title, name, command, vitest) {
   return status === 0
 }
 
-const lab = [
-  ...['node', 'scripts/lab/main.mjs', '--host', host],
+const options = [
+  ...['--host', host],
+  ...(cpu === undefined ? [] : ['--cpu', cpu]),
+  ...(gic === undefined ? [] : ['--gic', gic]),
   ...['--output', results, '--silence', String(SILENCE_SECONDS)],
 ]
+// A choice that the host does not have is said now, not when the lab's own tests have run.
+parseCommandLine([...process.argv.slice(0, 2), ...options, 'npx'])
 const passed = [
-  run('the lab itself', 'lab', ['npx'], ['--config', 'tests/lab/vitest.config.ts']),
+  // Which are the same whatever is chosen of a host, and so are not for each choice again.
+  chosen.length > 1 ||
+    run(
+      'the lab itself',
+      'lab',
+      ['npx'],
+      [...['--config', 'tests/lab/vitest.config.ts'], ...(host === 'arm64' ? [] : ['--exclude', '**/arm64/**'])],
+    ),
   // All in one machine: starting it, and vitest in it, takes as long as many of the tests.
   run(
-    `the tests on the ${host} host`,
-    `lab-${host}`,
-    [...lab, 'npx'],
+    `the tests on the ${chosen.join(', ')} host`,
+    `lab-${chosen.join('-')}`,
+    ['node', 'scripts/lab/main.mjs', ...options, 'npx'],
     [...PROJECTS.flatMap((project) => ['--project', project]), ...program.args],
   ),
 ]

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { runExample, spawnExample } from './run-example.js'
+import { LACKING, outputOf, spawnExample } from './run-example.js'
 
 /** What each example prints, to the last character. */
 const expected: Record<string, string> = {
@@ -179,8 +179,13 @@ const manifest = JSON.parse(
 const here = new Set(manifest.filter(({ architecture }) => architecture === process.arch).map(({ name }) => name))
 
 for (const [name, output] of Object.entries(expected))
-  test.runIf(here.has(name))(`${name} prints what its lesson says`, () => {
-    expect(runExample(name)).toBe(output)
+  test.runIf(here.has(name))(`${name} prints what its lesson says`, ({ skip }) => {
+    const result = spawnExample(name)
+    if (result.status === LACKING) {
+      console.warn(`${name} was left out: ${result.stderr.trim()}`)
+      skip(result.stderr.trim())
+    }
+    expect(outputOf(name, result)).toBe(output)
   })
 
 const needy = manifest.flatMap(({ name, needs }) => (needs === undefined ? [] : [[name, needs] as const]))

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,24 +29,32 @@ export interface Result {
   stderr: string
 }
 
-/** An empty folder of a user who has Node and npm, with the packed package installed in it. */
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object }
+
+/**
+ * An empty folder of a user who has Node and npm, with the packed package installed in it. What it depends on is packed, too, as it lies
+ * in the checkout, so that no registry is asked.
+ */
 export class Installed {
   readonly folder = mkdtempSync(join(tmpdir(), 'node-kvm-package-'))
   readonly packed: string[]
 
-  constructor() {
+  /** @param options npm's, for the installation */
+  constructor(...options: string[]) {
     const bin = join(this.folder, 'bin')
     mkdirSync(bin)
     for (const command of commands) symlinkSync(which(command), join(bin, command))
 
-    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', this.folder]
+    const folders = ['.', ...Object.keys(dependencies).map((name) => `./node_modules/${name}`)]
+    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', this.folder, ...folders]
     const { stdout } = check(spawnSync('npm', pack, { cwd: root, encoding: 'utf8' }))
-    const [tarball] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }]
-    this.packed = tarball.files.map(({ path }) => path)
+    const tarballs = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[]
+    this.packed = tarballs[0]?.files.map(({ path }) => path) ?? []
 
     writeFileSync(join(this.folder, 'package.json'), '{}')
     cpSync(join(root, 'tests/package/user'), this.folder, { recursive: true })
-    check(this.run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball.filename}`))
+    const files = tarballs.map(({ filename }) => `./${filename}`)
+    check(this.run('npm', 'install', '--offline', '--no-audit', '--no-fund', ...options, ...files))
   }
 
   run(command: string, ...args: string[]): Result {
