@@ -83,6 +83,15 @@ export class StateReader {
     })
   }
 
+  /** Exactly `length` bytes, as hexadecimal digits. */
+  bytes(member: string, length: number): Uint8Array {
+    const value = this.#members[member]
+    if (typeof value !== 'string' || value.length !== 2 * length || !/^[0-9a-f]*$/.test(value)) {
+      throw this.#invalid(member, value, `${2 * length} hexadecimal digits`)
+    }
+    return Uint8Array.from(Buffer.from(value, 'hex'))
+  }
+
   #otherVersion(known: number): KvmError {
     const { version } = this.#members
     return new KvmError(

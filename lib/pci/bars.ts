@@ -1,6 +1,6 @@
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import type { PciBar } from './pci-device.js'
-import { BAR_COUNT } from './registers.js'
+import * as R from './registers.js'
 
 /** A BAR with all that a user may leave out. */
 export type CheckedBar = Required<PciBar>
@@ -17,10 +17,10 @@ export function checkBars(bars: readonly PciBar[]): CheckedBar[] {
     const checked = checkBar(bar)
     const registers = checked.width === 64 ? 2 : 1
     const fits = (index: number) =>
-      index + registers <= BAR_COUNT && !taken.has(index) && !taken.has(index + registers - 1)
-    const index = bar.index ?? Array.from({ length: BAR_COUNT }, (_, at) => at).find(fits)
+      index + registers <= R.BAR_COUNT && !taken.has(index) && !taken.has(index + registers - 1)
+    const index = bar.index ?? Array.from({ length: R.BAR_COUNT }, (_, at) => at).find(fits)
     if (index === undefined || !fits(index)) {
-      throw invalidArgument('bars', index ?? bars.length, `of ${BAR_COUNT} registers; one of 64 bits takes two`)
+      throw invalidArgument('bars', index ?? bars.length, `of ${R.BAR_COUNT} registers; one of 64 bits takes two`)
     }
     for (let at = index; at < index + registers; at++) taken.add(at)
     return { ...checked, index }
@@ -35,7 +35,7 @@ function checkBar(bar: PciBar): Omit<CheckedBar, 'index'> {
   checkOptions('bar', bar, KNOWN)
   const { width = 32, device } = bar
   const kind = checkOneOf('bar.kind', bar.kind, ['memory', 'port'])
-  if (bar.index !== undefined) checkInteger('bar.index', bar.index, 0, BAR_COUNT - 1)
+  if (bar.index !== undefined) checkInteger('bar.index', bar.index, 0, R.BAR_COUNT - 1)
   if (![32, 64].includes(width) || (kind === 'port' && width !== 32)) {
     throw invalidArgument('bar.width', width, kind === 'port' ? '32' : '32 or 64')
   }
@@ -51,4 +51,15 @@ function checkBar(bar: PciBar): Omit<CheckedBar, 'index'> {
     throw invalidArgument('bar.device', device, 'a device with read() and write()')
   }
   return { kind, length, width, prefetchable, device }
+}
+
+/** Bits of the command register that a guest can set. */
+export function commandBits(bars: readonly CheckedBar[], pin = false): number {
+  const has = (wanted: CheckedBar['kind']) => bars.some(({ kind }) => kind === wanted)
+  return (
+    (has('port') ? R.COMMAND_IO : 0) |
+    (has('memory') ? R.COMMAND_MEMORY : 0) |
+    (pin ? R.COMMAND_NO_INTX : 0) |
+    (R.COMMAND_MASTER | R.COMMAND_ERRORS)
+  )
 }

@@ -4,7 +4,7 @@ import { StateReader } from '../state.js'
 import { checkInteger, invalidArgument } from '../validate.js'
 import type { PciAddress } from './address.js'
 import { BaseAddress } from './base-address.js'
-import { type CheckedBar, checkBars } from './bars.js'
+import { checkBars, commandBits } from './bars.js'
 import { Capabilities } from './capabilities.js'
 import { checkDevice } from './check-device.js'
 import { ConfigSpace } from './config-space.js'
@@ -34,8 +34,8 @@ export interface FunctionOptions {
 
 export interface PciFunctionState {
   version: number
-  /** The bytes of its configuration space. */
-  config: number[]
+  /** The 256 bytes of its configuration space, in hexadecimal digits. */
+  config: string
   /** Of one with MSI-X. */
   messages?: MsixState
   /** Of a device that saves a state of its own. */
@@ -174,13 +174,17 @@ export class PciFunction implements Device {
 
   #own(): PciFunctionState {
     const messages = this.#msix?.save()
-    return { version: VERSION, config: [...this.#space.bytes], ...(messages === undefined ? {} : { messages }) }
+    return {
+      version: VERSION,
+      config: Buffer.from(this.#space.bytes).toString('hex'),
+      ...(messages === undefined ? {} : { messages }),
+    }
   }
 
   /** Checks all of a state but its device's, and returns what takes it over. */
   #check(state: PciFunctionState): () => void {
     const reader = new StateReader(this.name, state, VERSION)
-    const config = reader.integers('config', R.CONFIG_LENGTH, 0xff, true)
+    const config = reader.bytes('config', R.CONFIG_LENGTH)
     const interrupt = (offset: number) => (this.#pin !== undefined && offset === R.STATUS ? R.STATUS_INTERRUPT : 0)
     if (!this.#space.isReachable(config, (offset) => interrupt(offset) | this.#capabilities.free(offset))) {
       throw new KvmError(
@@ -264,15 +268,4 @@ export class PciFunction implements Device {
     this.#space.set(R.STATUS, 2, this.#pin.wanted ? status | R.STATUS_INTERRUPT : status)
     this.#pin.drive(this.#usesPin)
   }
-}
-
-/** Bits of the command register that a guest can set. */
-function commandBits(bars: readonly CheckedBar[], pin = false): number {
-  const has = (wanted: CheckedBar['kind']) => bars.some(({ kind }) => kind === wanted)
-  return (
-    (has('port') ? R.COMMAND_IO : 0) |
-    (has('memory') ? R.COMMAND_MEMORY : 0) |
-    (pin ? R.COMMAND_NO_INTX : 0) |
-    (R.COMMAND_MASTER | R.COMMAND_ERRORS)
-  )
 }

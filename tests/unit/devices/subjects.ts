@@ -21,6 +21,9 @@ import {
 import { B_RESET, REGISTER_B, REGISTER_C } from '../../../lib/devices/rtc-registers.js'
 import { OpenBus } from '../../../lib/machine/x86/open-bus.js'
 import { PciPorts } from '../../../lib/machine/x86/pci-ports.js'
+import { ConfigPorts, type PciContext } from '../../../lib/pci/index.js'
+import { StateReader } from '../../../lib/state.js'
+import { IDENTITY, pciBus } from '../pci/pci.js'
 import { plainMemory } from '../../../lib/memory/plain-memory.js'
 import { TestClock } from './access.js'
 
@@ -156,6 +159,41 @@ export const SUBJECTS: Record<string, SubjectKind> = {
   SystemControlB: kind(1, () => ({ device: new SystemControlB() })),
   OpenBus: kind(8, () => ({ device: new OpenBus(8) })),
   PciPorts: kind(8, (told) => ({ device: new PciPorts(new ResetControl({ reset: told('reset') })) })),
+  PciFunction: kind(0x100, (told, clock) => {
+    const test = pciBus(clock, told('effect'))
+    let context: PciContext | undefined
+    let dice = 0
+    const registers = { read: (_: number, data: Uint8Array) => data.fill(dice), write: told('written') }
+    const device = test.add((given) => {
+      context = given
+      return {
+        ...{ identity: IDENTITY, pin: true, vectors: 3 },
+        bars: [
+          { kind: 'memory', length: 0x100, width: 64, device: registers },
+          { kind: 'port', length: 8, device: registers },
+        ],
+        capabilities: [{ id: 9, bytes: Uint8Array.of(4, 0), writable: Uint8Array.of(0, 0xf0) }],
+        reset: () => void (dice = 0),
+        save: () => ({ version: 1, dice }),
+        restore: (state: object) => void (dice = new StateReader('the dice', state, 1).integer('dice', 6)),
+      }
+    })
+    const host = (value: number) => {
+      dice = value % 7
+      context?.interrupt().set((value & 0x10) !== 0)
+      context?.vector(value % 3).trigger()
+      context?.memory.write(value & 0xfff, Uint8Array.of(dice))
+      const { start } = device.bars[value % 3]!
+      const data = new Uint8Array(1 + (value % 8))
+      if (start !== undefined)
+        void (value % 3 === 1 ? test.ports : test.mmio).write(start + (value % 50), data.fill(value))
+    }
+    return { device, host }
+  }),
+  ConfigPorts: kind(8, (told) => {
+    const test = pciBus()
+    return { device: new ConfigPorts(test.bus, { read: (_, data) => data.fill(0xff), write: told('byte') }) }
+  }),
   CopyEngine: kind(0x18, (told) => {
     const memory = plainMemory({ at: 0, size: 0x1000 })
     memory.trackWrites(told('memory'))

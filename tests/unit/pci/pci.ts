@@ -18,6 +18,8 @@ export const IDENTITY = { vendor: 0x1234, device: 0x5678, class: 0xff_00_00 }
 export const ECAM = 0xe000_0000
 export const WINDOWS = { ports: { start: 0x2000, end: 0x1_0000 }, memory: { start: 0xe010_0000, end: 0xfec0_0000 } }
 
+const nothing = () => undefined
+
 export interface TestBus {
   bus: PciBus
   ports: Bus
@@ -35,24 +37,29 @@ export interface TestBus {
   add(device: PciDevice | PciDeviceFactory, node?: Partial<PciNode>): PciFunction
 }
 
-const nothing = () => undefined
 const EFFECTS: MachineEffects = {
   ...{ powerOff: nothing, reset: nothing, exit: nothing, panic: nothing },
   ...{ suspend: nothing, console: nothing, postCode: nothing, needsReset: nothing },
 }
 
-export function pciBus(clock = new TestClock()): TestBus {
+export function pciBus(clock = new TestClock(), told: (effect: unknown) => void = nothing): TestBus {
   const ports = new Bus({ name: 'port', size: 0x1_0000 })
   const mmio = new Bus({ name: 'mmio', size: 2 ** 52 })
   const memory = plainMemory({ at: 0, size: 0x1_0000 })
   const effects: unknown[] = []
-  memory.trackWrites((...values) => effects.push(['memory', ...values]))
+  const tell = (...effect: unknown[]) => {
+    effects.push(effect)
+    told(effect)
+  }
+  memory.trackWrites((...values) => {
+    tell('memory', ...values)
+  })
   const lines = new Map<number, boolean>()
   const shared = new Map<number, SharedInterruptLine>()
   const line = (gsi: number): InterruptLine => {
     const set = (level: boolean) => {
       lines.set(gsi, level)
-      effects.push(['line', gsi, level])
+      tell('line', gsi, level)
     }
     const one = shared.get(gsi) ?? new SharedInterruptLine({ set })
     shared.set(gsi, one)
@@ -75,7 +82,7 @@ export function pciBus(clock = new TestClock()): TestBus {
         },
         trigger: (vector) => {
           sent.push(routes.get(vector)!)
-          effects.push(['message', vector])
+          tell('message', vector)
         },
       }
     },
