@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <utility>
 
 #include "arguments.h"
@@ -61,10 +62,11 @@ Napi::Value AllocateFile(const Napi::CallbackInfo& info) {
   const Room room{.mode = static_cast<int>(ToUint32(info, 1)),
                   .offset = static_cast<off_t>(ToUint64(info, 2)),
                   .length = static_cast<off_t>(ToUint64(info, 3))};
-  // SAFETY: it deletes itself when it is done.
-  auto* allocation = new Allocation(info.Env(), std::move(fd), room);
+  auto allocation = std::make_unique<Allocation>(info.Env(), std::move(fd), room);
   Napi::Promise promise = allocation->promise();
   allocation->Queue();
+  // SAFETY: it deletes itself when it is done.
+  static_cast<void>(allocation.release());
   return promise;
 }
 
