@@ -68,11 +68,8 @@ export class PackedRing implements Ring {
 
   constructor({ memory, size, addresses, indirect, eventIndex, state }: RingOptions) {
     if (!(size > 0 && size <= MAX_SIZE)) throw driverFault(`has made a packed queue of ${size} descriptors`, { size })
-    const { descriptors, driver, device } = addresses
-    const ring = { name: 'descriptor ring', at: descriptors, length: DESCRIPTOR_SIZE * size, alignment: 16 }
-    checkArea(memory, ring, 'write')
-    checkArea(memory, { name: 'driver event suppression', at: driver, length: EVENT_SIZE, alignment: 4 })
-    checkArea(memory, { name: 'device event suppression', at: device, length: EVENT_SIZE, alignment: 4 }, 'write')
+    // One that goes on has been checked. Whether its memory can be reached just now, it finds out.
+    if (state === undefined) checkAreas(memory, addresses, size)
     this.#memory = memory
     this.#ring = new RingMemory(memory)
     this.#size = size
@@ -187,4 +184,12 @@ export class PackedRing implements Ring {
       builder.add({ address: this.#ring.load64(at), length: this.#ring.load32(at + LENGTH), isWritable })
     }
   }
+}
+
+function checkAreas(memory: DeviceMemory, addresses: QueueAddresses, size: number): void {
+  const { descriptors, driver, device } = addresses
+  const ring = { name: 'descriptor ring', at: descriptors, length: DESCRIPTOR_SIZE * size, alignment: 16 }
+  checkArea(memory, ring, 'write')
+  checkArea(memory, { name: 'driver event suppression', at: driver, length: EVENT_SIZE, alignment: 4 })
+  checkArea(memory, { name: 'device event suppression', at: device, length: EVENT_SIZE, alignment: 4 }, 'write')
 }

@@ -43,16 +43,8 @@ export class SplitRing implements Ring {
     if (!(size > 0 && size <= MAX_SIZE && Number.isInteger(Math.log2(size)))) {
       throw driverFault(`has made a split queue of ${size} descriptors, which is no power of two`, { size })
     }
-    const { descriptors, driver, device } = addresses
-    checkArea(memory, { name: 'descriptor table', at: descriptors, length: DESCRIPTOR_SIZE * size, alignment: 16 })
-    checkArea(memory, {
-      name: 'available ring',
-      at: driver,
-      length: AVAIL_RING + AVAIL_ENTRY * size + EVENT,
-      alignment: 2,
-    })
-    const used = { name: 'used ring', at: device, length: USED_RING + USED_ENTRY * size + EVENT, alignment: 4 }
-    checkArea(memory, used, 'write')
+    // One that goes on has been checked. Whether its memory can be reached just now, it finds out.
+    if (state === undefined) checkAreas(memory, addresses, size)
     this.#memory = memory
     this.#ring = new RingMemory(memory)
     this.#size = size
@@ -154,4 +146,17 @@ export class SplitRing implements Ring {
     }
     throw driverFault(`has made a chain of more than ${this.#size} descriptors`, { head })
   }
+}
+
+function checkAreas(memory: DeviceMemory, addresses: QueueAddresses, size: number): void {
+  const { descriptors, driver, device } = addresses
+  checkArea(memory, { name: 'descriptor table', at: descriptors, length: DESCRIPTOR_SIZE * size, alignment: 16 })
+  checkArea(memory, {
+    name: 'available ring',
+    at: driver,
+    length: AVAIL_RING + AVAIL_ENTRY * size + EVENT,
+    alignment: 2,
+  })
+  const used = { name: 'used ring', at: device, length: USED_RING + USED_ENTRY * size + EVENT, alignment: 4 }
+  checkArea(memory, used, 'write')
 }

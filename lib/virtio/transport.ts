@@ -191,6 +191,7 @@ export class Transport implements Stateful<TransportState> {
 
   /** While the device is paused, or has not begun. */
   save(): TransportState {
+    const isRunning = this.#isRunning()
     return {
       version: STATE_VERSION,
       status: this.#status,
@@ -199,7 +200,8 @@ export class Transport implements Stateful<TransportState> {
       driverFeatureSelect: this.driverFeatureSelect,
       queueSelect: this.queueSelect,
       generation: this.#generation,
-      queues: this.#queues.map((queue, index) => queue.save(this.#active[index]?.save())),
+      // One that waits to be reset goes on nowhere.
+      queues: this.#queues.map((queue, index) => queue.save(isRunning ? this.#active[index]?.save() : undefined)),
       ...(this.device.save === undefined ? {} : { device: this.device.save() }),
     }
   }

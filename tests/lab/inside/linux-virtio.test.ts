@@ -47,7 +47,8 @@ test.each(['mmio', 'pci'] as const)(
       'umount /disk && mount -t ext4 /dev/vda /disk && cd /disk && md5sum random | cmp - sum && echo same',
       'same',
     )
-    await does('cd /; umount /disk; poweroff -f', '')
+    await guest.expect('# ')
+    guest.console.send('cd /; umount /disk; poweroff -f\n')
     await outcomeOf(guest, 'power-off')
     // What a repair would find: nothing.
     execFileSync('e2fsck', ['-fn', image])

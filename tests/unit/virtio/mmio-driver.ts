@@ -51,10 +51,10 @@ export class SplitQueue {
   readonly requests = new Map<number, Request>()
   readonly #memory: DmaMemory
 
-  constructor(memory: DmaMemory, index: number, size: number) {
+  constructor(memory: DmaMemory, index: number, size: number, space = QUEUE_SPACE) {
     this.#memory = memory
     this.size = size
-    this.descriptors = 0x1000 + index * QUEUE_SPACE
+    this.descriptors = 0x1000 + index * space
     this.available = this.descriptors + 16 * size
     this.used = Math.ceil((this.available + 6 + 2 * size) / 4) * 4
   }
