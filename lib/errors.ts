@@ -38,7 +38,7 @@
  * | `ERR_KVM_CONSOLE_IN_USE` | a console was given to two lines, or to two machines, at once |
  * | `ERR_KVM_VIRTIO_DRIVER` | the guest's driver has broken a rule of virtio; the device waits to be reset |
  * | `ERR_KVM_DISK` | a disk cannot be opened, is in use, is malformed, or is shorter than it was |
- * | `ERR_KVM_LINK_DOWN` | what a network card is plugged into has gone, or its peer has |
+ * | `ERR_KVM_NETWORK` | a tap cannot be opened, or what a network card is plugged into has gone |
  * | `ERR_KVM_DEVICE_FAILED` | a device has thrown or failed otherwise, or several have; `operands` says which, and in which access |
  */
 export type KvmErrorCode =
@@ -77,7 +77,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_CONSOLE_IN_USE'
   | 'ERR_KVM_VIRTIO_DRIVER'
   | 'ERR_KVM_DISK'
-  | 'ERR_KVM_LINK_DOWN'
+  | 'ERR_KVM_NETWORK'
   | 'ERR_KVM_DEVICE_FAILED'
 
 /** What a {@link KvmError} can carry beside its code and message. */

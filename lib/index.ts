@@ -37,6 +37,7 @@ export { HostMemory, type HostMemoryOptions, MemoryImage } from './kvm/host-memo
 export type { MemoryFileOptions } from './kvm/memory-file.js'
 export type { Userfault, UserfaultFault, UserfaultHandler, UserfaultKind, UserfaultOptions } from './kvm/userfault.js'
 export { kick, type KickToken } from './kvm/kick.js'
+export { openTapQueue, type TapQueue } from './kvm/tap.js'
 export type { Msi } from './kvm/msi.js'
 export type { PitChannelState, PitState } from './kvm/pit.js'
 export { Kvm } from './kvm/kvm.js'

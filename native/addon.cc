@@ -17,6 +17,7 @@
 #include "shared_layouts.h"
 #include "stats_fd.h"
 #include "system_fd.h"
+#include "tap.h"
 #include "userfault.h"
 #include "vcpu_run.h"
 #include "vm_fd.h"
@@ -48,6 +49,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Memory", Memory::Define(env));
   exports.Set("VcpuRun", VcpuRun::Define(env));
   exports.Set("EventFd", EventFd::Define(env));
+  exports.Set("Tap", Tap::Define(env));
   exports.Set("Hub", Hub::Define(env));
   exports.Set("Userfault", Userfault::Define(env));
   exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));

@@ -105,6 +105,16 @@ export interface NativeEventFd {
   close(): void
 }
 
+/** A queue of a tap interface; see native/tap.cc. Results below 0 are -errno. */
+export interface NativeTap {
+  name(): string
+  read(bytes: Uint8Array): number
+  write(...pieces: Uint8Array[]): number
+  setOffload(flags: number): number
+  listen(on: boolean): void
+  close(): void
+}
+
 /** Where this JavaScript thread meets its vCPU threads; see native/hub.cc. Negative results are {@link HubResult}s. */
 export interface NativeHub {
   look(): number
@@ -182,6 +192,7 @@ export interface Binding {
   ) => NativeUserfault
   VcpuRun: new (fd: NativeFd) => NativeVcpuRun
   EventFd: new (callback?: (count: number) => void) => NativeEventFd
+  Tap: new (name: string, multiQueue: boolean, readable: () => void) => NativeTap
   Hub: new (event: NativeEventFd) => NativeHub
   /** 0 or -errno; see native/host_file.h. */
   lockFile(fd: number, exclusive: boolean): number

@@ -18,6 +18,7 @@ export {
 export type { FileDisk, FileDiskOptions } from '../disk/file-disk.js'
 export type { DiskOptions } from '../disk/open-disk.js'
 export { openDisk } from './disk.js'
+export { openTap, type TapOptions } from './tap.js'
 export { type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
 export type { Expected } from './console-text.js'
 export type { AcpiName, DeviceNode, NodeResource, Range } from '../platform/node.js'

@@ -122,7 +122,7 @@ export class NetStream implements NetBackend {
     this.#reader.clear()
     if (this.#isClosed) return
     const why = cause === undefined ? 'the peer has closed the connection' : describeThrown(cause)
-    const error = new KvmError('ERR_KVM_LINK_DOWN', `${this.#port?.name ?? 'a network card'} has no network: ${why}`, {
+    const error = new KvmError('ERR_KVM_NETWORK', `${this.#port?.name ?? 'a network card'} has no network: ${why}`, {
       cause,
     })
     this.#port?.setLink(false, error)

@@ -116,7 +116,7 @@ test.each([0, 13, 65_551, 0xffff_ffff])('a peer that says that a frame has %i by
   await until(() => !net.link)
   expect(events.at(-1)).toMatchObject([
     false,
-    { code: 'ERR_KVM_LINK_DOWN', message: expect.stringContaining('has no network') as string },
+    { code: 'ERR_KVM_NETWORK', message: expect.stringContaining('has no network') as string },
   ])
   await send(driver, frame())
   expect(net.statistics.sentDown).toBe(1)
