@@ -4,7 +4,7 @@ import type { PciContext, PciDevice } from 'node-kvm/pci'
 import { describe, expect, test } from 'vitest'
 
 import { expectRejection } from '../thrown.js'
-import { assemble, CLI, HLT, inDx, movDx, movEax, outAl, outDx } from './guests.js'
+import { assemble, CLI, HLT, inDx, movDx, movEax, outAl, outDx, SPIN } from './guests.js'
 
 const RUN = { timeout: 60_000 }
 const ECAM = 0xe000_0000
@@ -109,6 +109,29 @@ describe('a guest', () => {
     using machine = await create({ boot: boot(image), devices: [own.node] })
     expect(await machine.run(RUN)).toMatchObject({ kind: 'exit', value: 0x5a })
     expect(seen).toEqual([3, 0])
+  })
+
+  test('rings a doorbell where it has moved the BAR to, and does not wait', async () => {
+    const rung: string[] = []
+    const node = pci({
+      name: 'own',
+      device: ({ doorbell, effects }) => {
+        doorbell(0, { offset: 4, length: 1 }, () => {
+          rung.push('bell')
+          effects.powerOff()
+        })
+        const write = () => rung.push('write')
+        return { identity: IDENTITY, bars: [{ kind: 'port', length: 16, device: { read: () => undefined, write } }] }
+      },
+    })
+    const image = assemble(
+      [...movEax(0x8000_0810), ...movDx(0xcf8), ...outDx(4)],
+      [...movEax(0x3000), ...movDx(0xcfc), ...outDx(4)],
+      [...movDx(0x2004), ...outDx(1), ...movDx(0x3004), ...outDx(1), ...CLI, ...SPIN],
+    )
+    using machine = await create({ boot: boot(image), devices: [node] })
+    expect(await machine.run(RUN)).toMatchObject({ kind: 'power-off' })
+    expect([rung, machine.ports.unclaimed.writes]).toEqual([['bell'], 1])
   })
 
   test('resets by port 0xcf9, and all is as firmware left it', async () => {
