@@ -10,6 +10,3 @@ export interface MessageRoutes {
   route(changes: readonly (readonly [vector: number, message: Message])[]): void
   trigger(vector: number): void
 }
-
-/** For a bus without interrupt controllers. */
-export const NO_MESSAGES: MessageRoutes = { route: () => undefined, trigger: () => undefined }
