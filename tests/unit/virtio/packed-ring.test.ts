@@ -1,6 +1,7 @@
 // What a driver does with a packed queue, by the rules and against them (virtio 1.2, 2.8).
 import { describe, expect, test } from 'vitest'
 import { type DmaMemory, plainMemory } from '../../../lib/index.js'
+import type { Chain } from '../../../lib/virtio/index.js'
 import { PackedRing } from '../../../lib/virtio/packed-ring.js'
 import { expectRefusal } from '../../thrown.js'
 
@@ -89,6 +90,27 @@ function setUp({ size = 8, indirect = false, eventIndex = false, state = {} } = 
 }
 
 describe('by the rules', () => {
+  test('several chains at once, round the end of the ring: the driver sees the first last', () => {
+    const { memory, ring, driver } = setUp({ size: 5 })
+    for (let round = 0; round < 4; round++) {
+      const lengths = [1, 2, 1]
+      for (const [id, length] of lengths.entries()) driver.offer(Array.from({ length }, () => ({ id, flags: WRITE })))
+      const chains = lengths.map(() => ring.pop() as Chain)
+      const stores: number[] = []
+      const store = memory.storeUint16.bind(memory)
+      memory.storeUint16 = (address, value) => {
+        if (address % 16 === 14) stores.push(address)
+        return store(address, value)
+      }
+      const first = RING + 16 * driver.used + 14
+      ring.pushAll(chains.map((chain, index) => [chain, index + 1]))
+      memory.storeUint16 = store
+      expect([stores.length, stores.at(-1)]).toEqual([3, first])
+      for (const [id, length] of lengths.entries()) expect(driver.collect(length)).toEqual({ id, written: id + 1 })
+      expect(driver.collect()).toBeUndefined()
+    }
+  })
+
   test.each([1, 5, 8])(
     'a ring of %i, many times round, chains of several lengths, given back in another order',
     (size) => {
