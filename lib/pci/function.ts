@@ -71,6 +71,7 @@ export class PciFunction implements Device {
   /** After a reset: with places, as firmware would leave them. */
   #initial: Uint8Array
 
+  /** @internal A bus makes it. */
   constructor({ name, address, device: make, gsi, around, placement }: FunctionOptions) {
     this.name = name
     this.address = address

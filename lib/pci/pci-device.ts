@@ -78,7 +78,7 @@ export interface PciVector {
   trigger(): void
 }
 
-/** All that a function of PCI can reach beyond its registers; as {@link DeviceContext} is for other devices. */
+/** All that a function of PCI can reach beyond its registers; as `DeviceContext` is for other devices. */
 export interface PciContext {
   /** The function's own, unique in the machine. */
   readonly name: string
