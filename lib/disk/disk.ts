@@ -6,7 +6,7 @@
  * guest orders what has to be in order.
  */
 export interface Disk {
-  /** In bytes. It may change; say so to the device: {@link Block.resized}. */
+  /** In bytes. It may change; say so to the device: `Block.resized()`. */
   readonly size: number
   /** Fills all of `bytes`, which are the guest's memory, with what is there from `offset` on. */
   read(offset: number, bytes: Uint8Array): unknown

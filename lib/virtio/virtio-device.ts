@@ -26,7 +26,7 @@ export interface VirtioHost {
  * A virtio device, whatever transport brings it to the guest (virtio 1.2, chapter 2). The transport speaks with the driver: it
  * negotiates features, owns the queues' registers and keeps their state. The device takes chains off its queues.
  *
- * What each optional member means, {@link Device} says.
+ * The optional members mean what they mean for every device on a bus.
  */
 export interface VirtioDevice {
   /** Which kind of device it is (virtio 1.2, chapter 5): 2 is a block device. */

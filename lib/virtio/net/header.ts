@@ -5,9 +5,9 @@ import * as F from './features.js'
  * receive queue's own.
  */
 export interface NetHeader {
-  /** {@link NEEDS_CSUM} and {@link DATA_VALID}. */
+  /** VIRTIO_NET_HDR_F_NEEDS_CSUM (1) and VIRTIO_NET_HDR_F_DATA_VALID (2). */
   flags: number
-  /** {@link GSO_NONE} and so on. */
+  /** VIRTIO_NET_HDR_GSO_NONE (0) and so on. */
   gso_type: number
   /** How long the headers of a large segment are: a hint. */
   hdr_len: number

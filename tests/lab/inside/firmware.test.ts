@@ -1,6 +1,7 @@
 // Debian's SeaBIOS, which the lab's emulator comes with.
 import { DebugConsole } from 'node-kvm/devices'
-import { firmware, GuestConsole, Machine } from 'node-kvm/machine'
+import { firmware, GuestConsole, Machine, virtio } from 'node-kvm/machine'
+import { Block } from 'node-kvm/virtio'
 import { expect, test } from 'vitest'
 
 const IMAGE = '/usr/share/seabios/bios.bin'
@@ -19,4 +20,23 @@ test('SeaBIOS starts, finds the devices of the machine, and gets to its boot men
   }
   await machine.stop()
   expect(await ended).toMatchObject({ kind: 'stopped' })
+})
+
+test('SeaBIOS boots from a virtio disk on PCI', async () => {
+  const sector = new Uint8Array(512)
+  // mov al, 0x15; out 0xf4, al
+  sector.set([0xb0, 0x15, 0xe6, 0xf4])
+  sector.set([0x55, 0xaa], 510)
+  const disk = {
+    size: 1 << 20,
+    read(offset: number, bytes: Uint8Array) {
+      bytes.fill(0)
+      if (offset === 0) bytes.set(sector)
+    },
+  }
+  using machine = await Machine.create({
+    boot: firmware({ image: IMAGE }),
+    devices: [virtio(new Block(disk), { transport: 'pci' })],
+  })
+  expect(await machine.run({ timeout: 240_000 })).toMatchObject({ kind: 'exit', value: 0x15 })
 })

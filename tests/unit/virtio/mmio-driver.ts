@@ -8,7 +8,6 @@ import type { VirtioDevice } from '../../../lib/virtio/virtio-device.js'
 export const VERSION_1 = 1n << 32n
 export const EVENT_IDX = 1n << 29n
 export const INDIRECT = 1n << 28n
-export const PACKED = 1n << 34n
 
 /** How much memory there is, from address 0 on. */
 export const MEMORY = 0x40_0000
