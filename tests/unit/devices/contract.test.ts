@@ -151,7 +151,7 @@ describe.each(stateful)('%s: a state', (_, kind) => {
 test.each(stateful)('%s: after a reset it is as it was when it was new', (_, kind) =>
   forAll(kind, async (past) => {
     const { device, clock } = await used(kind, past)
-    device.reset?.()
+    await device.reset?.()
     const renewed = kind.renewed ?? ((state: object) => state)
     expect(renewed(device.save?.() as object)).toEqual(renewed(kind.make(clock).device.save?.() as object))
   }),
