@@ -1,4 +1,4 @@
-import type { DiskOption } from './virtio-options.js'
+import type { DiskOption, NetOption } from './virtio-options.js'
 
 /** How a kernel is started. */
 export const FORMATS = ['auto', 'bzimage', 'vmlinux', 'pvh', 'multiboot', 'multiboot2', 'elf', 'flat'] as const
@@ -28,6 +28,7 @@ export interface RunOptions extends SourceOptions {
   memory: string
   timeout?: number
   disk?: readonly DiskOption[]
+  net?: readonly NetOption[]
   rng?: true
   /** Default: `mmio`; `pci` where firmware boots, which looks nowhere else. */
   virtio?: (typeof TRANSPORTS)[number]

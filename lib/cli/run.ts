@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { KEYS_HELP } from './escape-keys.js'
 import { FORMATS, MODES, type RunOptions, TRANSPORTS } from './run-options.js'
-import { collectDisk } from './virtio-options.js'
+import { collectDisk, collectNet } from './virtio-options.js'
 
 /** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
 export function addRun(program: Command): void {
@@ -34,6 +34,7 @@ export function addRun(program: Command): void {
       'a disk, from a raw file, a block device or an image, whose backing files may be in that folder; repeatable',
       collectDisk,
     )
+    .option('--net <tap[=name]|none[,mac=…]>', 'a network card, on a tap interface of the host; repeatable', collectNet)
     .option('--rng', "random numbers of the host's for the guest")
     .addOption(
       new Option(

@@ -1,7 +1,8 @@
 import type { BootSource, MachineDevice } from '../machine/index.js'
-import { openDisk, virtio } from '../machine/index.js'
-import { Block, Rng, type VirtioDevice } from '../virtio/index.js'
+import { openDisk, openTap, virtio } from '../machine/index.js'
+import { Block, Net, NetCallback, Rng, type VirtioDevice } from '../virtio/index.js'
 import type { RunOptions } from './run-options.js'
+import type { NetOption } from './virtio-options.js'
 
 /** The virtio devices that the options name. */
 export class VirtioDevices implements MachineDevice {
@@ -38,14 +39,30 @@ export class VirtioDevices implements MachineDevice {
   }
 
   async #open(): Promise<void> {
-    const { disk = [], rng } = this.#options
+    const { disk = [], net = [], rng } = this.#options
     for (const { path, id, ...how } of disk) {
       const opened = await openDisk(path, how)
       const onError = ({ operation, error }: { operation: string; error: unknown }) => {
-        this.#warn(`${path}: ${operation}: ${error instanceof Error ? error.message : String(error)}`)
+        this.#warn(`${path}: ${operation}: ${messageOf(error)}`)
       }
       this.#devices.push(new Block(opened, { onError, ...(id === undefined ? {} : { id }) }))
     }
+    for (const each of net) this.#devices.push(this.#card(each))
     if (rng === true) this.#devices.push(new Rng())
   }
+
+  #card({ tap, mac }: NetOption): Net {
+    const options = mac === undefined ? {} : { mac }
+    if (tap === undefined) {
+      const card = new Net(new NetCallback(() => undefined), options)
+      card.link = false
+      return card
+    }
+    const onLink = (up: boolean, error?: unknown) => {
+      this.#warn(`${tap}: link ${up ? 'up' : 'down'}${error === undefined ? '' : `: ${messageOf(error)}`}`)
+    }
+    return new Net(openTap({ name: tap }), { ...options, onLink })
+  }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

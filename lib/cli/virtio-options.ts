@@ -26,3 +26,25 @@ export function collectDisk(text: string, before: readonly DiskOption[] = []): r
     { ...disk, ...(backingFolder === undefined ? {} : { backingFolder }), ...(id === undefined ? {} : { id }) },
   ]
 }
+
+/** `--net tap[=NAME]|none[,mac=MAC]` */
+export interface NetOption {
+  /** The interface of the host; undefined: nothing is plugged in. */
+  tap: string | undefined
+  mac?: string
+}
+
+/** What a tap interface is called that nobody has named. */
+const ANY_TAP = 'tap%d'
+
+/** One more `--net`. */
+export function collectNet(text: string, before: readonly NetOption[] = []): readonly NetOption[] {
+  const list = parseList(text, ['mac'])
+  const tap = /^tap(?:=(.+))?$/s.exec(list.first)
+  if (tap === null && list.first !== 'none') throw new InvalidArgumentError('It is tap, tap=NAME or none.')
+  const mac = valueOf(list, 'mac')
+  if (mac !== undefined && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) {
+    throw new InvalidArgumentError('An address is like 52:54:00:12:34:56.')
+  }
+  return [...before, { tap: tap === null ? undefined : (tap[1] ?? ANY_TAP), ...(mac === undefined ? {} : { mac }) }]
+}

@@ -43,6 +43,22 @@ test('on PCI, where it is asked for', () => {
   expect(run('--rng', '--virtio', 'pci', path('pci-guest')).status).toBe((0x44 << 1) | 1)
 })
 
+test('a network card', () => {
+  expect(run('--net', 'none,mac=52:54:00:00:00:01', path('guest')).status).toBe((1 << 1) | 1)
+})
+
+test.each([
+  ['', /begins with a name/],
+  ['bridge', /It is tap, tap=NAME or none/],
+  ['tap=', /It is tap, tap=NAME or none/],
+  ['none,mac=1', /An address is like/],
+  ['none,id=1', /has no 'id'; it has mac/],
+])('refused: --net %s', (text, message) => {
+  const { status, stderr } = run('--net', text, path('no-guest'))
+  expect(stderr).toMatch(message)
+  expect(status).toBe(2)
+})
+
 describe('refused before anything is read', () => {
   test.each([
     ['', /begins with a name/],
