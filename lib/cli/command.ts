@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addDisk } from './disk.js'
 import { addDoctor } from './doctor.js'
 import { addExample } from './example.js'
 import { codeOf } from './error-code.js'
@@ -50,6 +51,7 @@ Examples:
 addDoctor(program)
 addExample(program)
 addRun(program)
+addDisk(program)
 
 async function run(): Promise<void> {
   try {

@@ -17,6 +17,7 @@ export {
 } from './boot-source.js'
 export type { FileDisk, FileDiskOptions } from '../disk/file-disk.js'
 export type { DiskOptions } from '../disk/open-disk.js'
+export { makeDisk, type MakeDiskOptions } from '../disk/make-disk.js'
 export { openDisk } from './disk.js'
 export { openTap, type TapOptions } from './tap.js'
 export { type ExpectOptions, GuestConsole, type GuestConsoleOptions } from './console.js'
