@@ -211,7 +211,7 @@ describe('MSRs', () => {
       'ERR_KVM_MSR',
       /0xdeadbeef be set to 0x9/,
     )
-    expect(write.operands).toEqual({ index: 0xdead_beef, data: 9n })
+    expect(write.operands).toEqual({ vcpu: 0, index: 0xdead_beef, data: 9n })
     expect(m.vcpu.getMsrs([SYSENTER_ESP, SYSENTER_EIP]).get(SYSENTER_EIP)).toBe(0n)
     expect(m.vcpu.getMsrs([SYSENTER_ESP]).get(SYSENTER_ESP)).toBe(before === 0 ? 0n : 9n)
   })
