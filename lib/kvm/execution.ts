@@ -62,7 +62,6 @@ export class Execution {
   #wantedSync = 0n
   // Which of them are there now and still true.
   #validSync = 0n
-  // The guest is in the middle of an access that KVM completes when it is entered again.
   #accessPending = false
   // Completing an access for a reader of state led to another exit, which run() has not returned yet.
   #exitWaiting = false
@@ -94,6 +93,11 @@ export class Execution {
     do result = this.#run(deadline)
     while (result === RunResult.tick)
     return this.accept(result)
+  }
+
+  /** Whether the guest is in the middle of an access, which KVM completes when it is entered again. */
+  get accessPending(): boolean {
+    return this.#accessPending
   }
 
   /** Whether completing an access has led to an exit that nobody has seen yet. */

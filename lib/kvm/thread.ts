@@ -192,12 +192,15 @@ export class Thread implements HubMember {
 
   /** The exit has been handled: what now? Returns the next one when the access goes on with it. */
   #answer(): Exit | undefined {
-    if (this.#pauseWanted && !this.#stopWanted && !this.#hasStopped()) this.#execution.complete()
     if (this.#hasStopped()) return undefined
     if (this.#stopWanted) {
       this.#end()
     } else if (this.#execution.exitWaiting) {
       return this.#execution.takeWaitingExit()
+    } else if (this.#pauseWanted && this.#execution.accessPending) {
+      // The vCPU completes it in no time, unless it needs a page of a userfault: that can need the event loop.
+      this.#execution.native.comeOut()
+      this.#phase = 'guest'
     } else if (this.#pauseWanted) {
       this.#phase = 'paused'
       this.#settlePauses()
