@@ -1,17 +1,20 @@
 import { GuestMemfd, Kvm } from 'node-kvm'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import { expectRefusal } from '../thrown.js'
-import { assemble, HLT, load, movEs, outAl, storeByte } from './guests.js'
-import { machine, runTo } from './machine.js'
+import { assemble, HLT, load, load8, movAl, movEs, outAl, store8, storeByte } from './guests.js'
+import { enterUserMode, kind, longModeMachine, machine, runTo } from './machine.js'
 
 const PAGE = 4096
-const { has, hasPrivate } = (() => {
+/** GUEST_MEMFD_FLAG_MMAP and GUEST_MEMFD_FLAG_INIT_SHARED. */
+const FLAGS = 3
+const { has, hasPrivate, flags } = (() => {
   using kvm = Kvm.open()
   using vm = kvm.createVm()
   return {
     has: vm.check('KVM_CAP_GUEST_MEMFD') > 0,
     hasPrivate: vm.check('KVM_CAP_MEMORY_ATTRIBUTES') > 0,
+    flags: vm.check('KVM_CAP_GUEST_MEMFD_FLAGS'),
   }
 })()
 
@@ -29,6 +32,28 @@ test.runIf(has && !hasPrivate)('a guest_memfd beside a region is not touched whe
   runTo(m.vcpu, 'hlt')
   expect(seen).toEqual([9, 7])
   expect(region.readUint8(0x2_0000)).toBe(7)
+})
+
+// With GUEST_MEMFD_FLAG_MMAP KVM maps the guest_memfd for the processor. Its emulator maps nothing: it goes by the region's address in this
+// process. So it depends on who executes the guest, and with kvm_pvm that is the emulator at CPL 0, and the processor at CPL 3.
+describe.runIf(flags === FLAGS)('a guest_memfd that could be mapped', () => {
+  function seenAndLeft(cpl: 0 | 3) {
+    const code = assemble(load8(0x2_0000), outAl(0x10), movAl(7), store8(0x2_0000), load8(0x2_0000), outAl(0x10))
+    using m = longModeMachine(code)
+    if (cpl === 3) enterUserMode(m)
+    using guestMemfd = m.vm.createGuestMemfd({ size: PAGE, flags })
+    const region = m.vm.addMemory({ at: 0x2_0000, size: PAGE, guestMemfd })
+    region.writeUint8(0x2_0000, 9)
+    return { seen: [0, 1].map(() => runTo(m.vcpu, 'io').data[0]), left: region.readUint8(0x2_0000) }
+  }
+
+  test('is what the processor sees, instead of the region', () => {
+    expect(seenAndLeft(3)).toEqual({ seen: [0, 7], left: 9 })
+  })
+
+  test.runIf(kind === 'pvm')('is nothing to the emulator, which sees the region', () => {
+    expect(seenAndLeft(0)).toEqual({ seen: [9, 7], left: 7 })
+  })
 })
 
 test.runIf(has)('what makes no guest_memfd is refused', () => {

@@ -50,7 +50,9 @@ export function machine(code: Uint8Array, options: MachineOptions = {}): Machine
 
 const [PML4, PDPT, LOW_PAGES, HIGH_PAGES] = [0x2000, 0x3000, 0x4000, 0x5000] as const
 const PRESENT_WRITABLE = 0b11n
+const USER = 1n << 2n
 const LARGE = 1n << 7n
+const IOPL_3 = 0x3002n
 const flat = { base: 0n, limit: 0xffff_ffff, present: 1, dpl: 0, s: 1, g: 1, avl: 0, unusable: 0 }
 const code64 = { ...flat, selector: 0x08, type: 0b1011, l: 1, db: 0 }
 const data64 = { ...flat, selector: 0x10, type: 0b0011, l: 0, db: 1 }
@@ -77,6 +79,17 @@ export function longModeMachine(code: Uint8Array, options: MachineOptions = {}):
   }
   made.vcpu.setSregs(LONG_MODE)
   return made
+}
+
+/** At CPL 3 from here on, where it may use ports and all memory that is mapped. */
+export function enterUserMode({ vm, vcpu }: Machine): void {
+  for (let entry = PML4; entry < HIGH_PAGES + 4096; entry += 8) {
+    const value = vm.memory.readUint64(entry)
+    if (value !== 0n) vm.memory.writeUint64(entry, value | USER)
+  }
+  const data = { dpl: 3, selector: data64.selector | 3 }
+  vcpu.setSregs({ cs: { dpl: 3, selector: code64.selector | 3 }, ds: data, es: data, fs: data, gs: data, ss: data })
+  vcpu.setRegs({ rflags: IOPL_3 })
 }
 
 /** Runs until the next exit. A guest that hangs ends the test with an error instead of hanging it. */
