@@ -274,7 +274,12 @@ export class Hardware implements Body {
         this.observers.tell('console', bytes)
       },
       needsReset: (device, error) => {
-        this.observers.tell('needsReset', device, error)
+        try {
+          this.observers.tell('needsReset', device, error)
+        } catch (thrown) {
+          // Not always within an access: nobody else would hear of it.
+          this.#life().fail(thrown)
+        }
       },
       postCode: (code) => {
         this.observers.tell('postCode', code)

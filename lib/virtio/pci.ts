@@ -132,11 +132,12 @@ export class VirtioPci implements PciDevice {
     const isr = reader.bits('isr', ALL_INTERRUPTS)
     const configVector = reader.integer('configVector', MAX_UINT16)
     const vectors = reader.integers('vectors', this.#queueVectors.length, MAX_UINT16, true)
-    this.#transport.restore(state)
+    const goOn = this.#transport.read(state)
     this.#configVector = this.#vector(configVector)
     for (const [index, vector] of vectors.entries()) this.#queueVectors[index] = this.#vector(vector)
     this.#isr = isr
     this.#line.drive(isr !== 0)
+    goOn()
   }
 
   #raise(vector: number, why: number): void {

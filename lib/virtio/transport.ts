@@ -1,6 +1,5 @@
 import type { Clock, Schedule } from '../bus/clock.js'
 import { promised } from '../bus/in-order.js'
-import type { Stateful } from '../bus/device.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 import { StateReader, type Versioned } from '../state.js'
 import * as F from './features.js'
@@ -51,7 +50,7 @@ const HALF = 32n
  * What every transport does in the same way (virtio 1.2, chapters 2 and 3): status, features, queues, the device's life. A
  * transport of its own is what lies around it: where the registers are, and how the sides call each other.
  */
-export class Transport implements Stateful<TransportState> {
+export class Transport {
   readonly device: VirtioDevice
   readonly #host: TransportHost
   readonly #offered: bigint
@@ -61,7 +60,8 @@ export class Transport implements Stateful<TransportState> {
   #accepted = 0n
   #generation = 0
   #paused = false
-  // While the device is being reset: its queues give back what they have.
+  // Its queues give back what they have, for a reset or for good: no interrupt says so, and what cannot be given back is no fault.
+  #stopping = false
   #resetting: Promise<void> | undefined
   /** Which half of the features is read, and written; which queue the queue registers are of. */
   featureSelect = 0
@@ -127,20 +127,21 @@ export class Transport implements Stateful<TransportState> {
   /** The driver writes the status; what it may not write changes nothing. Zero resets: the promise is that of {@link reset}. */
   setStatus(value: number): void | Promise<void> {
     if (value === 0) return this.reset()
-    if (this.#resetting !== undefined || !STATUS.mayFollow(this.#status, value)) return
+    if (this.#stopping || !STATUS.mayFollow(this.#status, value)) return
     const refused = (value & STATUS.FEATURES_OK) !== 0 && !this.#featuresAreGood
     const wasRunning = this.#isRunning()
-    this.#status |= refused ? value & ~(STATUS.FEATURES_OK | STATUS.DRIVER_OK) : value
-    if (!wasRunning && this.#isRunning()) for (const index of this.#queues.keys()) this.#start(index)
+    const taken = refused ? value & ~(STATUS.FEATURES_OK | STATUS.DRIVER_OK) : value
+    this.#status |= taken & ~STATUS.DEVICE_NEEDS_RESET
+    if (!wasRunning) for (const index of this.#queues.keys()) this.#start(index)
   }
 
   /** The driver says that the selected queue is ready, or is not to be used any more. */
   setReady(ready: boolean): void | Promise<void> {
     const { queue, queueSelect } = this
-    if (queue === undefined || queue.ready === ready || this.#resetting !== undefined) return
+    if (queue === undefined || queue.ready === ready || this.#stopping) return
     if (!ready) return this.#stopReady(queueSelect, queue)
     queue.ready = true
-    if (this.#isRunning()) this.#start(queueSelect)
+    this.#start(queueSelect)
   }
 
   /** The driver has made buffers available. */
@@ -160,15 +161,19 @@ export class Transport implements Stateful<TransportState> {
   /** As when it was new: at once, unless the device has chains to give back. What its disk is, or its network, it keeps. */
   reset(): void | Promise<void> {
     if (this.#resetting !== undefined) return this.#resetting
+    this.#stopping = true
     const stopping = [...this.#active.keys()].flatMap((index) => this.#stop(index) ?? [])
     if (stopping.length === 0) {
       this.#finishReset()
       return
     }
-    this.#resetting = Promise.all(stopping).then(() => {
-      this.#resetting = undefined
-      this.#finishReset()
-    })
+    this.#resetting = Promise.all(stopping)
+      .finally(() => {
+        this.#resetting = undefined
+      })
+      .then(() => {
+        this.#finishReset()
+      })
     return this.#resetting
   }
 
@@ -185,6 +190,7 @@ export class Transport implements Stateful<TransportState> {
   }
 
   async close(): Promise<void> {
+    this.#stopping = true
     await Promise.all(Array.from(this.#active.keys(), async (index) => this.#stop(index)))
     await promised(this.device.close?.())
   }
@@ -206,8 +212,8 @@ export class Transport implements Stateful<TransportState> {
     }
   }
 
-  /** Of a device that has been reset, or is new. */
-  restore(state: TransportState): void {
+  /** Reads all of a state. What is returned takes it over, for a device that has been reset or is new: its queues go on at once. */
+  read(state: TransportState): () => void {
     const { name } = this.#host
     const reader = new StateReader(name, state, STATE_VERSION)
     const status = reader.bits('status', 0xff)
@@ -221,13 +227,15 @@ export class Transport implements Stateful<TransportState> {
     const all = reader.array('queues', this.#queues.length)
     const queues = this.#queues.map((queue, index) => queue.read(name, all[index]))
     if (state.device !== undefined) this.device.restore?.(state.device)
-    for (const index of this.#active.keys()) this.#drop(index)
-    for (const { apply } of queues) apply()
-    this.#status = status
-    this.#accepted = accepted
-    Object.assign(this, { featureSelect, driverFeatureSelect, queueSelect })
-    this.#generation = generation
-    if (this.#isRunning()) for (const [index, { ring }] of queues.entries()) this.#start(index, ring)
+    return () => {
+      for (const index of this.#active.keys()) this.#drop(index)
+      for (const { apply } of queues) apply()
+      this.#status = status
+      this.#accepted = accepted
+      Object.assign(this, { featureSelect, driverFeatureSelect, queueSelect })
+      this.#generation = generation
+      for (const [index, { ring }] of queues.entries()) this.#start(index, ring)
+    }
   }
 
   #isRunning(): boolean {
@@ -241,7 +249,7 @@ export class Transport implements Stateful<TransportState> {
 
   #start(index: number, state?: RingState): void {
     const registers = this.#queues[index]
-    if (registers?.ready !== true || this.#active[index] !== undefined) return
+    if (!this.#isRunning() || registers?.ready !== true || this.#active[index] !== undefined) return
     const has = (feature: bigint) => (this.#accepted & feature) !== 0n
     try {
       const ring = new (has(F.VIRTIO_F_RING_PACKED) ? PackedRing : SplitRing)({
@@ -254,7 +262,7 @@ export class Transport implements Stateful<TransportState> {
       })
       const queue = new Virtqueue(index, registers.size, ring, {
         interrupt: () => {
-          this.#host.queueInterrupt(index)
+          if (!this.#stopping) this.#host.queueInterrupt(index)
         },
         fail: (error) => {
           this.#fail(error)
@@ -304,6 +312,7 @@ export class Transport implements Stateful<TransportState> {
   }
 
   #finishReset(): void {
+    this.#stopping = false
     this.#status = 0
     this.#accepted = 0n
     this.featureSelect = this.driverFeatureSelect = this.queueSelect = 0
@@ -314,12 +323,12 @@ export class Transport implements Stateful<TransportState> {
 
   #configChanged(): void {
     this.#generation = (this.#generation + 1) >>> 0
-    if (this.#isRunning()) this.#host.configInterrupt()
+    if (this.#isRunning() && !this.#stopping) this.#host.configInterrupt()
   }
 
   /** The first fault counts; the queues stop. */
   #fail(error: unknown): void {
-    if ((this.#status & STATUS.DEVICE_NEEDS_RESET) !== 0 || this.#resetting !== undefined) return
+    if ((this.#status & STATUS.DEVICE_NEEDS_RESET) !== 0 || this.#stopping) return
     const wasRunning = this.#isRunning()
     this.#status |= STATUS.DEVICE_NEEDS_RESET
     for (const queue of this.#active) queue?.end()

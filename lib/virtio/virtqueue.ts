@@ -1,3 +1,5 @@
+import { promised } from '../bus/in-order.js'
+import { invalidArgument } from '../validate.js'
 import type { Chain } from './chain.js'
 import type { Done, Ring, RingState } from './ring.js'
 
@@ -109,7 +111,7 @@ export class Virtqueue {
   /** The driver has made chains available. @internal */
   notify(): void {
     if (this.#handler !== undefined) this.#work()
-    else if (this.#state === 'running') this.#available?.()
+    else if (this.#state === 'running') this.#tell()
   }
 
   /** Resolves when the device has given all chains back. It gets no more until {@link resume}. @internal */
@@ -143,34 +145,53 @@ export class Virtqueue {
     if (this.#working || this.#handler === undefined) return
     this.#working = true
     let left = CHAINS_PER_TURN
-    for (; left > 0; left--) {
-      const chain = this.pop()
-      if (chain === undefined) break
-      this.#begin(this.#handler, chain)
+    try {
+      for (; left > 0; left--) {
+        const chain = this.pop()
+        if (chain === undefined) break
+        this.#begin(this.#handler, chain)
+      }
+    } finally {
+      this.#working = false
     }
-    this.#working = false
     if (this.#state !== 'over') this.#tryInterrupt()
     if (left === 0) this.#turn = setImmediate(() => this.#work())
   }
 
   #begin(handler: ChainHandler, chain: Chain): void {
-    let written: number | Promise<number>
+    let written: unknown
     try {
       written = handler(chain)
     } catch (error) {
       this.#drop(chain, error)
       return
     }
-    if (typeof written === 'number') this.push(chain, written)
+    const pending = promised(written) as Promise<unknown> | undefined
+    if (pending === undefined) this.#finish(chain, written)
     else {
-      written.then(
-        (count) => {
-          this.push(chain, count)
+      pending.then(
+        (count: unknown) => {
+          this.#finish(chain, count)
         },
         (error: unknown) => {
           this.#drop(chain, error)
         },
       )
+    }
+  }
+
+  #finish(chain: Chain, written: unknown): void {
+    if (Number.isSafeInteger(written) && Number(written) >= 0) this.push(chain, Number(written))
+    else
+      this.#drop(chain, invalidArgument('what a handler of chains returns', written, 'how many bytes it has written'))
+  }
+
+  /** A device that waits for chains. */
+  #tell(): void {
+    try {
+      this.#available?.()
+    } catch (error) {
+      this.#fail(error)
     }
   }
 

@@ -115,6 +115,46 @@ describe('queues', () => {
     }
   })
 
+  test('one that cannot start stops all', () => {
+    const driver = new MmioDriver(new Echo([8, 8]))
+    driver.set(R.STATUS, 3)
+    driver.set(R.DRIVER_FEATURES_SEL, 1)
+    driver.set(R.DRIVER_FEATURES, 1)
+    driver.set(R.STATUS, 11)
+    driver.set(R.QUEUE_SEL, 0)
+    driver.set(R.QUEUE_DESC_LOW + 4, 0xffff)
+    driver.set(R.QUEUE_READY, 1)
+    const queue = driver.setUpQueue(1, 8)
+    void driver.offer(1, [{ data: bytes(1) }])
+    driver.set(R.STATUS, 15)
+    driver.kick(1)
+    expect([driver.status, driver.faults.length]).toEqual([15 | 64, 1])
+    expect(driver.memory.loadUint16(queue.used + 2)).toBe(0)
+  })
+
+  test.each([undefined, -1, NaN, '3', {}])(
+    'a handler that returns %s stops its device, which can be reset',
+    async (value) => {
+      const device: VirtioDevice = {
+        ...{ id: 1, features: 0n, queueSizes: [8] },
+        startQueue: (queue) => {
+          queue.serve(() => value as never)
+        },
+      }
+      const driver = await new MmioDriver(device).start()
+      void driver.send(0, [{ data: bytes(1) }])
+      expect(driver.faults).toMatchObject([{ code: 'ERR_KVM_INVALID_ARGUMENT' }])
+      await driver.write(R.STATUS, 0)
+      expect(driver.status).toBe(0)
+    },
+  )
+
+  test('DEVICE_NEEDS_RESET is not for drivers to say', async () => {
+    const driver = await new MmioDriver(new Echo()).start()
+    driver.set(R.STATUS, 15 | 64)
+    expect(driver.status).toBe(15)
+  })
+
   test('a queue is taken away, and comes back', async () => {
     const driver = await new MmioDriver(new Echo()).start()
     await driver.send(0, [{ data: bytes(3) }, { room: 1 }])
@@ -148,6 +188,26 @@ describe('resets in the middle', () => {
     echo.hold = false
     await driver.start()
     expect((await driver.send(0, [{ data: bytes(2) }, { room: 1 }])).data).toEqual(bytes(2))
+  })
+
+  test("what comes back then is told to nobody, and is nobody's fault", async () => {
+    const echo = new Echo()
+    const driver = await new MmioDriver(echo).start()
+    echo.hold = true
+    void driver.send(0, [{ data: bytes(1) }, { room: 1 }])
+    const reset = driver.write(R.STATUS, 0)
+    echo.release()
+    await reset
+    expect([driver.status, driver.read(R.INTERRUPT_STATUS), driver.interrupts]).toEqual([0, 0, 0])
+    await driver.start()
+    void driver.send(0, [{ data: bytes(1) }, { room: 1 }])
+    const closed = driver.mmio.close()
+    // The machine's memory goes first.
+    driver.memory.slices = () => undefined
+    driver.memory.storeUint32 = () => false
+    echo.release()
+    await closed
+    expect([driver.faults, driver.interrupts]).toEqual([[], 0])
   })
 
   test('a thousand times, with chains on their way', async () => {
@@ -199,6 +259,15 @@ describe('state', () => {
     expect(other.mmio.save()).toEqual(state)
     other.queues.push(...driver.queues)
     expect((await other.send(0, [{ data: bytes(2) }, { room: 1 }])).data).toEqual(bytes(2))
+  })
+
+  test('what its guest had made available is answered, and told', async () => {
+    const driver = await new MmioDriver(new Echo()).start()
+    await driver.mmio.pause()
+    void driver.offer(0, [{ data: bytes(6) }, { room: 1 }])
+    const other = new MmioDriver(new Echo(), { memory: driver.memory })
+    other.mmio.restore(driver.mmio.save())
+    expect([other.interrupts, other.read(R.INTERRUPT_STATUS)]).toEqual([1, R.USED_BUFFER])
   })
 
   test('one of other queues is refused, and the device as it was', async () => {
