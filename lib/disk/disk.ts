@@ -3,7 +3,7 @@
  *
  * Offsets and lengths are whole sectors of 512 bytes and lie within `size`. What a call does may take time: then it returns a
  * promise. One that throws, or rejects, is an I/O error for the guest. Several calls may be under way at once, in any order; the
- * guest orders what has to be in order.
+ * guest orders what has to be in order. What it reads or writes in one request comes in parts of at most 1 MiB, one after the other.
  */
 export interface Disk {
   /** In bytes. It may change; say so to the device: `Block.resized()`. */

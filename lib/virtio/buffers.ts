@@ -22,8 +22,9 @@ export class Buffers {
     const pieces: Uint8Array[] = []
     let at = 0
     for (const piece of this.pieces) {
-      const part = piece.subarray(Math.max(start - at, 0), Math.max(end - at, 0))
-      if (part.length > 0) pieces.push(part)
+      if (at >= end) break
+      const from = Math.max(start - at, 0)
+      if (from < Math.min(piece.length, end - at)) pieces.push(piece.subarray(from, end - at))
       at += piece.length
     }
     return new Buffers(pieces)

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Block, type BlockFailure, type Disk } from '../../../../lib/virtio/index.js'
 import { expectRefusal } from '../../../thrown.js'
+import { turnsDuring } from '../../../turns.js'
 import { VERSION_1 } from '../mmio-driver.js'
 import * as D from './block-driver.js'
 
@@ -222,6 +223,54 @@ describe('a hostile driver', () => {
     void driver.readSectors(0, SECTOR)
     await driver.mmio.close()
     expect(calls.slice(200)).toEqual(['read 0 512', 'close'])
+  })
+})
+
+describe('a request of many megabytes', () => {
+  const MIB = 2 ** 20
+  /** Descriptors that are all for the same memory. */
+  const pieces = (count: number, writable: boolean) =>
+    Array.from({ length: count }, () => ({ address: 0x30_0000, length: 320 * 1024, writable }))
+
+  test.each(['read', 'write'] as const)('%s: the disk gets it in parts, one after the other', async (operation) => {
+    const calls: { offset: number; length: number; pieces: number }[] = []
+    let underWay = 0
+    let mostAtOnce = 0
+    const transfer = async (offset: number, all: readonly Uint8Array[]) => {
+      mostAtOnce = Math.max(mostAtOnce, ++underWay)
+      calls.push({ offset, length: all.reduce((sum, { length }) => sum + length, 0), pieces: all.length })
+      await setImmediate()
+      underWay--
+    }
+    const { disk } = D.memoryDisk(0)
+    const driver = await D.startBlock({ ...disk, size: 16 * MIB, readv: transfer, writev: transfer })
+    const [type, writable] = operation === 'read' ? [D.IN, true] : [D.OUT, false]
+    const { status } = await driver.request([D.header(type, 1), ...pieces(10, writable), { room: 1 }])
+    expect([status, mostAtOnce]).toEqual([OK, 1])
+    expect(calls).toEqual([
+      { offset: SECTOR, length: MIB, pieces: 4 },
+      { offset: SECTOR + MIB, length: MIB, pieces: 4 },
+      { offset: SECTOR + 2 * MIB, length: MIB, pieces: 4 },
+      { offset: SECTOR + 3 * MIB, length: 128 * 1024, pieces: 1 },
+    ])
+    expect(driver.block.statistics[operation]).toEqual({ operations: 1, bytes: 10 * 320 * 1024, errors: 0 })
+  })
+
+  test('a disk that answers at once leaves the event loop to others between parts', async () => {
+    const driver = await D.startBlock({ size: 64 * MIB, read: (_, bytes) => bytes.fill(1) })
+    const turns = await turnsDuring(() => driver.request([D.header(D.IN), ...pieces(16, true), { room: 1 }]))
+    expect(turns).toBeGreaterThanOrEqual(5)
+  })
+
+  test('after a part that failed, no other comes', async () => {
+    const offsets: number[] = []
+    const read = (offset: number) => {
+      offsets.push(offset)
+      if (offset >= MIB) throw new Error('EIO')
+    }
+    const driver = await D.startBlock({ size: 64 * MIB, read, readv: read })
+    expect((await driver.request([D.header(D.IN), ...pieces(10, true), { room: 1 }])).status).toBe(IOERR)
+    expect(offsets).toEqual([0, MIB])
   })
 })
 
