@@ -38,6 +38,7 @@ export async function openDiskWith(
   }
   const disk = await FileDisk.open(path, { readonly }, calls)
   if (format === 'raw') return disk
+  let below: Disk | undefined
   try {
     const file = new ImageFile(path, disk)
     const first = new Uint8Array(Math.min(HEADER_BYTES, disk.size))
@@ -46,10 +47,12 @@ export async function openDiskWith(
     if (!readonly && header.whyReadonly !== undefined) {
       throw diskError(path, `cannot be written to: ${header.whyReadonly}; open it with readonly`)
     }
-    const below = await openBacking(path, header, options, calls, depth)
+    below = await openBacking(path, header, options, calls, depth)
     return await Qcow2Disk.open(file, header, readonly, below)
   } catch (error) {
-    await disk.close()
+    // The caller's own stays open.
+    const opened = below === options.backing ? [disk] : [disk, below]
+    await Promise.allSettled(opened.map((each) => each?.close?.()))
     throw error
   }
 }

@@ -56,10 +56,13 @@ const FEATURES: readonly [bigint, string][] = [
   [8n, 'another compression than zlib'],
   [16n, 'extended L2 entries'],
 ]
+/** What to do where refcounts have no room. */
+export const LARGER_CLUSTERS =
+  'make an image with larger clusters of it ("qemu-img convert -O qcow2 -o cluster_size=64K")'
 const EXTENSION_END = 0
 const EXTENSION_BACKING_FORMAT = 0xe279_2aca
 
-/** How much of a file's beginning {@link readHeader} wants: a cluster of the largest kind has all of it. */
+/** How much of a file's beginning {@link readHeader} wants. A header may fill its cluster, which may be larger; nobody's needs as much. */
 export const HEADER_BYTES = 2 ** 16
 
 /** `bytes` are the file's first, and `fileSize` how many it has. */
@@ -102,7 +105,9 @@ export function readHeader(path: string, bytes: Uint8Array, fileSize: number): Q
     throw bad(`its header has ${headerLength} bytes`)
   }
   const backing = readBacking(bytes, view, headerLength, clusterSize, bad)
-  const whyReadonly = reasonAgainstWriting(incompatible, view.getUint32(AT.snapshots), order)
+  const whyReadonly =
+    reasonAgainstWriting(incompatible, view.getUint32(AT.snapshots), order) ??
+    reasonOfRoom(size, clusterSize, refcountTableBytes)
   return {
     ...{ size, clusterBits, refcountBits: 2 ** order, hasZeroFlag: version === 3 },
     // An image without any bytes has no table, either.
@@ -136,6 +141,18 @@ function reasonAgainstWriting(incompatible: bigint, snapshots: number, refcountO
   if (snapshots > 0) return 'it has internal snapshots, which writing would change'
   if (refcountOrder !== V2_REFCOUNT_ORDER) return `its refcounts have ${2 ** refcountOrder} bits, and not 16`
   return undefined
+}
+
+/** QEMU makes a larger refcount table when it needs one; here none is made. */
+function reasonOfRoom(size: number, clusterSize: number, refcountTableBytes: number): string | undefined {
+  const clustersOf = (bytes: number) => Math.ceil(bytes / clusterSize)
+  const data = clustersOf(size)
+  const l2Tables = clustersOf(data * 8)
+  const others = 1 + clustersOf(l2Tables * 8) + clustersOf(refcountTableBytes)
+  // A block of refcounts of 16 bits counts itself, too.
+  const blocks = Math.ceil((data + l2Tables + others) / (clusterSize / 2 - 1))
+  if (blocks <= refcountTableBytes / 8) return undefined
+  return `its refcount table has no room for all of its ${size} bytes: ${LARGER_CLUSTERS}`
 }
 
 function readBacking(

@@ -3,7 +3,11 @@ import { ClusterMap } from './cluster-map.js'
 import { CompressedClusters } from './compressed.js'
 import { AUTOCLEAR_OFFSET, type Qcow2Header } from './header.js'
 import type { ImageFile } from './image-file.js'
+import { Pace } from './pace.js'
 import { Turns } from './turns.js'
+
+/** How many parts of a request are under way at once: enough to keep the threads busy that Node has for files. */
+const PARTS_AT_ONCE = 8
 
 interface Parts {
   file: ImageFile
@@ -22,6 +26,7 @@ export class Qcow2Disk implements Disk {
   readonly #compressed: CompressedClusters
   /** Only one thing at a time changes what is where. */
   readonly #turns = new Turns()
+  readonly #pace = new Pace()
   readonly write?: (offset: number, bytes: Uint8Array) => Promise<void>
   readonly writev?: (offset: number, pieces: readonly Uint8Array[]) => Promise<void>
   readonly flush?: () => Promise<void>
@@ -36,8 +41,8 @@ export class Qcow2Disk implements Disk {
     this.#clusterSize = 2 ** header.clusterBits
     this.#compressed = new CompressedClusters(file, this.#clusterSize)
     if (readonly) return
-    this.write = (offset, bytes) => this.#write(offset, bytes)
-    this.writev = (offset, pieces) => this.#forEachPiece(offset, pieces, (at, piece) => this.#write(at, piece))
+    this.write = (offset, bytes) => this.#write(offset, [bytes])
+    this.writev = (offset, pieces) => this.#write(offset, pieces)
     this.flush = () => this.#turns.take(() => this.#map.commit())
     this.discard = (offset, length) => this.#discard(offset, length)
     this.writeZeroes = (offset, length, unmap) => this.#writeZeroes(offset, length, unmap)
@@ -51,54 +56,44 @@ export class Qcow2Disk implements Disk {
   }
 
   read(offset: number, bytes: Uint8Array): Promise<void> {
-    return this.#forEachPart(offset, bytes, (at, part) => this.#readPart(at, part))
+    return this.readv(offset, [bytes])
   }
 
   readv(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
-    return this.#forEachPiece(offset, pieces, (at, piece) => this.read(at, piece))
+    return this.#forEachPart(offset, pieces, (at, part) => this.#readPart(at, part))
   }
 
-  #write(offset: number, bytes: Uint8Array): Promise<void> {
-    return this.#forEachPart(offset, bytes, (at, part) => this.#writePart(at, part))
+  #write(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
+    return this.#forEachPart(offset, pieces, (at, part) => this.#writePart(at, part))
   }
 
   async close(): Promise<void> {
     try {
       await this.flush?.()
     } finally {
-      await this.#file.close()
-      await this.#backing?.close?.()
+      try {
+        await this.#file.close()
+      } finally {
+        await this.#backing?.close?.()
+      }
     }
   }
 
-  async #forEachPiece(
-    offset: number,
-    pieces: readonly Uint8Array[],
-    act: (at: number, piece: Uint8Array) => Promise<void>,
-  ): Promise<void> {
-    let at = offset
-    const all = pieces.map((piece) => act((at += piece.length) - piece.length, piece))
-    await settled(all)
-  }
-
-  /** Each part lies in one cluster. */
+  /** Each part lies in one cluster. After a failure, no other is begun. */
   async #forEachPart(
     offset: number,
-    bytes: Uint8Array,
+    pieces: readonly Uint8Array[],
     act: (at: number, part: Uint8Array) => Promise<void>,
   ): Promise<void> {
-    await settled(this.#parts(offset, bytes.length).map(([at, from, to]) => act(at, bytes.subarray(from, to))))
-  }
-
-  #parts(offset: number, length: number): [at: number, from: number, to: number][] {
-    const parts: [number, number, number][] = []
-    for (let from = 0; from < length;) {
-      const at = offset + from
-      const to = Math.min(length, from + this.#clusterSize - (at % this.#clusterSize))
-      parts.push([at, from, to])
-      from = to
+    const parts = partsOf(offset, pieces, this.#clusterSize)
+    const work = async () => {
+      for (const [at, part] of parts) {
+        await this.#pace.step()
+        await act(at, part)
+      }
     }
-    return parts
+    // Each takes the next part. Where one throws, the loops of all are over.
+    await settled(Array.from({ length: PARTS_AT_ONCE }, work))
   }
 
   async #readPart(at: number, part: Uint8Array): Promise<void> {
@@ -137,7 +132,8 @@ export class Qcow2Disk implements Disk {
 
   /** The image keeps the room, and the file that it is in gives it back. */
   async #discard(offset: number, length: number): Promise<void> {
-    for (const [at, from, to] of this.#parts(offset, length)) {
+    for (const [at, from, to] of inClusters(offset, length, this.#clusterSize)) {
+      await this.#pace.step()
       const cluster = await this.#map.find(at)
       if (cluster.kind !== 'data' || !cluster.mayBeWritten) continue
       await this.#file.discard(cluster.offset + (at % this.#clusterSize), to - from)
@@ -145,7 +141,8 @@ export class Qcow2Disk implements Disk {
   }
 
   async #writeZeroes(offset: number, length: number, unmap: boolean): Promise<void> {
-    for (const [at, from, to] of this.#parts(offset, length)) {
+    for (const [at, from, to] of inClusters(offset, length, this.#clusterSize)) {
+      await this.#pace.step()
       const cluster = await this.#map.find(at)
       const isZero = cluster.kind === 'zero' || (cluster.kind === 'unallocated' && this.#backing === undefined)
       if (isZero) continue
@@ -154,6 +151,32 @@ export class Qcow2Disk implements Disk {
       if (place !== undefined && (await this.#file.writeZeroes(place, to - from, unmap))) continue
       await this.#writePart(at, new Uint8Array(to - from))
     }
+  }
+}
+
+/** Cuts a stretch of the guest's bytes where clusters begin. `from` and `to` count from its start. */
+function* inClusters(
+  offset: number,
+  length: number,
+  clusterSize: number,
+): Generator<[at: number, from: number, to: number]> {
+  for (let from = 0; from < length;) {
+    const at = offset + from
+    const to = Math.min(length, from + clusterSize - (at % clusterSize))
+    yield [at, from, to]
+    from = to
+  }
+}
+
+function* partsOf(
+  offset: number,
+  pieces: readonly Uint8Array[],
+  clusterSize: number,
+): Generator<[at: number, part: Uint8Array]> {
+  let start = offset
+  for (const piece of pieces) {
+    for (const [at, from, to] of inClusters(start, piece.length, clusterSize)) yield [at, piece.subarray(from, to)]
+    start += piece.length
   }
 }
 

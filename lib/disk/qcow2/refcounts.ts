@@ -1,4 +1,5 @@
-import type { Qcow2Header } from './header.js'
+import { diskError } from '../disk-error.js'
+import { LARGER_CLUSTERS, type Qcow2Header } from './header.js'
 import type { ImageFile } from './image-file.js'
 
 interface Block {
@@ -103,7 +104,9 @@ export class Refcounts {
 
   async #count(cluster: number): Promise<void> {
     const index = Math.floor(cluster / this.#perBlock)
-    if (index >= this.#table.length) throw this.#file.malformed('its refcount table has no room for more clusters')
+    if (index >= this.#table.length) {
+      throw diskError(this.#file.path, `cannot grow: its refcount table has no room for more; ${LARGER_CLUSTERS}`)
+    }
     const block = await this.#block(index)
     this.#next = cluster + 1
     if (block === undefined) {
