@@ -55,6 +55,18 @@ test('tpr-access: the guest reads and writes the task priority register', ({ ski
   }
 })
 
+test('set-tpr: the guest lowers its task priority, and the local APIC is not in the kernel', ({ skip }) => {
+  if (kind === 'pvm') skip("kvm_pvm's emulator executes mov cr8, and does not come out")
+  const movCr8Rax = [0x44, 0x0f, 0x22, 0xc0]
+  using m = longModeMachine(assemble(movCr8Rax, outAl(0x10), movCr8Rax, outAl(0x10)))
+  m.vcpu.setRegs({ rax: 5n })
+  runTo(m.vcpu, 'io')
+  m.vcpu.setRegs({ rax: 3n })
+  expect(runTo(m.vcpu, 'set-tpr')).toEqual({ reason: 'set-tpr' })
+  expect(m.vcpu.getSregs().cr8).toBe(3n)
+  runTo(m.vcpu, 'io')
+})
+
 test('hypercall: the guest says which of its memory is private', ({ skip }) => {
   const reason = lacking('KVM_CAP_EXIT_HYPERCALL', MAP_GPA_RANGE_EXITS)
   if (reason !== undefined) skip(reason)
