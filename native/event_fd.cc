@@ -67,6 +67,7 @@ Napi::Value EventFd::Unref(const Napi::CallbackInfo& info) {
 Napi::Value EventFd::Close(const Napi::CallbackInfo& info) {
   watch_.Stop();
   fd_ = UniqueFd();
+  callback_.Reset();  // it may refer to this eventfd, which nobody could collect then
   return info.Env().Undefined();
 }
 

@@ -106,6 +106,7 @@ Napi::Value Tap::Close(const Napi::CallbackInfo& info) {
   watch_.Stop();
   listens_ = false;
   fd_ = UniqueFd();
+  callback_.Reset();  // it may refer to this tap, which nobody could collect then
   return info.Env().Undefined();
 }
 

@@ -146,6 +146,7 @@ void Userfault::LetGo() {
   Unregister();
   memory_->DetachViews();
   memory_object_.Reset();
+  callback_.Reset();  // it may refer to this one, which nobody could collect then
 }
 
 void Userfault::UnregisterAll(Napi::Env env) {

@@ -23,6 +23,12 @@ test.skipIf(canNot).each([1, 2])(
   },
 )
 
+test.skipIf(canNot)('a tap that is closed is collected, although its queues know it', () => {
+  const command = [...NAMESPACE, process.execPath, '--expose-gc', scriptPath('tap-collected')]
+  const { stdout, stderr } = spawnSync(command[0] as string, command.slice(1), { encoding: 'utf8', timeout: PATIENCE })
+  expect({ stdout, stderr }).toEqual({ stdout: 'collected\n', stderr: '' })
+})
+
 test('wrong options', () => {
   for (const wrong of [
     { name: '' },

@@ -292,6 +292,11 @@ describe('the end', () => {
     expectRefusal(() => memory.userfault({ missing: true }, () => undefined), 'ERR_KVM_CLOSED')
   })
 
+  test('of one that is closed, and that its handler refers to', () => {
+    const { stdout, stderr } = runScript('userfault', ['closed'], ['--expose-gc'])
+    expect({ stdout, stderr }).toEqual({ stdout: 'ended\n', stderr: '' })
+  })
+
   test.each(['worker', 'exit', 'collected'])('of everything, while a vCPU waits: %s', (how) => {
     expect(runScript('userfault', [how], ['--expose-gc'])).toEqual({
       status: 0,
