@@ -140,8 +140,8 @@ export class Msix implements Pick<Device, 'read' | 'write'> {
       const before = this.#routed.get(vector)
       return before?.address === message.address && before.data === message.data ? [] : [[vector, message] as const]
     })
-    for (const [vector, message] of changed) this.#routed.set(vector, message)
     if (changed.length > 0) this.#routes.route(changed)
+    for (const [vector, message] of changed) this.#routed.set(vector, message)
     for (const vector of open) {
       if (!this.#isPending(vector)) continue
       this.#setPending(vector, false)

@@ -121,6 +121,16 @@ describe('messages', () => {
     expect(test.lines.get(17)).toBe(true)
   })
 
+  test('whose routes the host refuses are tried again', () => {
+    const { test, context, write, entry, table } = withVectors(1)
+    write(CONTROL, ENABLE, 2)
+    test.refuseRoutes(new Error('no descriptor is left'))
+    expect(() => entry(0, 0x41)).toThrow('no descriptor is left')
+    table.write(12, 0)
+    context.vector(0).trigger()
+    expect(test.sent).toEqual([{ address: 0xfee0_0000, data: 0x41 }])
+  })
+
   test('are pending while one vector, or all, are masked, or the function is no bus master; once', () => {
     const { test, context, write, table, entry, pending } = withVectors(40)
     const vector = context.vector(35)

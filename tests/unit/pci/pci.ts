@@ -32,6 +32,8 @@ export interface TestBus {
   sent: Message[]
   /** Where doorbells are that need no JavaScript. */
   doorbells: Set<BarPlace>
+  /** The next routes are refused with this, once. */
+  refuseRoutes(error: Error): void
   /** Anything that functions have done beyond their registers. */
   effects: unknown[]
   add(device: PciDevice | PciDeviceFactory, node?: Partial<PciNode>): PciFunction
@@ -67,6 +69,7 @@ export function pciBus(clock = new TestClock(), told: (effect: unknown) => void 
   }
   const sent: Message[] = []
   const doorbells = new Set<BarPlace>()
+  const refusals: Error[] = []
   const bus = new PciBus({
     ...{ ports, mmio, memory, clock, schedule: clock.schedule, effects: EFFECTS, line, windows: WINDOWS },
     fail: (error) => {
@@ -78,6 +81,8 @@ export function pciBus(clock = new TestClock(), told: (effect: unknown) => void 
       const routes = new Map<number, Message>()
       return {
         route: (changes) => {
+          const refusal = refusals.pop()
+          if (refusal !== undefined) throw refusal
           for (const [vector, message] of changes) routes.set(vector, message)
         },
         trigger: (vector) => {
@@ -96,6 +101,7 @@ export function pciBus(clock = new TestClock(), told: (effect: unknown) => void 
   let count = 0
   return {
     ...{ bus, ports, mmio, memory, clock, lines, sent, doorbells, effects },
+    refuseRoutes: (error) => void refusals.push(error),
     add: (device, node = {}) =>
       bus.add({ name: `device${count++}`, device: typeof device === 'function' ? device : () => device, ...node }),
   }
