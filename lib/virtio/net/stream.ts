@@ -81,11 +81,21 @@ export class NetStream implements NetBackend {
   #open(): void {
     let stream: Duplex
     try {
-      stream = this.#connect()
+      stream = checkStream(this.#connect())
+      this.#listen(stream)
     } catch (error) {
       this.#lose(error)
       return
     }
+    this.#stream = stream
+    const connecting = (stream as Partial<{ connecting: boolean }>).connecting === true
+    this.#port?.setLink(!connecting)
+    stream.once('connect', () => {
+      if (this.#stream === stream) this.#port?.setLink(true)
+    })
+  }
+
+  #listen(stream: Duplex): void {
     const over = (error?: unknown) => {
       this.#end(stream, error)
     }
@@ -93,12 +103,6 @@ export class NetStream implements NetBackend {
       this.#read(stream, () => this.#reader.add(chunk))
     })
     stream.on('error', over).on('end', over).on('close', over)
-    this.#stream = stream
-    const connecting = (stream as Partial<{ connecting: boolean }>).connecting === true
-    this.#port?.setLink(!connecting)
-    stream.once('connect', () => {
-      if (this.#stream === stream) this.#port?.setLink(true)
-    })
   }
 
   /** Reads on, until the guest has no more room. */
@@ -132,4 +136,15 @@ export class NetStream implements NetBackend {
     }, this.#reconnect)
     this.#timer.unref()
   }
+}
+
+/** One that is over already would never say so. */
+function checkStream(stream: Duplex): Duplex {
+  const { on, destroyed, readableEnded, errored } = (stream as Partial<Duplex> | null | undefined) ?? {}
+  if (typeof on !== 'function') throw new TypeError('connect() has returned no stream')
+  if (destroyed === true || readableEnded === true) {
+    stream.destroy()
+    throw errored ?? new Error('connect() has returned a stream that is over')
+  }
+  return stream
 }

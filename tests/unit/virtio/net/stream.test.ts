@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { type Duplex, PassThrough } from 'node:stream'
 import { afterEach, expect, test } from 'vitest'
 import { NetStream, type NetStreamOptions } from '../../../../lib/virtio/index.js'
 import { expectRefusal } from '../../../thrown.js'
@@ -164,6 +165,51 @@ test('a connection that cannot even be made is a link that is down', async () =>
   })
   const { net } = await networkCard(stream)
   expect(net.link).toBe(false)
+})
+
+/** What `onLink` hears in some time of reconnecting, without a word of a warning. */
+async function heardOf(connection: () => unknown): Promise<unknown[]> {
+  const events: unknown[] = []
+  const warn = (warning: Error) => events.push(warning)
+  process.on('warning', warn)
+  const stream = new NetStream(connection as () => Duplex, { reconnect: 1 })
+  const { net, driver } = await networkCard(stream, {
+    onLink: (up, error) => events.push([up, (error as Error | undefined)?.message]),
+  })
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  process.off('warning', warn)
+  expect(net.link).toBe(false)
+  await driver.mmio.close()
+  return events
+}
+
+const OVER = [[false, 'virtio0 has no network: connect() has returned a stream that is over']]
+
+test('a socket that has been closed before it is given is a link that is down', async () => {
+  const { port, accepted } = await listen()
+  const peer = connect(port, '127.0.0.1')
+  const socket = await accepted()
+  peer.destroy()
+  socket.resume()
+  await once(socket, 'close')
+  expect(await heardOf(() => socket)).toEqual(OVER)
+})
+
+test('so is one whose peer has ended it, which is closed then; and one that has failed', async () => {
+  const ended = new PassThrough({ allowHalfOpen: true, autoDestroy: false })
+  ended.end()
+  ended.resume()
+  await once(ended, 'end')
+  expect(ended.destroyed).toBe(false)
+  expect(await heardOf(() => ended)).toEqual(OVER)
+  expect(ended.destroyed).toBe(true)
+  const failed = new PassThrough()
+  failed.on('error', () => undefined).destroy(new Error('the cable is cut'))
+  expect(await heardOf(() => failed)).toEqual([[false, 'virtio0 has no network: the cable is cut']])
+})
+
+test.each([undefined, null, 7, {}, Promise.resolve()])('so is what is no stream at all: %s', async (what) => {
+  expect(await heardOf(() => what)).toEqual([[false, 'virtio0 has no network: connect() has returned no stream']])
 })
 
 test('wrong options', () => {
