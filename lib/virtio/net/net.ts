@@ -1,4 +1,5 @@
 import { Registers } from '../../bus/registers.js'
+import { KvmError } from '../../errors.js'
 import { StateReader, type Versioned } from '../../state.js'
 import { checkBoolean } from '../../validate.js'
 import { RateLimiter, type RateLimits } from '../rate-limiter.js'
@@ -30,8 +31,7 @@ const ALWAYS =
   F.VIRTIO_NET_F_MRG_RXBUF |
   F.VIRTIO_NET_F_CTRL_VQ |
   F.VIRTIO_NET_F_CTRL_RX |
-  F.VIRTIO_NET_F_CTRL_RX_EXTRA |
-  F.VIRTIO_NET_F_CTRL_MAC_ADDR
+  F.VIRTIO_NET_F_CTRL_RX_EXTRA
 const STATUS_LINK_UP = 1
 const CONTROL_QUEUE_SIZE = 64
 const STATE_VERSION = 1
@@ -48,6 +48,7 @@ export class Net implements VirtioDevice {
   readonly #backend: NetBackend
   readonly #pairs: number
   readonly #ownMac: Uint8Array
+  readonly #checkSource: boolean
   readonly #card: NetCard
   readonly #receiver: Receiver
   readonly #transmitter: Transmitter
@@ -61,11 +62,14 @@ export class Net implements VirtioDevice {
     this.#backend = backend
     this.#pairs = queuePairs
     this.#ownMac = mac
+    this.#checkSource = checkSource
     this.#onLink = onLink
     this.#sendLimiter = new RateLimiter(options.sendLimits)
     this.#receiveLimiter = new RateLimiter(options.receiveLimits)
     this.features =
       ALWAYS |
+      // A guest that chose its address would choose what it is checked for.
+      (checkSource ? 0n : F.VIRTIO_NET_F_CTRL_MAC_ADDR) |
       (mtu === undefined ? 0n : F.VIRTIO_NET_F_MTU) |
       (queuePairs === 1 ? 0n : F.VIRTIO_NET_F_MQ) |
       ((backend.features ?? 0n) & (F.SEND_OFFLOADS | F.RECEIVE_OFFLOADS))
@@ -79,7 +83,7 @@ export class Net implements VirtioDevice {
       { name: 'max_virtqueue_pairs', offset: 8, width: 2, read: () => queuePairs },
       { name: 'mtu', offset: 10, width: 2, read: () => mtu ?? 0 },
     ])
-    this.#transmitter = new Transmitter(card, this.#sendLimiter, backend, checkSource)
+    this.#transmitter = new Transmitter(card, this.#sendLimiter, backend, checkSource ? mac : undefined)
     this.#receiver = new Receiver(card, this.#receiveLimiter, {
       resume: () => backend.resume?.(),
       fail: (error) => this.#host?.needsReset(error),
@@ -194,6 +198,7 @@ export class Net implements VirtioDevice {
   restore(state: NetState): void {
     const reader = new StateReader(this.#host?.name ?? 'net', state, STATE_VERSION)
     const mac = Uint8Array.from(reader.integers('mac', MAC_LENGTH, 0xff, true))
+    if (this.#checkSource && formatMac(mac) !== formatMac(this.#ownMac)) throw this.#otherMac(mac)
     const pairs = reader.integer('queuePairs', this.#pairs, 1)
     const modes = reader.bits('modes', 2 ** RX_MODES.length - 1)
     const addresses = ['unicast', 'multicast'].map((each) => reader.integers(each, MAX_REMEMBERED, MAX_MAC))
@@ -201,6 +206,17 @@ export class Net implements VirtioDevice {
     this.#receiver.pairs = pairs
     this.#card.filter.modes = modes
     this.#card.filter.addresses = [addresses[0] ?? [], addresses[1] ?? []]
+  }
+
+  /** It would be silent: all that its guest sends would be refused. */
+  #otherMac(mac: Uint8Array): KvmError {
+    const device = this.#host?.name ?? 'net'
+    const [value, own] = [formatMac(mac), formatMac(this.#ownMac)]
+    return new KvmError(
+      'ERR_KVM_INVALID_STATE',
+      `the saved state of ${device} has the address ${value}, and with checkSource this card has ${own} only; make it with mac: '${value}'`,
+      { operands: { device, member: 'mac', value } },
+    )
   }
 
   /** Where the queue of commands is depends on what was agreed (virtio 1.2, 5.1.2). */

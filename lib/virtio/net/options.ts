@@ -12,7 +12,7 @@ export interface NetOptions {
   queuePairs?: number
   /** How many descriptors each queue has, a power of two up to 32768. Default: 256. */
   queueSize?: number
-  /** Refuses what the guest sends from another address than the card's. Default: false. */
+  /** Refuses what the guest sends from another address than `mac`, and any wish of it to have another one. Default: false. */
   checkSource?: boolean
   /** How much the guest may send, and receive; it can be changed while the guest runs. */
   sendLimits?: RateLimits

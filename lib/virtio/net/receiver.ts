@@ -41,7 +41,7 @@ export class Receiver {
   start(queue: Virtqueue, pair: number): void {
     this.#queues[pair] = new ReceiveQueue(queue, this.#card.has(VIRTIO_NET_F_MRG_RXBUF))
     queue.onAvailable(() => {
-      this.#home.resume()
+      this.#resume()
     })
   }
 
@@ -49,7 +49,7 @@ export class Receiver {
     this.#queues[pair]?.giveBack()
     this.#queues[pair] = undefined
     // What waits for this queue goes elsewhere, or nowhere.
-    this.#home.resume()
+    this.#resume()
   }
 
   pause(): void {
@@ -87,6 +87,15 @@ export class Receiver {
     return true
   }
 
+  /** What a back end throws then stops its card, as what it throws when it sends. */
+  #resume(): void {
+    try {
+      this.#home.resume()
+    } catch (error) {
+      this.#home.fail(error)
+    }
+  }
+
   #roomIn(queue: ReceiveQueue, length: number): 'enough' | 'not yet' | 'never' {
     try {
       return queue.roomFor(length)
@@ -103,7 +112,7 @@ export class Receiver {
       this.#leave = 'asked'
       void admission.then(() => {
         this.#leave = 'given'
-        this.#home.resume()
+        this.#resume()
       })
     }
     if (this.#leave === 'asked') return false

@@ -1,3 +1,4 @@
+import { promised } from '../../bus/in-order.js'
 import { Buffers } from '../buffers.js'
 import type { Chain } from '../chain.js'
 import { driverFault } from '../driver-fault.js'
@@ -13,14 +14,14 @@ export class Transmitter {
   readonly #card: NetCard
   readonly #limiter: RateLimiter
   readonly #backend: NetBackend
-  readonly #checkSource: boolean
+  readonly #source: Uint8Array | undefined
 
-  /** `checkSource`: frames come from the card's address. */
-  constructor(card: NetCard, limiter: RateLimiter, backend: NetBackend, checkSource: boolean) {
+  /** `source`: the address that all frames must come from, if they must. */
+  constructor(card: NetCard, limiter: RateLimiter, backend: NetBackend, source: Uint8Array | undefined) {
     this.#card = card
     this.#limiter = limiter
     this.#backend = backend
-    this.#checkSource = checkSource
+    this.#source = source
   }
 
   start(queue: Virtqueue, pair: number): void {
@@ -45,7 +46,7 @@ export class Transmitter {
     if (readable.length < HEADER_SIZE) {
       throw driverFault('has sent a frame that is shorter than its header', { length: readable.length })
     }
-    const { features, statistics, link, mac } = this.#card
+    const { features, statistics, link } = this.#card
     const given = readHeader(readable.copy(0, HEADER_SIZE))
     const header = { ...given, flags: given.flags & NEEDS_CSUM }
     const length = readable.length - HEADER_SIZE
@@ -56,7 +57,7 @@ export class Transmitter {
     }
     // What is looked at, here and in back ends, is a copy.
     const ethernet = readable.copy(HEADER_SIZE, HEADER_SIZE + MIN_FRAME)
-    if (this.#checkSource && macKey(ethernet, MAC_LENGTH) !== macKey(mac, 0)) {
+    if (this.#source !== undefined && macKey(ethernet, MAC_LENGTH) !== macKey(this.#source, 0)) {
       statistics.spoofed++
       return undefined
     }
@@ -75,7 +76,7 @@ export class Transmitter {
       statistics.sentBytes += frame.data.length
       return 0 as const
     }
-    const sending = this.#backend.send(frame)
+    const sending = promised(this.#backend.send(frame))
     return sending === undefined ? count() : sending.then(count)
   }
 }

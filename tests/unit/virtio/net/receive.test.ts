@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { NetCallback, netFeatures as F } from '../../../../lib/virtio/index.js'
+import type { MmioDriver } from '../mmio-driver.js'
 import * as N from './net-driver.js'
 import { BASIC, frame, HEADER, header, MERGEABLE, networkCard, received, Recorder, RX, turn } from './net-driver.js'
 
@@ -24,6 +25,36 @@ test('without a buffer there is no room, and the back end hears when there is', 
   expect(backend.resumed).toBe(before + 1)
   expect(backend.port.receive(frame())).toBe(true)
   expect(received(await done).frame).toEqual(frame())
+})
+
+test.each([
+  ['the driver rings', (driver: MmioDriver) => void driver.send(RX, [{ room: LARGE }])],
+  [
+    'a limit lets a frame go',
+    async ({ faults }: MmioDriver) => {
+      while (faults.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    },
+  ],
+])('a back end that throws when there is room stops its card, and nothing else: %s', async (_, act) => {
+  const backend = new Recorder()
+  const { driver } = await networkCard(backend, { receiveLimits: { operations: { perSecond: 5, burst: 1 } } })
+  for (let count = 0; count < 2; count++) void driver.send(RX, [{ room: LARGE }])
+  for (const goes of [true, false]) expect(backend.port.receive(frame())).toBe(goes)
+  backend.resume = () => {
+    throw new Error('out of order')
+  }
+  await act(driver)
+  expect(driver.faults).toMatchObject([{ message: 'out of order' }])
+})
+
+test('one that throws when the driver takes its buffers back cannot hold up the reset', async () => {
+  const backend = new Recorder()
+  const { driver } = await networkCard(backend)
+  backend.resume = () => {
+    throw new Error('out of order')
+  }
+  await driver.write(0x70, 0)
+  expect(driver.status).toBe(0)
 })
 
 test('both sides full, then drained: traffic flows again', async () => {

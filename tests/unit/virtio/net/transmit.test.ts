@@ -1,6 +1,21 @@
 import { expect, test } from 'vitest'
-import { netFeatures as F } from '../../../../lib/virtio/index.js'
-import { BASIC, concat, frame, header, networkCard, OTHER, OWN, Recorder, send, turn, TX } from './net-driver.js'
+import { NetCallback, netFeatures as F } from '../../../../lib/virtio/index.js'
+import { expectRefusal } from '../../../thrown.js'
+import {
+  BASIC,
+  command,
+  concat,
+  CONTROL,
+  frame,
+  header,
+  networkCard,
+  OTHER,
+  OWN,
+  Recorder,
+  send,
+  turn,
+  TX,
+} from './net-driver.js'
 
 const NEEDS_RESET = 64
 
@@ -73,6 +88,20 @@ test('a frame from another address is refused where that is asked for', async ()
   await send(driver, frame({ to: OTHER, from: OWN }))
   expect(backend.sent).toEqual([frame({ to: OTHER, from: OWN })])
   expect(net.statistics.spoofed).toBe(1)
+})
+
+test('whose address is checked cannot set another one, by a command or by a state', async () => {
+  const backend = new Recorder()
+  const features = CONTROL & ~F.VIRTIO_NET_F_CTRL_MAC_ADDR
+  const { net, driver } = await networkCard(backend, { checkSource: true }, { features })
+  expect(net.features & F.VIRTIO_NET_F_CTRL_MAC_ADDR).toBe(0n)
+  expect(await command(driver, [1, 1, 0x52, 0x54, 0, 0, 0, 2])).toBe(false)
+  const other = { ...net.save(), mac: [0x52, 0x54, 0, 0, 0, 2] }
+  expectRefusal(() => net.restore(other), 'ERR_KVM_INVALID_STATE', /make it with mac: '52:54:00:00:00:02'/)
+  net.restore(net.save())
+  expect(net.mac).toBe(OWN)
+  await send(driver, frame({ to: OWN, from: OTHER }))
+  expect([backend.sent.length, net.statistics.spoofed]).toEqual([0, 1])
 })
 
 const OFFLOADS = F.VIRTIO_NET_F_CSUM | F.VIRTIO_NET_F_HOST_TSO4 | F.VIRTIO_NET_F_HOST_TSO6 | F.VIRTIO_NET_F_HOST_ECN
@@ -153,6 +182,15 @@ test('a back end that throws stops its card, and nothing else', async () => {
   await Promise.race([send(driver, frame()), turn()])
   expect(driver.status & NEEDS_RESET).toBe(NEEDS_RESET)
   expect(driver.faults).toMatchObject([{ message: 'out of order' }])
+})
+
+test('what a function returns that is no promise means nothing', async () => {
+  const frames: Uint8Array[] = []
+  const push = ((bytes: Uint8Array) => frames.push(bytes)) as unknown as (bytes: Uint8Array) => void
+  const { net, driver } = await networkCard(new NetCallback(push))
+  await send(driver, frame())
+  await send(driver, frame())
+  expect([frames.length, net.statistics.sentFrames, driver.faults]).toEqual([2, 2, []])
 })
 
 test('a limit holds frames back, and a pause lets them go', async () => {
