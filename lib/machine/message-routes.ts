@@ -35,9 +35,17 @@ export class VmMessages implements MessageRoutes {
   }
 
   #open(vector: number): Irqfd {
-    const irqfd = this.#vm.irqfd(this.#vm.gsiRoutes.allocate())
-    this.#vectors.set(vector, irqfd)
-    return irqfd
+    const { gsiRoutes } = this.#vm
+    const gsi = gsiRoutes.allocate()
+    try {
+      const irqfd = this.#vm.irqfd(gsi)
+      this.#vectors.set(vector, irqfd)
+      return irqfd
+    } catch (error) {
+      // The guest makes it try again and again.
+      gsiRoutes.free(gsi)
+      throw error
+    }
   }
 }
 
