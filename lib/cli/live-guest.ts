@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { KvmError } from '../index.js'
 import type { SymbolTable } from '../inspect/index.js'
-import { Machine, type MachineOptions, type Outcome, serial } from '../machine/index.js'
+import { Machine, type MachineOptions, type Outcome, serial, virtioConsole } from '../machine/index.js'
 import { openTraceFile, type Outlets } from './outlets.js'
 import { inspection, type RunReport } from './report.js'
 import type { RunOptions } from './run-options.js'
@@ -10,7 +10,7 @@ import type { EndingSignals } from './signals.js'
 import type { BootFile } from './source-options.js'
 import { openTerminal } from './terminal.js'
 import { traceLine } from './trace-exits.js'
-import { VirtioDevices } from './virtio-devices.js'
+import { transportOf, VirtioDevices } from './virtio-devices.js'
 
 /** After these it is said what the guest was doing. */
 const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'halted', 'timeout']
@@ -29,7 +29,7 @@ interface Surroundings {
   signals: EndingSignals
 }
 
-/** One guest from its boot to its end, with its serial line on this terminal. */
+/** One guest from its boot to its end, with its console on this terminal. */
 export async function liveGuest(file: BootFile, options: RunOptions, around: Surroundings): Promise<RunReport> {
   const { command, outlets, signals } = around
   const { stdout, stderr } = outlets
@@ -39,7 +39,9 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
   const output = (bytes: Uint8Array) => {
     stdout.write(bytes)
   }
-  const line = serial({ output, input: terminal.input })
+  const ends = { output, input: terminal.input }
+  const hvc = options.console === 'virtio' ? virtioConsole({ ...ends, transport: transportOf(options) }) : undefined
+  const line = hvc ?? serial(ends)
   const { cpus, memory, timeout } = options
   const devices = new VirtioDevices(options, (text) => {
     stderr.line(`[${text}]`)
@@ -58,7 +60,8 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
     // Who reads it may go, as `head` does; a disk may be full.
     for (const outlet of [stdout, stderr, outlets.trace]) if (outlet !== undefined) outlet.onError = stop
     signals.end = stop
-    terminal.attach({ stop, powerButton: () => machine.powerButton() })
+    const resize = hvc === undefined ? {} : { resize: hvc.resize.bind(hvc) }
+    terminal.attach({ stop, powerButton: () => machine.powerButton(), ...resize })
     const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
     const postMortem = UNEXPECTED.includes(outcome.kind) ? await machine.postMortem(symbols) : undefined
     const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))

@@ -9,11 +9,15 @@ export const MODES = ['real', 'protected', 'long'] as const
 /** What brings virtio devices to the guest. */
 export const TRANSPORTS = ['mmio', 'pci'] as const
 
+/** What the terminal is to the guest. */
+export const CONSOLES = ['serial', 'virtio'] as const
+
 /** What `node-kvm run` is told to boot. */
 export interface SourceOptions {
   kernel?: string
   initrd?: string
   append?: string
+  console: (typeof CONSOLES)[number]
   /** A path, and after a blank the module's command line. */
   module?: string[]
   firmware?: string

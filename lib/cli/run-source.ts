@@ -9,7 +9,7 @@ import { adviceFor, isKernel } from './unbootable.js'
 
 /** What a boot sector gets. */
 const BOOT_SECTOR = { address: 0x7c00, mode: 'real' } as const
-const DEFAULT_CMDLINE = 'console=ttyS0'
+const DEFAULT_CMDLINE = { serial: 'console=ttyS0', virtio: 'console=hvc0' } as const
 /** Where firmware writes its log (SeaBIOS, OVMF). */
 const FIRMWARE_LOG_PORT = 0x402
 
@@ -59,7 +59,7 @@ async function kernelBoot(path: string, options: SourceOptions, command: Command
       return linux({
         kernel: image,
         format,
-        cmdline: DEFAULT_CMDLINE,
+        cmdline: DEFAULT_CMDLINE[options.console],
         ...cmdline,
         ...(initrd === undefined ? {} : { initrd }),
       })

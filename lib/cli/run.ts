@@ -1,19 +1,19 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { KEYS_HELP } from './escape-keys.js'
-import { FORMATS, MODES, type RunOptions, TRANSPORTS } from './run-options.js'
+import { CONSOLES, FORMATS, MODES, type RunOptions, TRANSPORTS } from './run-options.js'
 import { collectDisk, collectNet } from './virtio-options.js'
 
-/** `node-kvm run`: boots a kernel or firmware, with its serial console on this terminal. */
+/** `node-kvm run`: boots a kernel or firmware, with its console on this terminal. */
 export function addRun(program: Command): void {
   program
     .command('run')
     .summary('boot a kernel or firmware')
-    .description('Boot a kernel, Linux or another, or firmware, with its first serial line on this terminal.')
+    .description('Boot a kernel, Linux or another, or firmware, with its console on this terminal.')
     .argument('[kernel]', 'the kernel, if --kernel is not given')
     .option('--kernel <file>', 'the kernel: a bzImage, for example /boot/vmlinuz')
     .option('--initrd <file>', "the initial RAM disk; a Multiboot kernel's first module")
-    .option('--append <text>', "the kernel's command line (default for Linux: console=ttyS0)")
+    .option('--append <text>', "the kernel's command line (default for Linux: console=ttyS0, or console=hvc0)")
     .option('--module <file and text>', 'a Multiboot module, and behind a blank its command line; repeatable', collect)
     .option('--firmware <file>', 'firmware at the top of 4 GiB, such as SeaBIOS, instead of a kernel')
     .addOption(
@@ -35,6 +35,11 @@ export function addRun(program: Command): void {
       collectDisk,
     )
     .option('--net <tap[=name]|none[,mac=…]>', 'a network card, on a tap interface of the host; repeatable', collectNet)
+    .addOption(
+      new Option('--console <console>', "what this terminal is to the guest: its first serial line, or Linux's hvc0")
+        .choices(CONSOLES)
+        .default('serial'),
+    )
     .option('--rng', "random numbers of the host's for the guest")
     .addOption(
       new Option(

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
-import { isatty } from 'node:tty'
+import { isatty, type WriteStream } from 'node:tty'
 import { type EscapeCommand, escapeKeys, KEYS_HELP } from './escape-keys.js'
 
 /** What the keys behind the escape key do. */
@@ -8,6 +8,8 @@ export interface TerminalActions {
   stop(): void
   /** Returns whether the guest listens. */
   powerButton(): boolean
+  /** The window has this size, now and whenever it gets another one. Default: nobody looks. */
+  resize?(columns: number, rows: number): void
 }
 
 export interface Terminal {
@@ -34,6 +36,7 @@ export function openTerminal(say: (text: string) => void): Terminal {
   const input = new PassThrough()
   const raw = stdin?.isTTY === true
   let actions: TerminalActions | undefined
+  let watched: WriteStream | undefined
 
   const terminals = [0, 1, 2].filter((fd) => isatty(fd))
 
@@ -85,6 +88,10 @@ export function openTerminal(say: (text: string) => void): Terminal {
   const onDrain = () => {
     stdin?.resume()
   }
+  const onResize = () => {
+    const size = windowSize()
+    if (size !== undefined) actions?.resize?.(size.columns, size.rows)
+  }
 
   return {
     input,
@@ -97,12 +104,16 @@ export function openTerminal(say: (text: string) => void): Terminal {
       stdin?.on('error', onError)
       stdin?.on('end', onEnd)
       stdin?.on('data', onData)
+      if (given.resize === undefined) return
+      watched = window()?.on('resize', onResize)
+      onResize()
     },
     close() {
       // Until the end of the process the terminal may go.
       restore()
       process.off('SIGCONT', onContinue)
       input.off('drain', onDrain)
+      watched?.off('resize', onResize)
       stdin?.off('data', onData)
       stdin?.off('end', onEnd)
       stdin?.off('error', onError)
@@ -136,8 +147,11 @@ function isNull(fd: number): boolean {
   }
 }
 
-/** Of the terminal that shows what the guest writes. A serial line of a virtual terminal may have none: 0 by 0. */
+/** The terminal that shows what the guest writes. */
+const window = () => [process.stdout, process.stderr].find(({ isTTY }) => isTTY)
+
+/** A serial line of a virtual terminal may have none: 0 by 0. */
 function windowSize(): { rows: number; columns: number } | undefined {
-  const shown = [process.stdout, process.stderr].find(({ isTTY }) => isTTY)
+  const shown = window()
   return shown !== undefined && shown.rows > 0 && shown.columns > 0 ? shown : undefined
 }

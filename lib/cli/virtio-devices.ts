@@ -4,6 +4,11 @@ import { Block, Net, NetCallback, Rng, type VirtioDevice } from '../virtio/index
 import type { RunOptions } from './run-options.js'
 import type { NetOption } from './virtio-options.js'
 
+/** How virtio devices reach the guest. */
+export function transportOf({ virtio: given, firmware }: RunOptions): NonNullable<RunOptions['virtio']> {
+  return given ?? (firmware === undefined ? 'mmio' : 'pci')
+}
+
 /** The virtio devices that the options name. */
 export class VirtioDevices implements MachineDevice {
   readonly #options: RunOptions
@@ -28,8 +33,7 @@ export class VirtioDevices implements MachineDevice {
   }
 
   attach(host: Parameters<MachineDevice['attach']>[0]): void {
-    const { virtio: given, firmware } = this.#options
-    const transport = given ?? (firmware === undefined ? 'mmio' : 'pci')
+    const transport = transportOf(this.#options)
     for (const device of this.#devices) virtio(device, { transport }).attach(host)
   }
 

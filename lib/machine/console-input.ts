@@ -1,29 +1,36 @@
 import type { Readable } from 'node:stream'
 
-import type { Serial } from '../devices/serial.js'
 import { KvmError } from '../errors.js'
 import { describeThrown } from '../format.js'
 
 /** What was read from a stream, and not by a guest before its life ended: the next one reads it first. */
 const unread = new WeakMap<Readable, Uint8Array>()
 
-/** A stream at a serial line. */
+/** A guest's end of a line. */
+export interface InputLine {
+  /** Returns how many bytes were taken. When there is room for the rest, {@link ConsoleInput.resume} is to be called. */
+  receive(bytes: Uint8Array): number
+  /** What it has taken, and the guest has not read. Default: nothing. */
+  unread?(): Uint8Array
+}
+
+/** A stream at such a line. */
 export interface ConsoleInput {
   /** The guest has read: there is room for more. */
   resume: () => void
   detach: () => void
 }
 
-/** Feeds a stream to the serial line, no faster than the guest reads. */
+/** Feeds a stream to the line, no faster than the guest reads. */
 export function connectInput(
   input: Readable,
-  device: Serial,
+  line: InputLine,
   name: string,
   fail: (error: KvmError) => void,
 ): ConsoleInput {
   let rest = unread.get(input) ?? new Uint8Array(0)
   const push = () => {
-    rest = rest.subarray(device.receive(rest))
+    rest = rest.subarray(line.receive(rest))
     if (rest.length > 0) input.pause()
     else input.resume()
   }
@@ -53,7 +60,7 @@ export function connectInput(
     detach: () => {
       input.off('data', onData).off('error', onError)
       input.pause()
-      unread.set(input, Buffer.concat([Uint8Array.from(device.save().backlog), rest]))
+      unread.set(input, Buffer.concat([line.unread?.() ?? new Uint8Array(0), rest]))
     },
   }
 }

@@ -27,7 +27,7 @@ const DEFAULT_TIMEOUT = 30_000
 const MAX_TIMEOUT = 2 ** 31 - 1
 
 /**
- * A script's end of a serial line: it waits for text from the guest and sends text to it.
+ * A script's end of a serial line, or of a virtio console: it waits for text from the guest and sends text to it.
  *
  * Output is read as UTF-8; a carriage return before a line feed is dropped, everything else is as the guest wrote it,
  * escape sequences included. One line of one machine at a time has it (`ERR_KVM_CONSOLE_IN_USE`); when that machine has
@@ -94,7 +94,7 @@ export class GuestConsole {
     this.#input.type(text)
   }
 
-  /** Takes what the guest has written. `serial()` calls it; another device may, too. `bytes` is not kept. */
+  /** Takes what the guest has written. `serial()` and `virtioConsole()` call it; another device may, too. `bytes` is not kept. */
   receive(bytes: Uint8Array): void {
     this.#text.write(bytes)
     this.#waits.lookSoon(bytes.length)

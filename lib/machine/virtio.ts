@@ -1,4 +1,4 @@
-import type { DeviceNode } from '../platform/node.js'
+import type { DeviceContext } from '../bus/device-context.js'
 import { VIRTIO_MMIO } from '../platform/pnp-ids.js'
 import { checkOneOf, checkOptions } from '../validate.js'
 import { VirtioMmio } from '../virtio/mmio.js'
@@ -14,24 +14,37 @@ export interface VirtioOptions {
   transport?: 'mmio' | 'pci'
 }
 
+/** What a virtio device can reach beyond its transport. */
+export type VirtioContext = Pick<DeviceContext, 'effects' | 'fail'>
+
 /** Puts a virtio device into a machine, where stock kernels find it. */
 export function virtio(device: VirtioDevice, options: VirtioOptions = {}): MachineDevice {
   checkOptions('options', options, ['name', 'transport'])
-  const transport = checkOneOf('transport', options.transport ?? 'mmio', ['mmio', 'pci'])
+  const place = checkVirtioOptions(options)
   return {
     attach(host: DeviceHost) {
-      const name = options.name ?? host.freeName('virtio')
-      if (transport === 'mmio') host.add(mmioNode(device, name))
-      else host.pci.add({ name, device: (context) => new VirtioPci(device, context) })
+      addVirtio(host, place, () => device)
     },
   }
 }
 
-function mmioNode(device: VirtioDevice, name: string): DeviceNode {
-  return {
+export type VirtioPlace = ReturnType<typeof checkVirtioOptions>
+
+export function checkVirtioOptions({ name, transport }: VirtioOptions) {
+  return { name, transport: checkOneOf('transport', transport ?? 'mmio', ['mmio', 'pci']) }
+}
+
+/** `make` makes the device, once. */
+export function addVirtio(host: DeviceHost, place: VirtioPlace, make: (context: VirtioContext) => VirtioDevice): void {
+  const name = place.name ?? host.freeName('virtio')
+  if (place.transport === 'pci') {
+    host.pci.add({ name, device: (context) => new VirtioPci(make(context), context) })
+    return
+  }
+  host.add({
     name,
-    device: (context) => new VirtioMmio(device, context),
+    device: (context) => new VirtioMmio(make(context), context),
     resources: [{ memory: 'any', length: MMIO_LENGTH }, { gsi: 'any' }],
     acpi: { hid: VIRTIO_MMIO },
-  }
+  })
 }

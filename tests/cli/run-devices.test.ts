@@ -39,6 +39,14 @@ describe('the guest finds', () => {
   })
 })
 
+test('with --console virtio, a console instead of a serial line', () => {
+  expect(run('--console', 'virtio', path('guest')).status).toBe((3 << 1) | 1)
+  expect(run('--console', 'virtio', '--virtio', 'pci', path('pci-guest')).status).toBe((0x43 << 1) | 1)
+  const { status, stderr } = run('--console', 'vga', path('guest'))
+  expect(stderr).toMatch(/serial, virtio/)
+  expect(status).toBe(2)
+})
+
 test('on PCI, where it is asked for', () => {
   expect(run('--rng', '--virtio', 'pci', path('pci-guest')).status).toBe((0x44 << 1) | 1)
 })

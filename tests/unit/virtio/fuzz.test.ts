@@ -2,7 +2,7 @@
 // and resets in the middle. Nothing is thrown, nothing hangs, and a driver that resets the device can use it again.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Block, Rng, type VirtioDevice } from '../../../lib/virtio/index.js'
+import { Block, Console, Rng, type VirtioDevice } from '../../../lib/virtio/index.js'
 import { fuzzRuns } from '../fuzz-runs.js'
 import { Echo } from './echo.js'
 import { mmioTarget, pciTarget, QUEUE_SIZE, REGISTERS, type Target } from './fuzz-targets.js'
@@ -31,10 +31,19 @@ function lazyDisk() {
   }
 }
 
+/** A console that always has something to say, and takes its time to listen. */
+function talkativeConsole(): Console {
+  const say = () => void console.ports[0].receive(new Uint8Array(600))
+  const output = () => new Promise<void>((resolve) => setImmediate(resolve))
+  const console: Console = new Console([{ output, onOpen: say, onDrain: say }, { name: 'second' }])
+  return console
+}
+
 const DEVICES: Record<string, () => VirtioDevice> = {
   Echo: () => new Echo([QUEUE_SIZE, QUEUE_SIZE]),
   Rng: () => new Rng(),
   Block: () => new Block(lazyDisk(), { queues: 2 }),
+  Console: () => talkativeConsole(),
 }
 const TRANSPORTS = { mmio: mmioTarget, pci: pciTarget }
 

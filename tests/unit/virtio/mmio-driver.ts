@@ -1,7 +1,7 @@
 // A driver in JavaScript, over plain memory and virtio's MMIO registers: small enough to break each rule by hand.
 import { type DmaMemory, plainMemory } from '../../../lib/index.js'
 import { monotonicClock } from '../../../lib/bus/clock.js'
-import { VirtioMmio } from '../../../lib/virtio/mmio.js'
+import { VirtioMmio, type VirtioMmioContext } from '../../../lib/virtio/mmio.js'
 import * as R from '../../../lib/virtio/mmio-registers.js'
 import type { VirtioDevice } from '../../../lib/virtio/virtio-device.js'
 
@@ -88,11 +88,12 @@ export class MmioDriver {
   #buffers = BUFFERS
   #level = false
 
-  constructor(device: VirtioDevice, options: MmioDriverOptions = {}) {
+  /** `device`: or what makes it, transport and all. */
+  constructor(device: VirtioDevice | ((context: VirtioMmioContext) => VirtioMmio), options: MmioDriverOptions = {}) {
     this.memory = options.memory ?? plainMemory({ at: 0, size: MEMORY })
     this.#features = options.features ?? VERSION_1
     this.#queueSize = options.queueSize ?? 16
-    this.mmio = new VirtioMmio(device, {
+    const context: VirtioMmioContext = {
       name: 'virtio0',
       memory: this.memory,
       clock: monotonicClock,
@@ -106,7 +107,8 @@ export class MmioDriver {
         return { close: () => void this.#doorbells.delete(value ?? 0n) }
       },
       effects: { needsReset: (_: string, error: unknown) => void this.faults.push(error) } as never,
-    })
+    }
+    this.mmio = typeof device === 'function' ? device(context) : new VirtioMmio(device, context)
   }
 
   read(offset: number, width: 1 | 2 | 4 = 4): number {

@@ -1,0 +1,5 @@
+export { Console, type ConsoleState } from './console.js'
+export * as consoleFeatures from './features.js'
+export type { ConsolePortOptions, ConsoleSize } from './options.js'
+export { ConsolePort } from './port.js'
+export type { ConsolePortStatistics } from './statistics.js'
