@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { makeDisk } from '../machine/index.js'
 import { size } from './size-option.js'
 
 const TYPES = ['ext2', 'ext3', 'ext4'] as const
@@ -20,6 +19,7 @@ export function addDisk(program: Command): void {
     .option('--json', 'print errors as JSON')
     .action(
       async (file: string, options: { from: string; size?: number; type: (typeof TYPES)[number]; label?: string }) => {
+        const { makeDisk } = await import('../machine/index.js')
         const { from, type, label } = options
         await makeDisk(file, {
           ...{ from, type },

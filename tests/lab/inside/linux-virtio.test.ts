@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GuestConsole, openDisk, virtio, virtioConsole } from 'node-kvm/machine'
-import { Block, Console, Rng } from 'node-kvm/virtio'
+import { openDisk, virtio } from 'node-kvm/machine'
+import { Block, Rng } from 'node-kvm/virtio'
 import { expect, onTestFinished, test } from 'vitest'
 import { guestInitramfs, kernelPath, outcomeOf, startLinux } from './linux.js'
 
@@ -86,39 +86,3 @@ test('what a guest has synchronized survives a SIGKILL of its VMM, and the file 
     expect(String(execFileSync('debugfs', ['-R', `stat /${file}`, image]))).toMatch(/Size: 524288/)
   }
 }, 300_000)
-
-test.each(['mmio', 'pci'] as const)('Linux has terminals and ports of virtio consoles over %s', async (transport) => {
-  const terminal = new GuestConsole()
-  const said: string[] = []
-  const opened: boolean[] = []
-  const line = virtioConsole({ console: terminal, transport, size: { columns: 80, rows: 25 } })
-  const ports = new Console([
-    {},
-    {
-      name: 'org.example.agent',
-      output: (bytes) => void said.push(Buffer.from(bytes).toString()),
-      onOpen: (open) => opened.push(open),
-    },
-  ])
-  const guest = await startLinux({ then: 'drivers', devices: [line, virtio(ports, { transport })] })
-  const does = async (command: string, answer: string) => {
-    await guest.expect('# ')
-    guest.console.send(`${command}\n`)
-    await guest.expect(answer)
-  }
-  // A shell on hvc0, beside that on the serial line.
-  await does('setsid sh -c "exec sh -i </dev/hvc0 >/dev/hvc0 2>&1" & echo star""ted', 'started')
-  await terminal.expect('# ', { timeout: 60_000 })
-  line.resize(132, 43)
-  terminal.send('expr 40 + 2; seq 20000 | tail -n 1; stty size\n')
-  await terminal.expect('42\n', { timeout: 60_000 })
-  await terminal.expect('20000\n', { timeout: 60_000 })
-  await terminal.expect('43 132\n', { timeout: 60_000 })
-  await does('cat /sys/class/virtio-ports/vport*p1/name', 'org.example.agent')
-  await does('echo hel""lo >/dev/vport1p1; echo do""ne', 'done')
-  expect([said, opened]).toEqual([['hello\n'], [true, false]])
-  await guest.expect('# ')
-  guest.console.send('poweroff -f\n')
-  await outcomeOf(guest, 'power-off')
-  expect([line.lost, ports.malformed]).toEqual([0, 0])
-})
