@@ -1,5 +1,6 @@
 import type { Clock, Schedule } from '../bus/clock.js'
 import { promised } from '../bus/in-order.js'
+import { KvmError } from '../errors.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 import { StateReader, type Versioned } from '../state.js'
 import * as F from './features.js'
@@ -219,6 +220,10 @@ export class Transport {
     const status = reader.bits('status', 0xff)
     const [low = 0, high = 0] = reader.integers('features', 2, MAX_UINT32, true)
     const accepted = BigInt(low) | (BigInt(high) << HALF)
+    if ((status & STATUS.FEATURES_OK) !== 0 && (accepted & ~this.#offered) !== 0n) {
+      const problem = `the saved state of ${name} is wrong: its driver has accepted features that this device does not offer`
+      throw new KvmError('ERR_KVM_INVALID_STATE', problem, { operands: { device: name, member: 'features' } })
+    }
     const selects = ['featureSelect', 'driverFeatureSelect', 'queueSelect'] as const
     const [featureSelect = 0, driverFeatureSelect = 0, queueSelect = 0] = selects.map((each) =>
       reader.integer(each, MAX_UINT32),

@@ -270,6 +270,15 @@ describe('state', () => {
     expect([other.interrupts, other.read(R.INTERRUPT_STATUS)]).toEqual([1, R.USED_BUFFER])
   })
 
+  test('one with features that the device does not offer is refused', async () => {
+    const driver = await new MmioDriver(new Echo()).start()
+    const before = driver.mmio.save()
+    expectRefusal(() => {
+      driver.mmio.restore({ ...before, features: [1, 1] })
+    }, 'ERR_KVM_INVALID_STATE')
+    expect(driver.mmio.save()).toEqual(before)
+  })
+
   test('one of other queues is refused, and the device as it was', async () => {
     const driver = await new MmioDriver(new Echo()).start()
     const before = driver.mmio.save()
