@@ -1,8 +1,6 @@
 // Lesson 19, computed-disk: a disk whose sectors are computed by a JavaScript function, read over virtio
-import { fileURLToPath } from 'node:url'
-import { DebugConsole } from 'node-kvm/devices'
-import { describeOutcome, flat, Machine } from 'node-kvm/machine'
-import { Block, type Disk, VirtioMmio } from 'node-kvm/virtio'
+import { Block, type Disk } from 'node-kvm/virtio'
+import { guestMachine, howItEnded, virtioAtKnownAddress } from './shared/guest-machine.js'
 
 const SECTOR = 512
 
@@ -19,29 +17,8 @@ const squares: Disk = {
 }
 const block = new Block(squares)
 
-using machine = await Machine.create({
-  memory: '16M',
-  boot: flat({
-    image: fileURLToPath(new URL('guests/computed-disk.bin', import.meta.url)),
-    address: 0x1000,
-    mode: 'real',
-  }),
-  devices: [
-    {
-      // For a kernel that looks for its devices, virtio(block) is enough. This guest knows one address.
-      name: 'disk',
-      device: (context) => new VirtioMmio(block, context),
-      resources: [{ memory: 0xd000_0000, length: 0x200 }, { gsi: 5 }],
-    },
-    {
-      name: 'console',
-      device: new DebugConsole({ output: (bytes) => process.stdout.write(bytes) }),
-      resources: [{ port: 0xe9, length: 1 }],
-    },
-  ],
-})
-
-const outcome = await machine.run({ timeout: 10_000 })
+using machine = await guestMachine('computed-disk', [virtioAtKnownAddress(block)])
+const outcome = await machine.run({ timeout: 60_000 })
 const { read, refused } = block.statistics
 console.log(`host: ${read.operations} sectors read, ${refused} request refused`)
-console.log(`host: ${outcome.kind === 'exit' ? `the guest is done: ${outcome.value}` : describeOutcome(outcome)}`)
+console.log(`host: ${howItEnded(outcome)}`)

@@ -1,15 +1,12 @@
 // Several CPUs that really run at the same time: they meet, which none could do alone, and share one piece of work.
+#include "shared/apic.h"
 #include "shared/guest.h"
 
-#define APIC 0xfee00000ul
-#define APIC_ICR_LOW 0x300
 #define ICR_INIT_OTHERS 0xc4500     // INIT to all but the sender
 #define ICR_STARTUP_OTHERS 0xc4600  // SIPI to all but the sender
 #define START_PAGE (0x1000 >> 12)
 #define CPUS 4
 #define LIMIT 2000
-
-static inline void apic_write(unsigned offset, uint32_t value) { *(volatile uint32_t*)(APIC + offset) = value; }
 
 static volatile unsigned here, done;
 static volatile uint64_t primes;

@@ -2,19 +2,13 @@
 // interrupt (SIPI) through the local APIC, which names the page where they begin, in real mode.
 //
 // That page is this image's own: each CPU comes through start64.S and arrives in main() with the next number.
+#include "shared/apic.h"
 #include "shared/guest.h"
 
-#define APIC 0xfee00000ul  // every CPU sees its own local APIC here; it is the kernel's and causes no exit
-#define APIC_ID 0x20
-#define APIC_ICR_LOW 0x300   // writing here sends
-#define APIC_ICR_HIGH 0x310  // to whom
 #define ICR_INIT 0x4500
 #define ICR_STARTUP 0x4600
 #define START_PAGE (0x1000 >> 12)
 #define CPUS 4
-
-static inline uint32_t apic_read(unsigned offset) { return *(volatile uint32_t*)(APIC + offset); }
-static inline void apic_write(unsigned offset, uint32_t value) { *(volatile uint32_t*)(APIC + offset) = value; }
 
 static volatile unsigned done;  // how many CPUs have said hello
 static volatile uint64_t sum;
