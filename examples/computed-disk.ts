@@ -1,4 +1,4 @@
-// Lesson 19, computed-disk: a disk whose sectors are computed by a JavaScript function, read over virtio
+// Lesson 20, computed-disk: a disk whose sectors are computed by a JavaScript function, read over virtio
 import { Block, type Disk } from 'node-kvm/virtio'
 import { guestMachine, howItEnded, virtioAtKnownAddress } from './shared/guest-machine.js'
 

@@ -55,7 +55,7 @@ host: the vCPU is in ring 0; its TSS is segment 0x28
   'triple-fault': `guest: all is well
 host: exit 20 is the guest's last: shutdown
 host: the last instruction it tried is
-  rip 0x110d: 488907   mov %rax, (%rdi)
+  rip 0x111d: 488907   mov %rax, (%rdi)
   with rax = 86400 and rdi = 0x4000000000
 `,
 
@@ -141,12 +141,48 @@ guest: interrupts: 2
 host:  the guest is done: 0
 `,
 
+  'pci-device': `guest: there is a checksum engine in slot 3
+guest: before it is a bus master: status 2, interrupts: 0
+guest: and then: status 1, interrupts: 2
+guest: the checksum of 123456789 is 0xcbf43926
+host:  the guest is done: 0
+`,
+
   'computed-disk': `the square of 7 is 49
 the square of 46341 is 2147488281
 the square of 2147483647 is 4611686014132420609
 there is no sector 2147483648
 host: 3 sectors read, 1 request refused
 host: the guest is done: 0
+`,
+
+  'virtio-device': `guest: in ring 3, with a dictionary of 3 words
+guest: virtual: not there, and works
+guest: ring: a queue whose end is its beginning
+guest: real: ?
+guest: exit: the moment when a guest stops, and its host goes on
+host:  1 word was not in the dictionary
+host:  the guest is done: 0
+`,
+
+  'network-switch': `guest 1 hears from guest 2: good evening
+guest 1 hears from guest 2: my password is swordfish
+guest 1 hears from guest 2: good night
+host: the guest is done: 0
+guest 2 hears from guest 1: good evening
+guest 2 hears from guest 1: my password is swordfish
+guest 2 hears from guest 1: good night
+host: the guest is done: 0
+host: of all that, 2 frames were for everybody
+`,
+
+  'packet-filter': `guest 1 hears from guest 2: good evening
+guest 1 hears from guest 2: good night
+host: the guest is done: 0
+guest 2 hears from guest 1: good evening
+guest 2 hears from guest 1: good night
+host: the guest is done: 0
+host: 2 frames did not pass
 `,
 
   'arm64-hello': 'Hello from EL1!\n',

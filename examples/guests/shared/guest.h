@@ -14,3 +14,7 @@ static inline void print_number(uint64_t number) {
   if (number >= 10) print_number(number / 10);
   out8(PORT_CONSOLE, '0' + number % 10);
 }
+
+static inline void print_hex(uint32_t number) {
+  for (int shift = 28; shift >= 0; shift -= 4) out8(PORT_CONSOLE, "0123456789abcdef"[number >> shift & 0xf]);
+}

@@ -97,6 +97,8 @@ gdt:
     .quad 0x00cf9b000000ffff // 0x08: 32-bit code, base 0, limit 4 GiB
     .quad 0x00af9b000000ffff // 0x10: 64-bit code
     .quad 0x00cf93000000ffff // 0x18: data
+    .quad 0x00cff3000000ffff // 0x20: data of ring 3
+    .quad 0x00affb000000ffff // 0x28: 64-bit code of ring 3
 gdt_pointer:
     .word . - gdt - 1
     .long gdt
