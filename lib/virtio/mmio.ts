@@ -4,16 +4,14 @@ import { InterruptOutput } from '../bus/interrupt-line.js'
 import { type Register, Registers } from '../bus/registers.js'
 import { KvmError } from '../errors.js'
 import { StateReader } from '../state.js'
+import { type Access, addressRegisters, commonRegisters } from './common-registers.js'
 import * as R from './mmio-registers.js'
-import type { AddressName } from './queue-registers.js'
-import { Transport, type TransportState } from './transport.js'
+import { Transport, type TransportContext } from './transport.js'
+import type { TransportState } from './transport-state.js'
 import type { VirtioDevice } from './virtio-device.js'
 
 /** What of a machine this transport needs. */
-export type VirtioMmioContext = Pick<
-  DeviceContext,
-  'name' | 'memory' | 'interrupt' | 'doorbell' | 'clock' | 'schedule' | 'effects'
->
+export type VirtioMmioContext = TransportContext & Pick<DeviceContext, 'interrupt' | 'doorbell'>
 
 export interface VirtioMmioState extends TransportState {
   interruptStatus: number
@@ -22,11 +20,11 @@ export interface VirtioMmioState extends TransportState {
 /** `NKVM`, little-endian: no register of a driver depends on it. */
 const VENDOR = 0x4d56_4b4e
 const ALL_INTERRUPTS = R.USED_BUFFER | R.CONFIG_CHANGE
-const ADDRESSES: readonly (readonly [AddressName, string, number])[] = [
-  ['descriptors', 'QueueDesc', R.QUEUE_DESC_LOW],
-  ['driver', 'QueueDriver', R.QUEUE_DRIVER_LOW],
-  ['device', 'QueueDevice', R.QUEUE_DEVICE_LOW],
-]
+const ADDRESSES = {
+  descriptors: ['QueueDesc', R.QUEUE_DESC_LOW],
+  driver: ['QueueDriver', R.QUEUE_DRIVER_LOW],
+  device: ['QueueDevice', R.QUEUE_DEVICE_LOW],
+} as const
 
 /** KVM has no more: the driver's write reaches the register QueueNotify. */
 function openDoorbell(open: () => Doorbell): Doorbell | undefined {
@@ -45,36 +43,22 @@ export class VirtioMmio implements Device, Stateful<VirtioMmioState> {
   readonly #transport: Transport
   readonly #registers: Registers
   readonly #line: InterruptOutput
-  readonly #doorbells: (Doorbell | undefined)[] = []
   #interruptStatus = 0
 
   constructor(device: VirtioDevice, context: VirtioMmioContext) {
-    const { name, memory, clock, schedule, effects } = context
     this.device = device
-    this.#name = name
+    this.#name = context.name
     this.#line = new InterruptOutput(context.interrupt())
-    this.#transport = new Transport(device, {
-      ...{ name, memory, clock, schedule },
+    this.#transport = new Transport(device, context, {
       queueInterrupt: () => {
         this.#raise(R.USED_BUFFER)
       },
       configInterrupt: () => {
         this.#raise(R.CONFIG_CHANGE)
       },
-      queueStarted: (index) => {
+      doorbell: (index, ring) => {
         const at = { offset: R.QUEUE_NOTIFY, length: 4, value: BigInt(index) } as const
-        this.#doorbells[index] = openDoorbell(() =>
-          context.doorbell(at, () => {
-            this.#transport.notify(index)
-          }),
-        )
-      },
-      queueStopped: (index) => {
-        this.#doorbells[index]?.close()
-        this.#doorbells[index] = undefined
-      },
-      needsReset: (error) => {
-        effects.needsReset(name, error)
+        return openDoorbell(() => context.doorbell(at, ring))
       },
     })
     this.#registers = new Registers(this.#rows())
@@ -131,24 +115,26 @@ export class VirtioMmio implements Device, Stateful<VirtioMmioState> {
 
   #rows(): Register[] {
     const transport = this.#transport
-    const row = (name: string, offset: number, access: Pick<Register & { width: 4 }, 'read' | 'write'>): Register => ({
+    const common = commonRegisters(transport, () => this.reset())
+    const row = (name: string, offset: number, access: Access): Register => ({
       ...{ name, offset, width: 4, rest: 'zeros' },
       ...access,
     })
+    const writeOnly = (name: string, offset: number, { write }: Required<Access>) => row(name, offset, { write })
     return [
       row('MagicValue', R.MAGIC_VALUE, { read: () => R.MAGIC }),
       row('Version', R.VERSION, { read: () => R.CURRENT_VERSION }),
       row('DeviceID', R.DEVICE_ID, { read: () => this.device.id }),
       row('VendorID', R.VENDOR_ID, { read: () => VENDOR }),
-      row('DeviceFeatures', R.DEVICE_FEATURES, { read: () => transport.deviceFeatures }),
-      row('DeviceFeaturesSel', R.DEVICE_FEATURES_SEL, { write: (value) => (transport.featureSelect = value) }),
-      row('DriverFeatures', R.DRIVER_FEATURES, { write: (value) => (transport.driverFeatures = value) }),
-      row('DriverFeaturesSel', R.DRIVER_FEATURES_SEL, { write: (value) => (transport.driverFeatureSelect = value) }),
-      row('QueueSel', R.QUEUE_SEL, { write: (value) => (transport.queueSelect = value) }),
+      row('DeviceFeatures', R.DEVICE_FEATURES, common.deviceFeatures),
+      writeOnly('DeviceFeaturesSel', R.DEVICE_FEATURES_SEL, common.deviceSelect),
+      writeOnly('DriverFeatures', R.DRIVER_FEATURES, common.driverFeatures),
+      writeOnly('DriverFeaturesSel', R.DRIVER_FEATURES_SEL, common.driverSelect),
+      writeOnly('QueueSel', R.QUEUE_SEL, common.queueSelect),
       row('QueueNumMax', R.QUEUE_NUM_MAX, { read: () => transport.queue?.maxSize ?? 0 }),
-      row('QueueNum', R.QUEUE_NUM, { write: (value) => transport.queue?.setSize(value) }),
+      writeOnly('QueueNum', R.QUEUE_NUM, common.queueSize),
       row('QueueReady', R.QUEUE_READY, {
-        read: () => (transport.queue?.ready === true ? 1 : 0),
+        read: common.queueReady.read,
         write: (value) => transport.setReady((value & 1) !== 0),
       }),
       // Before its doorbell hangs, or where it has none.
@@ -163,21 +149,11 @@ export class VirtioMmio implements Device, Stateful<VirtioMmioState> {
           this.#acknowledge(value)
         },
       }),
-      row('Status', R.STATUS, { read: () => transport.status, write: (value) => this.#setStatus(value) }),
-      ...ADDRESSES.flatMap(([area, name, offset]) =>
-        ([0, 1] as const).map((half) =>
-          row(`${name}${half === 0 ? 'Low' : 'High'}`, offset + 4 * half, {
-            write: (value) => transport.queue?.setAddress(area, half, value),
-          }),
-        ),
-      ),
+      row('Status', R.STATUS, common.status),
+      ...addressRegisters(transport, ADDRESSES, ['Low', 'High']).map((each) => writeOnly(...each)),
       // There is no shared memory: its length is all ones (virtio 1.2, 4.2.2).
       ...[0, 4].map((part) => row(`SHMLen${part}`, R.SHM_LEN_LOW + part, { read: () => 0xffff_ffff })),
-      row('ConfigGeneration', R.CONFIG_GENERATION, { read: () => transport.generation }),
+      row('ConfigGeneration', R.CONFIG_GENERATION, common.generation),
     ]
-  }
-
-  #setStatus(value: number): void | Promise<void> {
-    return value === 0 ? this.reset() : this.#transport.setStatus(value)
   }
 }

@@ -1,13 +1,13 @@
 import { InterruptOutput } from '../bus/interrupt-line.js'
 import { type Register, Registers } from '../bus/registers.js'
-import type { Doorbell } from '../bus/device-context.js'
 import type { PciBar, PciCapability, PciContext, PciDevice, PciIdentity, PciVector } from '../pci/pci-device.js'
 import { StateReader } from '../state.js'
 import { invalidArgument } from '../validate.js'
+import { type Access, addressRegisters, commonRegisters } from './common-registers.js'
 import { virtioCapabilities } from './pci-capabilities.js'
 import * as R from './pci-registers.js'
-import type { AddressName } from './queue-registers.js'
-import { Transport, type TransportState } from './transport.js'
+import { Transport } from './transport.js'
+import type { TransportState } from './transport-state.js'
 import type { VirtioDevice } from './virtio-device.js'
 
 export interface VirtioPciState extends TransportState {
@@ -19,11 +19,11 @@ export interface VirtioPciState extends TransportState {
 
 const MAX_UINT16 = 0xffff
 const ALL_INTERRUPTS = R.QUEUE_INTERRUPT | R.CONFIG_INTERRUPT
-const ADDRESSES: readonly (readonly [AddressName, string, number])[] = [
-  ['descriptors', 'queue_desc', R.QUEUE_DESC],
-  ['driver', 'queue_driver', R.QUEUE_DRIVER],
-  ['device', 'queue_device', R.QUEUE_DEVICE],
-]
+const ADDRESSES = {
+  descriptors: ['queue_desc', R.QUEUE_DESC],
+  driver: ['queue_driver', R.QUEUE_DRIVER],
+  device: ['queue_device', R.QUEUE_DEVICE],
+} as const
 
 /**
  * A virtio device as a function of PCI (virtio 1.2, 4.1), for drivers of virtio 1.0 and later. Each queue has a doorbell and a
@@ -40,14 +40,12 @@ export class VirtioPci implements PciDevice {
   readonly #transport: Transport
   readonly #registers: Registers
   readonly #line: InterruptOutput
-  readonly #doorbells: (Doorbell | undefined)[] = []
   readonly #allVectors: readonly PciVector[]
   readonly #queueVectors: number[]
   #configVector = R.NO_VECTOR
   #isr = 0
 
   constructor(device: VirtioDevice, context: PciContext) {
-    const { name, memory, clock, schedule, effects } = context
     const queues = device.queueSizes.length
     if (queues > R.MAX_QUEUES) throw invalidArgument('queueSizes', queues, `at most ${R.MAX_QUEUES} queues`)
     this.device = device
@@ -62,26 +60,14 @@ export class VirtioPci implements PciDevice {
     this.capabilities = virtioCapabilities(this)
     this.#queueVectors = Array.from({ length: queues }, () => R.NO_VECTOR)
     this.#line = new InterruptOutput(context.interrupt())
-    this.#transport = new Transport(device, {
-      ...{ name, memory, clock, schedule },
+    this.#transport = new Transport(device, context, {
       queueInterrupt: (index) => {
         this.#raise(this.#queueVectors[index] ?? R.NO_VECTOR, R.QUEUE_INTERRUPT)
       },
       configInterrupt: () => {
         this.#raise(this.#configVector, R.CONFIG_INTERRUPT)
       },
-      queueStarted: (index) => {
-        this.#doorbells[index] = context.doorbell(R.BAR, { offset: R.NOTIFY + index * R.NOTIFY_MULTIPLIER }, () => {
-          this.#transport.notify(index)
-        })
-      },
-      queueStopped: (index) => {
-        this.#doorbells[index]?.close()
-        this.#doorbells[index] = undefined
-      },
-      needsReset: (error) => {
-        effects.needsReset(name, error)
-      },
+      doorbell: (index, ring) => context.doorbell(R.BAR, { offset: R.NOTIFY + index * R.NOTIFY_MULTIPLIER }, ring),
     })
     this.#registers = new Registers(this.#rows())
   }
@@ -157,59 +143,25 @@ export class VirtioPci implements PciDevice {
 
   #rows(): Register[] {
     const transport = this.#transport
-    const row = (
-      name: string,
-      offset: number,
-      width: 1 | 2 | 4,
-      access: Pick<Register & { width: 4 }, 'read' | 'write'>,
-    ) => ({ ...{ name, offset, width }, ...access }) as Register
+    const common = commonRegisters(transport, () => this.reset())
+    const row = (name: string, offset: number, width: 1 | 2 | 4, access: Access): Register => ({
+      ...{ name, offset, width },
+      ...access,
+    })
     return [
-      row('device_feature_select', R.DEVICE_FEATURE_SELECT, 4, {
-        read: () => transport.featureSelect,
-        write: (value) => (transport.featureSelect = value),
-      }),
-      row('device_feature', R.DEVICE_FEATURE, 4, { read: () => transport.deviceFeatures }),
-      row('driver_feature_select', R.DRIVER_FEATURE_SELECT, 4, {
-        read: () => transport.driverFeatureSelect,
-        write: (value) => (transport.driverFeatureSelect = value),
-      }),
-      row('driver_feature', R.DRIVER_FEATURE, 4, {
-        read: () => transport.driverFeatures,
-        write: (value) => (transport.driverFeatures = value),
-      }),
+      row('device_feature_select', R.DEVICE_FEATURE_SELECT, 4, common.deviceSelect),
+      row('device_feature', R.DEVICE_FEATURE, 4, common.deviceFeatures),
+      row('driver_feature_select', R.DRIVER_FEATURE_SELECT, 4, common.driverSelect),
+      row('driver_feature', R.DRIVER_FEATURE, 4, common.driverFeatures),
       row('config_msix_vector', R.CONFIG_MSIX_VECTOR, 2, {
         read: () => this.#configVector,
         write: (value) => (this.#configVector = this.#vector(value)),
       }),
       row('num_queues', R.NUM_QUEUES, 2, { read: () => transport.queueCount }),
-      row('device_status', R.DEVICE_STATUS, 1, {
-        read: () => transport.status,
-        write: (value) => (value === 0 ? this.reset() : transport.setStatus(value)),
-      }),
+      row('device_status', R.DEVICE_STATUS, 1, common.status),
       row('config_generation', R.CONFIG_GENERATION, 1, { read: () => transport.generation & 0xff }),
-      row('queue_select', R.QUEUE_SELECT, 2, {
-        read: () => transport.queueSelect,
-        write: (value) => (transport.queueSelect = value),
-      }),
-      ...this.#queueRows(row),
-    ]
-  }
-
-  /** Of the selected queue; where there is none, they read as zero. */
-  #queueRows(
-    row: (
-      name: string,
-      offset: number,
-      width: 1 | 2 | 4,
-      access: Pick<Register & { width: 4 }, 'read' | 'write'>,
-    ) => Register,
-  ): Register[] {
-    const transport = this.#transport
-    return [
-      row('queue_size', R.QUEUE_SIZE, 2, {
-        read: () => transport.queue?.size ?? 0,
-        write: (value) => transport.queue?.setSize(value),
-      }),
+      row('queue_select', R.QUEUE_SELECT, 2, common.queueSelect),
+      row('queue_size', R.QUEUE_SIZE, 2, common.queueSize),
       row('queue_msix_vector', R.QUEUE_MSIX_VECTOR, 2, {
         read: () => this.#queueVectors[transport.queueSelect] ?? R.NO_VECTOR,
         write: (value) => {
@@ -218,20 +170,15 @@ export class VirtioPci implements PciDevice {
         },
       }),
       row('queue_enable', R.QUEUE_ENABLE, 2, {
-        read: () => (transport.queue?.ready === true ? 1 : 0),
+        read: common.queueReady.read,
         // A driver cannot take a queue back by itself.
         write: (value) => (value === 1 ? transport.setReady(true) : undefined),
       }),
       row('queue_notify_off', R.QUEUE_NOTIFY_OFF, 2, {
         read: () => (transport.queue === undefined ? 0 : transport.queueSelect),
       }),
-      ...ADDRESSES.flatMap(([area, name, offset]) =>
-        ([0, 1] as const).map((half) =>
-          row(`${name}_${half === 0 ? 'low' : 'high'}`, offset + 4 * half, 4, {
-            read: () => transport.queue?.address(area, half) ?? 0,
-            write: (value) => transport.queue?.setAddress(area, half, value),
-          }),
-        ),
+      ...addressRegisters(transport, ADDRESSES, ['_low', '_high']).map(([name, offset, access]) =>
+        row(name, offset, 4, access),
       ),
     ]
   }

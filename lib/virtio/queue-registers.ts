@@ -19,7 +19,7 @@ export interface QueueState {
 const UINT32 = 2 ** 32
 const MAX_UINT32 = 0xffff_ffff
 const MAX_UINT16 = 0xffff
-const AREAS = ['descriptors', 'driver', 'device'] as const
+export const AREAS = ['descriptors', 'driver', 'device'] as const
 
 /** The registers of a queue. Those that describe it do not change while it is ready. */
 export class QueueRegisters {
