@@ -1,9 +1,8 @@
-import type { DeviceMemory } from '../memory/device-memory.js'
 import { type Chain, ChainBuilder } from './chain.js'
-import { checkArea, DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESCRIPTOR_SIZE, tableLength } from './descriptor.js'
+import { CheckedRing, type RingKind } from './checked-ring.js'
+import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESCRIPTOR_SIZE } from './descriptor.js'
 import { driverFault } from './driver-fault.js'
-import { type Done, hasPassed, type QueueAddresses, type Ring, type RingOptions, type RingState } from './ring.js'
-import { RingMemory } from './ring-memory.js'
+import { type Done, hasPassed, type Ring, type RingOptions, type RingState } from './ring.js'
 
 // A descriptor (virtio 1.2, 2.8.13): address, length, buffer id, flags.
 const LENGTH = 8
@@ -20,7 +19,6 @@ const EVENT_F_DESC = 2
 
 const MASK = 0xffff
 const WRAP = 1 << 15
-const MAX_SIZE = 32768
 
 /** A place in the ring, and how often, modulo 2, it has been gone round before. */
 class Position {
@@ -48,14 +46,21 @@ class Position {
   }
 }
 
+const KIND: RingKind = {
+  wrongSize: (size) => `has made a packed queue of ${size} descriptors`,
+  isSize: () => true,
+  parts: {
+    descriptors: {
+      ...{ name: 'descriptor ring', length: (size) => DESCRIPTOR_SIZE * size },
+      ...{ alignment: 16, access: 'write' },
+    },
+    driver: { name: 'driver event suppression', length: () => EVENT_SIZE, alignment: 4, access: 'read' },
+    device: { name: 'device event suppression', length: () => EVENT_SIZE, alignment: 4, access: 'write' },
+  },
+}
+
 /** A queue of one ring, in which both sides write (virtio 1.2, 2.8). */
-export class PackedRing implements Ring {
-  readonly #memory: DeviceMemory
-  readonly #ring: RingMemory
-  readonly #size: number
-  readonly #at: QueueAddresses
-  readonly #indirect: boolean
-  readonly #eventIndex: boolean
+export class PackedRing extends CheckedRing implements Ring {
   /** The chains that the device has: by buffer id, how many descriptors of the ring each has. */
   readonly #taken = new Map<number, number>()
   // Their descriptors together.
@@ -66,16 +71,9 @@ export class PackedRing implements Ring {
   #told: number
   #cameRound = false
 
-  constructor({ memory, size, addresses, indirect, eventIndex, state }: RingOptions) {
-    if (!(size > 0 && size <= MAX_SIZE)) throw driverFault(`has made a packed queue of ${size} descriptors`, { size })
-    // One that goes on has been checked. Whether its memory can be reached just now, it finds out.
-    if (state === undefined) checkAreas(memory, addresses, size)
-    this.#memory = memory
-    this.#ring = new RingMemory(memory)
-    this.#size = size
-    this.#at = addresses
-    this.#indirect = indirect
-    this.#eventIndex = eventIndex
+  constructor(options: RingOptions) {
+    super(options, KIND)
+    const { size, state } = options
     this.#available = new Position(size, state?.available ?? WRAP)
     this.#used = new Position(size, state?.used ?? WRAP)
     this.#told = this.#used.offset
@@ -84,12 +82,12 @@ export class PackedRing implements Ring {
   pop(): Chain | undefined {
     if (!this.#isAvailable()) return undefined
     const { offset } = this.#available
-    const builder = new ChainBuilder(this.#memory)
-    for (let count = 1; count <= this.#size; count++) {
-      const at = this.#at.descriptors + DESCRIPTOR_SIZE * ((offset + count - 1) % this.#size)
-      const address = this.#ring.load64(at)
-      const length = this.#ring.load32(at + LENGTH)
-      const idAndFlags = this.#ring.load32(at + ID)
+    const builder = new ChainBuilder(this.memory)
+    for (let count = 1; count <= this.size; count++) {
+      const at = this.at.descriptors + DESCRIPTOR_SIZE * ((offset + count - 1) % this.size)
+      const address = this.words.load64(at)
+      const length = this.words.load32(at + LENGTH)
+      const idAndFlags = this.words.load32(at + ID)
       const flags = idAndFlags >>> 16
       const isLast = (flags & DESC_F_NEXT) === 0
       if ((flags & DESC_F_INDIRECT) === 0) builder.add({ address, length, isWritable: (flags & DESC_F_WRITE) !== 0 })
@@ -97,7 +95,7 @@ export class PackedRing implements Ring {
       else throw driverFault('has put an indirect table into a chain', { offset })
       if (isLast) return this.#take(builder, idAndFlags & MASK, count)
     }
-    throw driverFault(`has made a chain of more than ${this.#size} descriptors`, { offset })
+    throw driverFault(`has made a chain of more than ${this.size} descriptors`, { offset })
   }
 
   push(chain: Chain, written: number): void {
@@ -115,14 +113,14 @@ export class PackedRing implements Ring {
     const count = this.#taken.get(id) ?? 0
     this.#taken.delete(id)
     this.#held -= count
-    const at = this.#at.descriptors + DESCRIPTOR_SIZE * this.#used.offset
-    this.#ring.store32(at + LENGTH, written)
-    this.#ring.store16(at + ID, id)
+    const at = this.at.descriptors + DESCRIPTOR_SIZE * this.#used.offset
+    this.words.store32(at + LENGTH, written)
+    this.words.store16(at + ID, id)
     const mark = this.#used.wrap ? DESC_F_AVAIL | DESC_F_USED : 0
     const flags = mark | (writable.length > 0 ? DESC_F_WRITE : 0)
     if (this.#used.advance(count)) this.#cameRound = true
     return () => {
-      this.#ring.store16(at + FLAGS, flags)
+      this.words.store16(at + FLAGS, flags)
     }
   }
 
@@ -132,22 +130,22 @@ export class PackedRing implements Ring {
     this.#told = offset
     this.#cameRound = false
     if (told === offset && !cameRound) return false
-    const word = this.#ring.load32(this.#at.driver)
+    const word = this.words.load32(this.at.driver)
     const flags = (word >>> 16) & 3
-    if (flags !== EVENT_F_DESC || !this.#eventIndex) return flags !== EVENT_F_DISABLE
+    if (flags !== EVENT_F_DESC || !this.eventIndex) return flags !== EVENT_F_DISABLE
     // Rather once too often than to compare places of different rounds.
     if (cameRound) return true
-    const event = (word & ~WRAP & MASK) - (wrap === ((word & WRAP) !== 0) ? 0 : this.#size)
+    const event = (word & ~WRAP & MASK) - (wrap === ((word & WRAP) !== 0) ? 0 : this.size)
     return hasPassed(event, offset, told)
   }
 
   disableNotifications(): void {
-    this.#ring.store16(this.#at.device + EVENT_FLAGS, EVENT_F_DISABLE)
+    this.words.store16(this.at.device + EVENT_FLAGS, EVENT_F_DISABLE)
   }
 
   enableNotifications(): boolean {
-    if (this.#eventIndex) this.#ring.store16(this.#at.device, this.#available.state)
-    this.#ring.store16(this.#at.device + EVENT_FLAGS, this.#eventIndex ? EVENT_F_DESC : EVENT_F_ENABLE)
+    if (this.eventIndex) this.words.store16(this.at.device, this.#available.state)
+    this.words.store16(this.at.device + EVENT_FLAGS, this.eventIndex ? EVENT_F_DESC : EVENT_F_ENABLE)
     return this.#isAvailable()
   }
 
@@ -157,7 +155,7 @@ export class PackedRing implements Ring {
 
   #isAvailable(): boolean {
     const { offset, wrap } = this.#available
-    const flags = this.#ring.load16(this.#at.descriptors + DESCRIPTOR_SIZE * offset + FLAGS)
+    const flags = this.words.load16(this.at.descriptors + DESCRIPTOR_SIZE * offset + FLAGS)
     return ((flags & DESC_F_AVAIL) !== 0) === wrap && ((flags & DESC_F_USED) !== 0) !== wrap
   }
 
@@ -165,7 +163,7 @@ export class PackedRing implements Ring {
     if (this.#taken.has(id)) throw driverFault(`has made buffer ${id} available again before it got it back`, { id })
     // With a descriptor that the device has, the driver may do nothing: such a ring is more than full.
     const held = this.#held + count
-    if (held > this.#size) throw driverFault(`has made ${held} descriptors available, in a queue of ${this.#size}`)
+    if (held > this.size) throw driverFault(`has made ${held} descriptors available, in a queue of ${this.size}`)
     this.#held = held
     this.#taken.set(id, count)
     this.#available.advance(count)
@@ -173,23 +171,13 @@ export class PackedRing implements Ring {
   }
 
   #addTable(builder: ChainBuilder, table: number, bytes: number): void {
-    if (!this.#indirect) throw driverFault('uses an indirect table without having asked for it')
-    if (table % 4 !== 0) throw driverFault('has put an indirect table at an odd place', { address: table })
-    const count = tableLength(bytes, this.#size)
+    const count = this.checkTable(table, bytes)
     for (let index = 0; index < count; index++) {
       const at = table + DESCRIPTOR_SIZE * index
-      const flags = this.#ring.load32(at + ID) >>> 16
+      const flags = this.words.load32(at + ID) >>> 16
       if ((flags & DESC_F_INDIRECT) !== 0) throw driverFault('has put an indirect table into another one', { table })
       const isWritable = (flags & DESC_F_WRITE) !== 0
-      builder.add({ address: this.#ring.load64(at), length: this.#ring.load32(at + LENGTH), isWritable })
+      builder.add({ address: this.words.load64(at), length: this.words.load32(at + LENGTH), isWritable })
     }
   }
-}
-
-function checkAreas(memory: DeviceMemory, addresses: QueueAddresses, size: number): void {
-  const { descriptors, driver, device } = addresses
-  const ring = { name: 'descriptor ring', at: descriptors, length: DESCRIPTOR_SIZE * size, alignment: 16 }
-  checkArea(memory, ring, 'write')
-  checkArea(memory, { name: 'driver event suppression', at: driver, length: EVENT_SIZE, alignment: 4 })
-  checkArea(memory, { name: 'device event suppression', at: device, length: EVENT_SIZE, alignment: 4 }, 'write')
 }
