@@ -9,9 +9,10 @@ const KNOWN = ['kind', 'length', 'index', 'width', 'prefetchable', 'device']
 const SMALLEST = { memory: 16, port: 4 }
 const LARGEST = { memory32: 2 ** 31, memory64: 2 ** 40, port: 256 }
 
-/** Checks what a function says of its BARs, and gives each its registers; those that say theirs come first. */
-export function checkBars(bars: readonly PciBar[]): CheckedBar[] {
-  if (!Array.isArray(bars)) throw invalidArgument('bars', bars, 'an array')
+/** Checks what a function says of its BARs, and gives those and `others` their registers; those that say theirs come first. */
+export function checkBars(own: readonly PciBar[], others: readonly PciBar[]): CheckedBar[] {
+  if (!Array.isArray(own)) throw invalidArgument('bars', own, 'an array')
+  const bars: readonly PciBar[] = [...(own as readonly PciBar[]), ...others]
   const taken = new Set<number>()
   const place = (bar: PciBar): CheckedBar => {
     const checked = checkBar(bar)
@@ -26,8 +27,8 @@ export function checkBars(bars: readonly PciBar[]): CheckedBar[] {
     return { ...checked, index }
   }
   const checked = new Map<PciBar, CheckedBar>()
-  for (const bar of bars as readonly PciBar[]) if (bar.index !== undefined) checked.set(bar, place(bar))
-  for (const bar of bars as readonly PciBar[]) if (bar.index === undefined) checked.set(bar, place(bar))
+  for (const bar of bars) if (bar.index !== undefined) checked.set(bar, place(bar))
+  for (const bar of bars) if (bar.index === undefined) checked.set(bar, place(bar))
   return [...checked.values()].sort((a, b) => a.index - b.index)
 }
 

@@ -7,6 +7,17 @@ import * as R from './registers.js'
 
 const WORD = 2 ** 32
 
+/** Where a BAR is. */
+export interface BarStatus {
+  readonly index: number
+  readonly kind: 'memory' | 'port'
+  readonly length: number
+  /** The first address at which it answers; undefined: nowhere. */
+  readonly start: number | undefined
+  /** How often the guest has put it where there is no place for it. */
+  readonly refused: number
+}
+
 /** A base address register, and the region behind it. */
 export class BaseAddress {
   readonly bar: CheckedBar
@@ -44,9 +55,9 @@ export class BaseAddress {
     return this.#region.start
   }
 
-  /** How often the guest has put it where there is no place for it. */
-  get refused(): number {
-    return this.#region.refused
+  get status(): BarStatus {
+    const { index, kind, length } = this.bar
+    return { index, kind, length, start: this.start, refused: this.#region.refused }
   }
 
   /** Where the registers say that it is, with these bits in the command register. */

@@ -1,6 +1,7 @@
 import type { Doorbell, DoorbellOptions } from '../bus/device-context.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
+import type { FunctionInterrupts } from './function-interrupts.js'
 import { MasterMemory } from './master-memory.js'
 import type { PciContext, PciVector } from './pci-device.js'
 import type { PciSurroundings } from './surroundings.js'
@@ -8,13 +9,8 @@ import type { PciSurroundings } from './surroundings.js'
 /** What of a function its context leads to. */
 export interface FunctionParts {
   readonly isMaster: boolean
-  readonly messages: boolean
-  interrupt(level: boolean): void
-  trigger(vector: number): void
+  readonly interrupts: FunctionInterrupts
   doorbell(bar: number, options: DoorbellOptions, ring: () => void): Doorbell
-  /** Throw where the function has said of itself that it has none. */
-  checkPin(): void
-  checkVector(index: number): void
 }
 
 /** {@link PciContext} of one function. It is there before the function is: what is asked of it until then is done, and checked, later. */
@@ -52,21 +48,21 @@ export class FunctionContext implements PciContext {
   }
 
   get messages(): boolean {
-    return this.#parts?.messages ?? false
+    return this.#parts?.interrupts.usesMessages ?? false
   }
 
   readonly interrupt = (): InterruptLine => {
-    this.#when((parts) => {
-      parts.checkPin()
+    this.#when(({ interrupts }) => {
+      interrupts.checkPin()
     })
-    return { set: (level) => this.#parts?.interrupt(level) }
+    return { set: (level) => this.#parts?.interrupts.set(level) }
   }
 
   readonly vector = (index: number): PciVector => {
-    this.#when((parts) => {
-      parts.checkVector(index)
+    this.#when(({ interrupts }) => {
+      interrupts.checkVector(index)
     })
-    return { trigger: () => this.#parts?.trigger(index) }
+    return { trigger: () => this.#parts?.interrupts.trigger(index) }
   }
 
   readonly doorbell = (bar: number, options: DoorbellOptions, ring: () => void): Doorbell => {

@@ -1,18 +1,17 @@
 import type { Device } from '../bus/device.js'
 import { KvmError } from '../errors.js'
 import { StateReader } from '../state.js'
-import { checkInteger, invalidArgument } from '../validate.js'
+import { invalidArgument } from '../validate.js'
 import type { PciAddress } from './address.js'
-import { BaseAddress } from './base-address.js'
+import { type BarStatus, BaseAddress } from './base-address.js'
 import { checkBars, commandBits } from './bars.js'
 import { Capabilities } from './capabilities.js'
 import { checkDevice } from './check-device.js'
 import { ConfigSpace } from './config-space.js'
 import { FunctionContext, type FunctionParts } from './function-context.js'
+import { FunctionInterrupts } from './function-interrupts.js'
 import { writeHeader } from './header.js'
-import { InterruptPin } from './interrupt-pin.js'
-import { Msix, type MsixState } from './msix.js'
-import { msixCapability, tableBar } from './msix-capability.js'
+import type { MsixState } from './msix.js'
 import type { PciDevice, PciDeviceFactory } from './pci-device.js'
 import type { Placement } from './placement.js'
 import * as R from './registers.js'
@@ -20,6 +19,11 @@ import type { PciSurroundings } from './surroundings.js'
 
 const VERSION = 1
 const INTA = 1
+/** Registers of every function that do something: offset and length. */
+const ACTING: readonly (readonly [offset: number, length: number])[] = [
+  [R.COMMAND, 2],
+  [R.BASE_ADDRESSES, R.BAR_COUNT * R.BAR_WIDTH],
+]
 
 /** What a function is put together of. */
 export interface FunctionOptions {
@@ -42,17 +46,6 @@ export interface PciFunctionState {
   device?: object
 }
 
-/** Where a BAR is. */
-export interface BarStatus {
-  readonly index: number
-  readonly kind: 'memory' | 'port'
-  readonly length: number
-  /** The first address at which it answers; undefined: nowhere. */
-  readonly start: number | undefined
-  /** How often the guest has put it where there is no place for it. */
-  readonly refused: number
-}
-
 /**
  * A function of PCI: its configuration space, with all that hangs on it. As a device it answers with that space. Where its BARs
  * are, what of it reaches memory and how it interrupts is what its guest has written there.
@@ -64,9 +57,7 @@ export class PciFunction implements Device {
   readonly #space = new ConfigSpace()
   readonly #capabilities = new Capabilities(this.#space)
   readonly #bases: readonly BaseAddress[]
-  readonly #msix: Msix | undefined
-  readonly #msixControl: number
-  readonly #pin: InterruptPin | undefined
+  readonly #interrupts: FunctionInterrupts
   readonly #placement: Placement
   /** After a reset: with places, as firmware would leave them. */
   #initial: Uint8Array
@@ -79,10 +70,10 @@ export class PciFunction implements Device {
     const context = new FunctionContext(name, around)
     this.device = checkDevice(make(context))
     const { identity, pin = false, vectors = 0, capabilities = [], bars = [] } = this.device
-    this.#msix = vectors === 0 ? undefined : new Msix(vectors, around.messages())
-    this.#pin = pin ? new InterruptPin(around.line(gsi), () => this.#update()) : undefined
     const space = this.#space
-    const all = checkBars(this.#msix === undefined ? bars : [...bars, tableBar(this.#msix)])
+    const interrupts = new FunctionInterrupts({ name, space, pin, gsi, vectors, around })
+    this.#interrupts = interrupts
+    const all = checkBars(bars, interrupts.bars)
     writeHeader(space, { identity, command: commandBits(all, pin), pin: pin ? INTA : 0 })
     if (pin) space.set(R.INTERRUPT_LINE, 1, gsi)
     this.#bases = all.map((bar) => {
@@ -90,21 +81,16 @@ export class PciFunction implements Device {
       return new BaseAddress(bar, name, { space, bus, open: around.doorbell })
     })
     for (const capability of capabilities) this.#capabilities.add(capability)
-    const table = all.find(({ device }) => device === this.#msix)
-    this.#msixControl = this.#msix && table ? this.#capabilities.add(msixCapability(this.#msix, table.index)) : 0
-    for (const [offset, length] of this.#acting) space.watch({ offset, length, written: () => this.#update() })
+    interrupts.describe(all, this.#capabilities)
+    for (const [offset, length] of [...ACTING, ...interrupts.registers]) {
+      space.watch({ offset, length, written: () => this.#update() })
+    }
     this.#initial = space.bytes.slice()
     context.complete(this.#parts)
   }
 
   get bars(): readonly BarStatus[] {
-    return this.#bases.map(({ bar: { index, kind, length }, start, refused }) => ({
-      index,
-      kind,
-      length,
-      start,
-      refused,
-    }))
+    return this.#bases.map((base) => base.status)
   }
 
   read(offset: number, data: Uint8Array): void | Promise<void> {
@@ -132,8 +118,7 @@ export class PciFunction implements Device {
   reset(): void | Promise<void> {
     this.#space.bytes.set(this.#initial)
     this.#capabilities.refresh()
-    this.#msix?.reset()
-    this.#pin?.set(false)
+    this.#interrupts.reset()
     this.#update()
     return this.device.reset?.()
   }
@@ -158,7 +143,7 @@ export class PciFunction implements Device {
   /** It is on no bus any more. */
   leave(): void {
     for (const base of this.#bases) this.#placement.move(base, undefined)
-    this.#pin?.set(false)
+    this.#interrupts.set(false)
   }
 
   pause(): void | Promise<void> {
@@ -174,7 +159,7 @@ export class PciFunction implements Device {
   }
 
   #own(): PciFunctionState {
-    const messages = this.#msix?.save()
+    const messages = this.#interrupts.save()
     return {
       version: VERSION,
       config: Buffer.from(this.#space.bytes).toString('hex'),
@@ -186,87 +171,42 @@ export class PciFunction implements Device {
   #check(state: PciFunctionState): () => void {
     const reader = new StateReader(this.name, state, VERSION)
     const config = reader.bytes('config', R.CONFIG_LENGTH)
-    const interrupt = (offset: number) => (this.#pin !== undefined && offset === R.STATUS ? R.STATUS_INTERRUPT : 0)
-    if (!this.#space.isReachable(config, (offset) => interrupt(offset) | this.#capabilities.free(offset))) {
+    const free = (offset: number) => this.#interrupts.free(offset) | this.#capabilities.free(offset)
+    if (!this.#space.isReachable(config, free)) {
       throw new KvmError(
         'ERR_KVM_INVALID_STATE',
         `the saved state of ${this.name} is not one of this function: bits differ that no guest can write`,
         { operands: { device: this.name, member: 'config' } },
       )
     }
-    const takeMessages = this.#msix?.check(new StateReader(`the vectors of ${this.name}`, state.messages))
+    const takeInterrupts = this.#interrupts.check(state.messages)
     return () => {
       this.#space.bytes.set(config)
       this.#capabilities.refresh()
-      takeMessages?.()
-      this.#pin?.restore(((config[R.STATUS] ?? 0) & R.STATUS_INTERRUPT) !== 0, this.#usesPin)
+      takeInterrupts()
       this.#update()
     }
   }
 
   get #parts(): FunctionParts {
-    const { name } = this
-    const isMaster = () => this.#isMaster
-    const messages = () => this.#usesMessages
+    const [space, interrupts] = [this.#space, this.#interrupts]
     return {
       get isMaster() {
-        return isMaster()
+        return (space.get16(R.COMMAND) & R.COMMAND_MASTER) !== 0
       },
-      get messages() {
-        return messages()
-      },
-      interrupt: (level) => this.#pin?.set(level),
-      trigger: (vector) => this.#msix?.trigger(vector),
+      interrupts,
       doorbell: (index, options, ring) => {
         const base = this.#bases.find(({ bar }) => bar.index === index)
-        if (base === undefined) throw invalidArgument('bar', index, `the index of a BAR of ${name}`)
+        if (base === undefined) throw invalidArgument('bar', index, `the index of a BAR of ${this.name}`)
         return base.doorbells.add(options, base.bar.length, ring)
-      },
-      checkPin: () => {
-        if (this.#pin === undefined) throw invalidArgument('pin', false, `true, since ${name} has an interrupt line`)
-      },
-      checkVector: (index) => {
-        const count = this.#msix?.count ?? 0
-        if (count === 0) throw invalidArgument('vectors', 0, `a number, since ${name} has vectors`)
-        checkInteger('index', index, 0, count - 1)
       },
     }
   }
 
-  /** Registers that do something: offset and length. */
-  get #acting(): [offset: number, length: number][] {
-    const registers: [number, number][] = [
-      [R.COMMAND, 2],
-      [R.BASE_ADDRESSES, R.BAR_COUNT * R.BAR_WIDTH],
-    ]
-    return this.#msix === undefined ? registers : [...registers, [this.#msixControl, 2]]
-  }
-
-  get #command(): number {
-    return this.#space.get16(R.COMMAND)
-  }
-
-  get #isMaster(): boolean {
-    return (this.#command & R.COMMAND_MASTER) !== 0
-  }
-
-  get #usesMessages(): boolean {
-    return this.#msix !== undefined && (this.#space.get16(this.#msixControl) & R.MSIX_ENABLE) !== 0
-  }
-
-  get #usesPin(): boolean {
-    return (this.#command & R.COMMAND_NO_INTX) === 0 && !this.#usesMessages
-  }
-
   /** All is as the configuration space says. */
   #update(): void {
-    const command = this.#command
+    const command = this.#space.get16(R.COMMAND)
     for (const base of this.#bases) this.#placement.move(base, base.place(command))
-    const isMasked = this.#msix !== undefined && (this.#space.get16(this.#msixControl) & R.MSIX_FUNCTION_MASK) !== 0
-    this.#msix?.control(this.#usesMessages, isMasked || !this.#isMaster)
-    if (this.#pin === undefined) return
-    const status = this.#space.get16(R.STATUS) & ~R.STATUS_INTERRUPT
-    this.#space.set(R.STATUS, 2, this.#pin.wanted ? status | R.STATUS_INTERRUPT : status)
-    this.#pin.drive(this.#usesPin)
+    this.#interrupts.update()
   }
 }

@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 export type { PciAddress } from './address.js'
+export type { BarStatus } from './base-address.js'
 export { CONFIG_PORTS_LENGTH, ConfigPorts, type ConfigPortsState } from './config-ports.js'
 export type { BarPlace, OpenDoorbell } from './doorbells.js'
 export { Ecam, ECAM_LENGTH } from './ecam.js'
-export { type BarStatus, PciFunction, type PciFunctionState } from './function.js'
+export { PciFunction, type PciFunctionState } from './function.js'
 export type { Message, MessageRoutes } from './messages.js'
 export type { MsixState } from './msix.js'
 export { PciBus, type PciBusOptions, type PciNode } from './pci-bus.js'

@@ -1,6 +1,5 @@
-import type { Clock, Schedule } from '../bus/clock.js'
-import type { Device, Task } from '../bus/device.js'
-import type { Doorbell, DoorbellOptions, MachineEffects } from '../bus/device-context.js'
+import type { Device } from '../bus/device.js'
+import type { DeviceContext, Doorbell, DoorbellOptions } from '../bus/device-context.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 
@@ -48,11 +47,8 @@ export interface PciCapability {
   written?: (offset: number, length: number) => void | Promise<void>
 }
 
-/**
- * A function of PCI, as whoever writes one sees it. All but its identity is optional; what a member of the same name means is said
- * at {@link Device}.
- */
-export interface PciDevice {
+/** A function of PCI, as whoever writes one sees it. All but its identity is optional. */
+export interface PciDevice extends Pick<Device, 'reset' | 'save' | 'restore' | 'pause' | 'resume' | 'close'> {
   readonly identity: PciIdentity
   /** At most six, as many as there are registers. */
   readonly bars?: readonly PciBar[]
@@ -61,12 +57,6 @@ export interface PciDevice {
   /** How many message-signalled interrupts (MSI-X) it has, up to 2048; their table is in a BAR of its own. Default: 0, none. */
   readonly vectors?: number
   readonly capabilities?: readonly PciCapability[]
-  reset?: Task
-  save?(): object
-  restore?(state: object): void
-  pause?: Task
-  resume?(): void
-  close?: Task
 }
 
 /** A message-signalled interrupt. */
@@ -78,27 +68,17 @@ export interface PciVector {
   trigger(): void
 }
 
-/** All that a function of PCI can reach beyond its registers; as `DeviceContext` is for other devices. */
-export interface PciContext {
-  /** The function's own, unique in the machine. */
-  readonly name: string
+/** All that a function of PCI can reach beyond its registers. */
+export interface PciContext extends Omit<DeviceContext, 'memory' | 'interrupt' | 'doorbell'> {
   /** The guest's memory, for DMA. While the guest has not made the function a bus master, it answers as if there were none. */
   readonly memory: DeviceMemory
-  readonly clock: Clock
-  readonly schedule: Schedule
-  readonly effects: MachineEffects
-  readonly vcpu: number | undefined
-  readonly fail: (error: unknown) => void
   /** The function's interrupt line, for one that has a `pin`. It is low while the guest uses MSI-X. */
   readonly interrupt: () => InterruptLine
   /** The vector with that number, for one that has `vectors`. */
   readonly vector: (index: number) => PciVector
   /** Whether the guest has MSI-X switched on: then vectors arrive, and the line does not. */
   readonly messages: boolean
-  /**
-   * From now on these writes to that BAR call `ring`, and its `write()` is not called; in a machine a little later, and the guest
-   * does not wait. It goes with the BAR wherever the guest moves it.
-   */
+  /** As {@link DeviceContext.doorbell}, in that BAR: it goes with the BAR wherever the guest moves it. */
   readonly doorbell: (bar: number, options: DoorbellOptions, ring: () => void) => Doorbell
 }
 

@@ -1,18 +1,12 @@
-import type { Clock, Schedule } from '../bus/clock.js'
+import type { Device } from '../bus/device.js'
+import type { DeviceContext } from '../bus/device-context.js'
 import type { Registers } from '../bus/registers.js'
-import type { Task } from '../bus/device.js'
 import type { Virtqueue } from './virtqueue.js'
 
 /** What a transport has for its device. */
-export interface VirtioHost {
-  /** The device's own, unique in its machine. */
-  readonly name: string
+export interface VirtioHost extends Pick<DeviceContext, 'name' | 'clock' | 'schedule'> {
   /** The features that the driver has accepted: settled when the first queue starts, until the next reset. */
   readonly features: bigint
-  /** The guest's time in nanoseconds: it stands still while the machine is paused. */
-  readonly clock: Clock
-  /** Timers on that time. */
-  readonly schedule: Schedule
   /** The configuration space has changed: the driver is told. */
   configChanged(): void
   /**
@@ -25,10 +19,8 @@ export interface VirtioHost {
 /**
  * A virtio device, whatever transport brings it to the guest (virtio 1.2, chapter 2). The transport speaks with the driver: it
  * negotiates features, owns the queues' registers and keeps their state. The device takes chains off its queues.
- *
- * The optional members mean what they mean for every device on a bus.
  */
-export interface VirtioDevice {
+export interface VirtioDevice extends Pick<Device, 'restore' | 'pause' | 'resume' | 'close'> {
   /** Which kind of device it is (virtio 1.2, chapter 5): 2 is a block device. */
   readonly id: number
   /** The features that it offers, of its kind: bits 0 to 23 and 50 to 127. */
@@ -50,8 +42,4 @@ export interface VirtioDevice {
   reset?(): void
   /** What it knows beyond its queues and its configuration's origin. */
   save?(): object
-  restore?(state: object): void
-  pause?: Task
-  resume?(): void
-  close?: Task
 }
