@@ -1,29 +1,19 @@
 import { Registers } from '../../bus/registers.js'
-import { KvmError } from '../../errors.js'
-import { StateReader, type Versioned } from '../../state.js'
 import { checkBoolean } from '../../validate.js'
 import { RateLimiter, type RateLimits } from '../rate-limiter.js'
 import type { VirtioDevice, VirtioHost } from '../virtio-device.js'
 import type { Virtqueue } from '../virtqueue.js'
 import type { NetBackend } from './backend.js'
 import { NetCard } from './card.js'
+import { netCommands } from './commands.js'
 import { execute, type NetCommands } from './control-queue.js'
 import * as F from './features.js'
 import { formatMac, MAC_LENGTH } from './mac-address.js'
 import { checkNetOptions, type NetOptions } from './options.js'
-import { MAX_REMEMBERED, RX_MODES } from './receive-filter.js'
 import { Receiver } from './receiver.js'
+import { type NetState, restoreNet, saveNet } from './state.js'
 import type { NetStatistics } from './statistics.js'
 import { Transmitter } from './transmitter.js'
-
-export interface NetState extends Versioned {
-  mac: number[]
-  queuePairs: number
-  /** Which frames the driver wants: a bit for each of the commands of class VIRTIO_NET_CTRL_RX. */
-  modes: number
-  unicast: number[]
-  multicast: number[]
-}
 
 const ALWAYS =
   F.VIRTIO_NET_F_MAC |
@@ -34,8 +24,6 @@ const ALWAYS =
   F.VIRTIO_NET_F_CTRL_RX_EXTRA
 const STATUS_LINK_UP = 1
 const CONTROL_QUEUE_SIZE = 64
-const STATE_VERSION = 1
-const MAX_MAC = 2 ** 48 - 1
 
 /** A network card (virtio 1.2, 5.1). */
 export class Net implements VirtioDevice {
@@ -52,6 +40,7 @@ export class Net implements VirtioDevice {
   readonly #card: NetCard
   readonly #receiver: Receiver
   readonly #transmitter: Transmitter
+  readonly #commands: NetCommands
   readonly #onLink: (up: boolean, error?: unknown) => void
   #host: VirtioHost | undefined
   #isStarted = false
@@ -88,6 +77,7 @@ export class Net implements VirtioDevice {
       resume: () => backend.resume?.(),
       fail: (error) => this.#host?.needsReset(error),
     })
+    this.#commands = netCommands(card, this.#receiver, queuePairs)
   }
 
   /** The address at present: a driver may have set another one than it was made with. */
@@ -183,40 +173,12 @@ export class Net implements VirtioDevice {
   }
 
   save(): NetState {
-    const { mac, filter } = this.#card
-    const [unicast, multicast] = filter.addresses
-    return {
-      version: STATE_VERSION,
-      mac: [...mac],
-      queuePairs: this.#receiver.pairs,
-      modes: filter.modes,
-      unicast: [...unicast],
-      multicast: [...multicast],
-    }
+    return saveNet(this.#card, this.#receiver)
   }
 
   restore(state: NetState): void {
-    const reader = new StateReader(this.#host?.name ?? 'net', state, STATE_VERSION)
-    const mac = Uint8Array.from(reader.integers('mac', MAC_LENGTH, 0xff, true))
-    if (this.#checkSource && formatMac(mac) !== formatMac(this.#ownMac)) throw this.#otherMac(mac)
-    const pairs = reader.integer('queuePairs', this.#pairs, 1)
-    const modes = reader.bits('modes', 2 ** RX_MODES.length - 1)
-    const addresses = ['unicast', 'multicast'].map((each) => reader.integers(each, MAX_REMEMBERED, MAX_MAC))
-    this.#card.mac = mac
-    this.#receiver.pairs = pairs
-    this.#card.filter.modes = modes
-    this.#card.filter.addresses = [addresses[0] ?? [], addresses[1] ?? []]
-  }
-
-  /** It would be silent: all that its guest sends would be refused. */
-  #otherMac(mac: Uint8Array): KvmError {
-    const device = this.#host?.name ?? 'net'
-    const [value, own] = [formatMac(mac), formatMac(this.#ownMac)]
-    return new KvmError(
-      'ERR_KVM_INVALID_STATE',
-      `the saved state of ${device} has the address ${value}, and with checkSource this card has ${own} only; make it with mac: '${value}'`,
-      { operands: { device, member: 'mac', value } },
-    )
+    const source = this.#checkSource ? this.#ownMac : undefined
+    restoreNet(state, this.#card, this.#receiver, { name: this.#host?.name ?? 'net', pairs: this.#pairs, source })
   }
 
   /** Where the queue of commands is depends on what was agreed (virtio 1.2, 5.1.2). */
@@ -224,29 +186,5 @@ export class Net implements VirtioDevice {
     const pairs = this.#card.has(F.VIRTIO_NET_F_MQ) ? this.#pairs : 1
     if (index < 2 * pairs) return index % 2 === 0 ? 'receive' : 'transmit'
     return index === 2 * pairs && this.#card.has(F.VIRTIO_NET_F_CTRL_VQ) ? 'control' : 'none'
-  }
-
-  readonly #commands: NetCommands = {
-    setMode: (mode, on) => {
-      const isExtra = mode !== 'promiscuous' && mode !== 'allMulticast'
-      if (!this.#card.has(isExtra ? F.VIRTIO_NET_F_CTRL_RX_EXTRA : F.VIRTIO_NET_F_CTRL_RX)) return false
-      this.#card.filter.set(mode, on)
-      return true
-    },
-    setAddresses: (unicast, multicast) => {
-      if (!this.#card.has(F.VIRTIO_NET_F_CTRL_RX)) return false
-      this.#card.filter.addresses = [unicast, multicast]
-      return true
-    },
-    setMac: (mac) => {
-      if (!this.#card.has(F.VIRTIO_NET_F_CTRL_MAC_ADDR)) return false
-      this.#card.mac = mac
-      return true
-    },
-    setQueuePairs: (pairs) => {
-      if (!this.#card.has(F.VIRTIO_NET_F_MQ) || pairs < 1 || pairs > this.#pairs) return false
-      this.#receiver.pairs = pairs
-      return true
-    },
   }
 }
