@@ -1,55 +1,72 @@
-// Virtio devices on both transports, as the fuzzer drives them: registers at offsets, and queues in memory.
+// Virtio devices on both transports, as the fuzzer drives them: registers at addresses, and queues in memory.
 import type { DmaMemory } from '../../../lib/index.js'
+import { QUEUE_FEATURES } from '../../../lib/virtio/features.js'
 import * as M from '../../../lib/virtio/mmio-registers.js'
 import * as P from '../../../lib/virtio/pci-registers.js'
 import { VirtioPci } from '../../../lib/virtio/pci.js'
 import type { VirtioDevice } from '../../../lib/virtio/virtio-device.js'
 import { accesses, byPorts, pciBus } from '../pci/pci.js'
-import { MmioDriver, SplitQueue } from './mmio-driver.js'
+import { MmioDriver, SplitQueue, VERSION_1 } from './mmio-driver.js'
 
-/** How much of the registers is driven, and of the memory. */
+/** How much of the registers is driven. */
 export const REGISTERS = 0x4000
 export const QUEUE_SIZE = 8
+/** Of each queue, from 0x1000 on. */
+const QUEUE_SPACE = 0x1000
 
 export interface Target {
   readonly memory: DmaMemory
+  /** What of its kind the device offers. */
+  readonly features: bigint
   /** An access anywhere in the registers. A promise may be waited for, or not. */
   read(offset: number, data: Uint8Array): unknown
   write(offset: number, data: Uint8Array): unknown
   /** An access to what lies around them: PCI's configuration space. */
-  configure(offset: number, value: number): void
+  configure(offset: number, value: number, width?: number): void
   notify(index: number): void
+  /** The driver wants a queue back. */
+  resetQueue(index: number): void
   pause(): Promise<void>
   resume(): void
+  /** The driver resets the device, and the machine does; a promise says when it is over. */
+  reset(): unknown
+  machineReset(): unknown
   save(): object
   restore(state: object): void
   /** As a good driver would, whatever was before. Returns the queues. */
-  start(): Promise<SplitQueue[]>
+  start(features?: bigint): Promise<SplitQueue[]>
   readonly status: number
 }
 
-export function mmioTarget(device: VirtioDevice): Target {
-  const driver = new MmioDriver(device, { queueSize: QUEUE_SIZE })
-  const { mmio, memory } = driver
+export function mmioTarget(device: VirtioDevice, bus = pciBus(), place = 0xd000_0000): Target {
+  const options = { queueSize: QUEUE_SIZE, queueSpace: QUEUE_SPACE, memory: bus.memory }
+  const driver = new MmioDriver(device, options)
+  const { mmio } = driver
+  bus.mmio.map(place, M.MMIO_LENGTH, mmio)
   return {
-    memory,
-    read: (offset, data) => {
-      mmio.read(offset, data)
-    },
-    write: (offset, data) => mmio.write(offset, data),
+    memory: bus.memory,
+    features: device.features | QUEUE_FEATURES,
+    read: (offset, data) => bus.mmio.read(place + (offset % M.MMIO_LENGTH), data),
+    write: (offset, data) => bus.mmio.write(place + (offset % M.MMIO_LENGTH), data),
     configure: () => undefined,
     notify: (index) => {
       driver.kick(index)
+    },
+    resetQueue: (index) => {
+      driver.set(M.QUEUE_SEL, index)
+      driver.set(M.QUEUE_READY, 0)
     },
     pause: () => mmio.pause(),
     resume: () => {
       mmio.resume()
     },
+    reset: () => driver.write(M.STATUS, 0),
+    machineReset: () => mmio.reset(),
     save: () => mmio.save(),
     restore: (state) => {
       mmio.restore(state as ReturnType<typeof mmio.save>)
     },
-    start: async () => (await driver.start()).queues,
+    start: async (features = VERSION_1) => (await driver.start(features)).queues,
     get status() {
       return driver.read(M.STATUS)
     },
@@ -58,11 +75,9 @@ export function mmioTarget(device: VirtioDevice): Target {
 
 const COMMAND = 4
 const BAR0 = 0x10
-const PLACE = 0xe100_0000
 const DECODE_AND_MASTER = 7
 
-export function pciTarget(device: VirtioDevice): Target {
-  const bus = pciBus()
+export function pciTarget(device: VirtioDevice, bus = pciBus()): Target {
   const made: VirtioPci[] = []
   const added = bus.add((context) => {
     const virtio = new VirtioPci(device, context)
@@ -71,51 +86,57 @@ export function pciTarget(device: VirtioDevice): Target {
   })
   const [virtio] = made
   if (virtio === undefined) throw new Error('the function is made at once')
-  const config = byPorts(bus, 1)
+  const config = byPorts(bus, added.address.slot)
+  const start = () => added.bars.find(({ index }) => index === P.BAR)?.start
+  const place = start() ?? 0
   const reach = () => {
     config.write(COMMAND, 0, 2)
-    config.write(BAR0, PLACE)
+    config.write(BAR0, place)
     config.write(BAR0 + 4, 0)
     config.write(COMMAND, DECODE_AND_MASTER, 2)
   }
   reach()
-  const start = () => added.bars.find(({ index }) => index === P.BAR)?.start ?? PLACE
+  const at = (offset: number) => (start() ?? place) + offset
   const common = accesses({
-    read: (at, data) => bus.mmio.read(PLACE + P.COMMON + at, data),
-    write: (at, data) => bus.mmio.write(PLACE + P.COMMON + at, data),
+    read: (offset, data) => bus.mmio.read(at(P.COMMON + offset), data),
+    write: (offset, data) => bus.mmio.write(at(P.COMMON + offset), data),
   })
   return {
     memory: bus.memory,
-    read: (offset, data) => bus.mmio.read(start() + offset, data),
-    write: (offset, data) => bus.mmio.write(start() + offset, data),
-    configure: (offset, value) => {
-      config.write(offset & 0xfc, value)
+    features: device.features | QUEUE_FEATURES,
+    read: (offset, data) => bus.mmio.read(at(offset), data),
+    write: (offset, data) => bus.mmio.write(at(offset), data),
+    configure: (offset, value, width = 4) => {
+      config.write(offset - (offset % width), value, width)
     },
     notify: (index) => {
-      void bus.mmio.write(start() + P.NOTIFY + P.NOTIFY_MULTIPLIER * index, Uint8Array.of(index, 0))
+      void bus.mmio.write(at(P.NOTIFY + P.NOTIFY_MULTIPLIER * index), Uint8Array.of(index, 0))
     },
-    pause: async () => {
-      await virtio.pause()
+    resetQueue: (index) => {
+      common.write(P.QUEUE_SELECT, index, 2)
     },
+    pause: () => virtio.pause(),
     resume: () => {
       virtio.resume()
     },
+    reset: () => bus.mmio.write(at(P.DEVICE_STATUS), Uint8Array.of(0)),
+    machineReset: () => added.reset(),
     save: () => virtio.save(),
     restore: (state) => {
       virtio.restore(state as ReturnType<typeof virtio.save>)
     },
-    async start() {
+    async start(features = VERSION_1) {
       reach()
-      await bus.mmio.write(PLACE + P.DEVICE_STATUS, Uint8Array.of(0))
+      await bus.mmio.write(at(P.DEVICE_STATUS), Uint8Array.of(0))
       for (const status of [1, 3]) common.write(P.DEVICE_STATUS, status, 1)
-      common.write(P.DRIVER_FEATURE_SELECT, 0)
-      common.write(P.DRIVER_FEATURE, 0)
-      common.write(P.DRIVER_FEATURE_SELECT, 1)
-      common.write(P.DRIVER_FEATURE, 1)
+      for (const half of [0, 1]) {
+        common.write(P.DRIVER_FEATURE_SELECT, half)
+        common.write(P.DRIVER_FEATURE, Number((features >> BigInt(32 * half)) & 0xffff_ffffn))
+      }
       common.write(P.DEVICE_STATUS, 11, 1)
       const queues = device.queueSizes.map((_, index) => {
-        const queue = new SplitQueue(bus.memory, index, QUEUE_SIZE, 0x1000)
-        bus.memory.fill(queue.descriptors, 0x1000, 0)
+        const queue = new SplitQueue(bus.memory, index, QUEUE_SIZE, QUEUE_SPACE)
+        bus.memory.fill(queue.descriptors, QUEUE_SPACE, 0)
         common.write(P.QUEUE_SELECT, index, 2)
         common.write(P.QUEUE_SIZE, QUEUE_SIZE, 2)
         common.write(P.QUEUE_DESC, queue.descriptors)

@@ -2,11 +2,21 @@
 // and resets in the middle. Nothing is thrown, nothing hangs, and a driver that resets the device can use it again.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Block, Console, Rng, type VirtioDevice } from '../../../lib/virtio/index.js'
+import {
+  Block,
+  Console,
+  Net,
+  type NetPort,
+  netFeatures as F,
+  Rng,
+  type VirtioDevice,
+} from '../../../lib/virtio/index.js'
 import { fuzzRuns } from '../fuzz-runs.js'
+import { VIRTIO_F_RING_PACKED } from '../../../lib/virtio/features.js'
 import { Echo } from './echo.js'
+import { pciBus } from '../pci/pci.js'
 import { mmioTarget, pciTarget, QUEUE_SIZE, REGISTERS, type Target } from './fuzz-targets.js'
-import type { SplitQueue } from './mmio-driver.js'
+import { type SplitQueue, VERSION_1 } from './mmio-driver.js'
 
 /** A disk that takes its time, and fails now and then. */
 function lazyDisk() {
@@ -39,11 +49,33 @@ function talkativeConsole(): Console {
   return console
 }
 
-const DEVICES: Record<string, () => VirtioDevice> = {
-  Echo: () => new Echo([QUEUE_SIZE, QUEUE_SIZE]),
-  Rng: () => new Rng(),
-  Block: () => new Block(lazyDisk(), { queues: 2 }),
-  Console: () => talkativeConsole(),
+/** A network that answers each frame with some, sends when there is room, and takes its time; it can do all that there is. */
+function livelyNetwork() {
+  let port: NetPort | undefined
+  let count = 0
+  const answer = () => {
+    for (const length of [60, 1514, 5000]) port?.receive(new Uint8Array(length).fill(++count))
+    port?.setLink(count % 5 !== 0)
+  }
+  return {
+    features: F.SEND_OFFLOADS | F.RECEIVE_OFFLOADS,
+    attach: (given: NetPort) => void (port = given),
+    start: answer,
+    resume: answer,
+    async send() {
+      await turn()
+      answer()
+    },
+  }
+}
+
+/** What it is, and which of its queues answers a request of 16 bytes to read and some to write, if with an error. */
+const DEVICES: Record<string, [make: () => VirtioDevice, queue: number]> = {
+  Echo: [() => new Echo([QUEUE_SIZE, QUEUE_SIZE]), 0],
+  Rng: [() => new Rng(), 0],
+  Block: [() => new Block(lazyDisk(), { queues: 2 }), 0],
+  Console: [() => talkativeConsole(), 0],
+  Net: [() => new Net(livelyNetwork(), { queuePairs: 2 }), 1],
 }
 const TRANSPORTS = { mmio: mmioTarget, pci: pciTarget }
 
@@ -51,26 +83,37 @@ const TRANSPORTS = { mmio: mmioTarget, pci: pciTarget }
 const address = fc.oneof(
   fc.integer({ min: 0x1000, max: 0x3000 }),
   fc.nat(0xffff),
-  fc.constantFrom(0, 0xffff, 0x1_0000, 0xd000_0000, 0xe100_0000, 0xffff_ffff, 2 ** 40, 2 ** 52),
+  fc.constantFrom(0, 0xffff, 0x1_0000, 0xd000_0000, 0xe010_0000, 0xffff_ffff, 2 ** 40, 2 ** 52),
 )
+/** Where a BAR may be put: free, taken, in RAM, nowhere. */
+const place = fc.constantFrom(0, 0x1000, 0xd000_0000, 0xe000_0000, 0xe010_0000, 0xe020_0000, 0xf000_0000, 0xffff_ffff)
+const MAX_QUEUE = 4
+const any = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+/** Mostly without packed rings, which the driver's are not. */
+const features = fc.oneof({ weight: 7, arbitrary: any.map((bits) => bits & ~VIRTIO_F_RING_PACKED) }, any)
 const length = fc.oneof(fc.constantFrom(0, 1, 15, 16, 17, 512, 0xffff_ffff), fc.nat(0x1000))
 const flags = fc.oneof({ weight: 9, arbitrary: fc.nat(7) }, { weight: 1, arbitrary: fc.nat(0xffff) })
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 8 })
 
 const step = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('start' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('start' as const), features }) },
   {
     weight: 8,
     arbitrary: fc.record({
-      ...{ kind: fc.constant('descriptor' as const), queue: fc.nat(1), slot: fc.nat(QUEUE_SIZE - 1) },
+      ...{ kind: fc.constant('descriptor' as const), queue: fc.nat(MAX_QUEUE), slot: fc.nat(QUEUE_SIZE - 1) },
       ...{ address, length, flags, next: fc.nat(QUEUE_SIZE) },
     }),
   },
   {
     weight: 6,
-    arbitrary: fc.record({ kind: fc.constant('available' as const), queue: fc.nat(1), head: fc.nat(QUEUE_SIZE) }),
+    arbitrary: fc.record({
+      kind: fc.constant('available' as const),
+      queue: fc.nat(MAX_QUEUE),
+      head: fc.nat(QUEUE_SIZE),
+    }),
   },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('notify' as const), queue: fc.nat(2) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('notify' as const), queue: fc.nat(MAX_QUEUE + 1) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('resetQueue' as const), queue: fc.nat(MAX_QUEUE) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('memory' as const), address: fc.nat(0xfff0), bytes }) },
   {
     weight: 3,
@@ -84,22 +127,24 @@ const step = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('configure' as const), offset: fc.nat(0xff), value: fc.nat(0xffff_ffff) }),
   },
+  // A BAR moves, and is switched on and off, with what uses memory and interrupts.
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), place, command: fc.nat(7) }) },
   {
     weight: 2,
     arbitrary: fc.record({
-      kind: fc.constantFrom('turn' as const, 'pause' as const, 'resume' as const, 'state' as const),
+      kind: fc.constantFrom(...(['turn', 'pause', 'resume', 'state', 'reset', 'machineReset'] as const)),
     }),
   },
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-const turn = () => new Promise((resolve) => setImmediate(resolve))
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** What the guest does. It waits for no access, as another of its processors would not. */
 async function take(target: Target, queues: SplitQueue[], step: Step): Promise<void> {
   switch (step.kind) {
     case 'start':
-      queues.splice(0, queues.length, ...(await target.start()))
+      queues.splice(0, queues.length, ...(await target.start(VERSION_1 | (step.features & target.features))))
       break
     case 'descriptor': {
       const queue = queues[step.queue]
@@ -121,8 +166,21 @@ async function take(target: Target, queues: SplitQueue[], step: Step): Promise<v
     case 'write':
       void target.write(step.offset, step.bytes)
       break
+    case 'resetQueue':
+      target.resetQueue(step.queue)
+      break
     case 'configure':
       target.configure(step.offset, step.value)
+      break
+    case 'move':
+      target.configure(0x10, step.place)
+      target.configure(4, step.command, 2)
+      break
+    case 'reset':
+      void target.reset()
+      break
+    case 'machineReset':
+      void target.machineReset()
       break
     case 'pause':
       await target.pause()
@@ -144,29 +202,60 @@ async function take(target: Target, queues: SplitQueue[], step: Step): Promise<v
   }
 }
 
-const table = Object.entries(DEVICES).flatMap(([name, make]) =>
-  Object.entries(TRANSPORTS).map(([transport, put]) => [name, transport, () => put(make())] as const),
+/** A driver that begins anew can use it: a request is answered. */
+async function expectUse(target: Target, index: number): Promise<void> {
+  const queue = (await target.start())[index]
+  expect(target.status).toBe(15)
+  if (queue === undefined) throw new Error('there is a queue')
+  target.memory.fill(0x8000, 0x1000, 0)
+  queue.writeDescriptor(queue.descriptors, 0, 0x8000, 16, 1, 1)
+  queue.writeDescriptor(queue.descriptors, 1, 0x8080, 513, 2)
+  queue.makeAvailable(0)
+  target.notify(index)
+  for (let turns = 0; turns < 20 && target.memory.loadUint16(queue.used + 2) === 0; turns++) await turn()
+  expect([target.memory.loadUint16(queue.used + 2), target.status]).toEqual([1, 15])
+}
+
+const table = Object.entries(DEVICES).flatMap(([name, [make, queue]]) =>
+  Object.entries(TRANSPORTS).map(([transport, put]) => [name, transport, () => put(make()), queue] as const),
 )
 
-test.each(table)('%s over %s: whatever its guest does, it can be reset and used', async (_name, _transport, make) => {
+test.each(table)(
+  '%s over %s: whatever its guest does, it can be reset and used',
+  async (_name, _transport, make, queue) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80, size: 'max' }), async (steps) => {
+        const target = make()
+        const queues: SplitQueue[] = []
+        for (const each of steps) await take(target, queues, each)
+        target.resume()
+        await expectUse(target, queue)
+      }),
+      fuzzRuns(0.2),
+    )
+  },
+)
+
+test('all of them on one bus, and in the same memory: whatever the guest does to one, each can be used', async () => {
+  const which = fc.nat(2 * Object.keys(DEVICES).length - 1)
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 80, size: 'max' }), async (steps) => {
-      const target = make()
-      const queues: SplitQueue[] = []
-      for (const each of steps) await take(target, queues, each)
-      target.resume()
-      const [queue] = await target.start()
-      expect(target.status).toBe(15)
-      if (queue === undefined) throw new Error('there is a queue')
-      // A request that each of them answers, if with an error: 16 bytes to read, and a byte to write.
-      target.memory.fill(0x8000, 0x100, 0)
-      queue.writeDescriptor(queue.descriptors, 0, 0x8000, 16, 1, 1)
-      queue.writeDescriptor(queue.descriptors, 1, 0x8080, 513, 2)
-      queue.makeAvailable(0)
-      target.notify(0)
-      for (let turns = 0; turns < 20 && target.memory.loadUint16(queue.used + 2) === 0; turns++) await turn()
-      expect([target.memory.loadUint16(queue.used + 2), target.status]).toEqual([1, 15])
+    fc.asyncProperty(fc.array(fc.tuple(which, step), { maxLength: 200, size: 'max' }), async (steps) => {
+      const bus = pciBus()
+      const targets = Object.values(DEVICES).flatMap(([make, queue], index) => [
+        { queue, queues: [] as SplitQueue[], target: mmioTarget(make(), bus, 0xd000_0000 + 0x1000 * index) },
+        { queue, queues: [] as SplitQueue[], target: pciTarget(make(), bus) },
+      ])
+      for (const [index, each] of steps) {
+        const { target, queues } = targets[index] as (typeof targets)[number]
+        await take(target, queues, each)
+      }
+      for (const { target } of targets) target.resume()
+      await Promise.all(targets.map(({ target }) => target.machineReset()))
+      for (const { target, queue } of targets) {
+        await expectUse(target, queue)
+        await target.machineReset()
+      }
     }),
-    fuzzRuns(0.2),
+    fuzzRuns(0.1),
   )
 })

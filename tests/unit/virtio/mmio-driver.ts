@@ -21,6 +21,8 @@ export interface MmioDriverOptions {
   /** Of each queue; at most what the device offers. */
   queueSize?: number
   memory?: DmaMemory
+  /** How much of it each queue has. */
+  queueSpace?: number
 }
 
 /** What a descriptor says; `data` is what it points to, or `length` how much room there is. */
@@ -84,6 +86,7 @@ export class MmioDriver {
   interrupts = 0
   readonly #features: bigint
   readonly #queueSize: number
+  readonly #queueSpace: number
   readonly #doorbells = new Map<bigint, () => void>()
   #buffers = BUFFERS
   #level = false
@@ -93,6 +96,7 @@ export class MmioDriver {
     this.memory = options.memory ?? plainMemory({ at: 0, size: MEMORY })
     this.#features = options.features ?? VERSION_1
     this.#queueSize = options.queueSize ?? 16
+    this.#queueSpace = options.queueSpace ?? QUEUE_SPACE
     const context: VirtioMmioContext = {
       name: 'virtio0',
       memory: this.memory,
@@ -139,14 +143,14 @@ export class MmioDriver {
   }
 
   /** As virtio 1.2, 3.1.1 says. */
-  async start(): Promise<this> {
+  async start(features = this.#features): Promise<this> {
     await this.write(R.STATUS, 0)
     this.queues.length = 0
     this.set(R.STATUS, 1)
     this.set(R.STATUS, 3)
     for (const half of [0, 1]) {
       this.set(R.DRIVER_FEATURES_SEL, half)
-      this.set(R.DRIVER_FEATURES, Number((this.#features >> BigInt(32 * half)) & 0xffff_ffffn))
+      this.set(R.DRIVER_FEATURES, Number((features >> BigInt(32 * half)) & 0xffff_ffffn))
     }
     this.set(R.STATUS, 11)
     for (let index = 0; ; index++) {
@@ -160,8 +164,8 @@ export class MmioDriver {
   }
 
   setUpQueue(index: number, size: number): SplitQueue {
-    const queue = new SplitQueue(this.memory, index, size)
-    this.memory.fill(queue.descriptors, QUEUE_SPACE, 0)
+    const queue = new SplitQueue(this.memory, index, size, this.#queueSpace)
+    this.memory.fill(queue.descriptors, this.#queueSpace, 0)
     this.set(R.QUEUE_SEL, index)
     this.set(R.QUEUE_NUM, size)
     this.set(R.QUEUE_DESC_LOW, queue.descriptors)
