@@ -26,6 +26,12 @@ export function commonRegisters(transport: Transport, reset: () => void | Promis
     queueSelect: { read: () => transport.queueSelect, write: (value: number) => (transport.queueSelect = value) },
     queueSize: { read: () => transport.queue?.size ?? 0, write: (value: number) => transport.queue?.setSize(value) },
     queueReady: { read: () => (transport.queue?.ready === true ? 1 : 0) },
+    queueReset: {
+      read: () => (transport.queue?.isResetting === true ? 1 : 0),
+      write: (value: number) => {
+        if (value === 1) transport.resetQueue()
+      },
+    },
   } satisfies Record<string, Access>
 }
 

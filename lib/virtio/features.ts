@@ -8,6 +8,9 @@ export const VIRTIO_F_EVENT_IDX = 1n << 29n
 export const VIRTIO_F_VERSION_1 = 1n << 32n
 /** The queues are packed rings. */
 export const VIRTIO_F_RING_PACKED = 1n << 34n
+/** The driver can take a queue back, and use it anew. */
+export const VIRTIO_F_RING_RESET = 1n << 40n
 
 /** What the queues of every device can do. */
-export const QUEUE_FEATURES = VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED
+export const QUEUE_FEATURES =
+  VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_RING_RESET

@@ -19,6 +19,7 @@ export const QUEUE_DESC_LOW = 0x080
 export const QUEUE_DRIVER_LOW = 0x090
 export const QUEUE_DEVICE_LOW = 0x0a0
 export const SHM_LEN_LOW = 0x0b0
+export const QUEUE_RESET = 0x0c0
 export const CONFIG_GENERATION = 0x0fc
 export const CONFIG = 0x100
 

@@ -153,6 +153,7 @@ export class VirtioMmio implements Device, Stateful<VirtioMmioState> {
       ...addressRegisters(transport, ADDRESSES, ['Low', 'High']).map((each) => writeOnly(...each)),
       // There is no shared memory: its length is all ones (virtio 1.2, 4.2.2).
       ...[0, 4].map((part) => row(`SHMLen${part}`, R.SHM_LEN_LOW + part, { read: () => 0xffff_ffff })),
+      row('QueueReset', R.QUEUE_RESET, common.queueReset),
       row('ConfigGeneration', R.CONFIG_GENERATION, common.generation),
     ]
   }

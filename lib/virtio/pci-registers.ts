@@ -24,7 +24,8 @@ export const QUEUE_NOTIFY_OFF = 0x1e
 export const QUEUE_DESC = 0x20
 export const QUEUE_DRIVER = 0x28
 export const QUEUE_DEVICE = 0x30
-export const COMMON_LENGTH = 0x38
+export const QUEUE_RESET = 0x3a
+export const COMMON_LENGTH = 0x3c
 export const NO_VECTOR = 0xffff
 
 /** Where the parts of a device are in its BAR, each on pages of its own. */

@@ -171,12 +171,13 @@ export class VirtioPci implements PciDevice {
       }),
       row('queue_enable', R.QUEUE_ENABLE, 2, {
         read: common.queueReady.read,
-        // A driver cannot take a queue back by itself.
+        // By this register a driver cannot take a queue back.
         write: (value) => (value === 1 ? transport.setReady(true) : undefined),
       }),
       row('queue_notify_off', R.QUEUE_NOTIFY_OFF, 2, {
         read: () => (transport.queue === undefined ? 0 : transport.queueSelect),
       }),
+      row('queue_reset', R.QUEUE_RESET, 2, common.queueReset),
       ...addressRegisters(transport, ADDRESSES, ['_low', '_high']).map(([name, offset, access]) =>
         row(name, offset, 4, access),
       ),

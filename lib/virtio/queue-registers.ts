@@ -26,6 +26,8 @@ export class QueueRegisters {
   readonly maxSize: number
   size: number
   ready = false
+  /** The driver has asked for its reset, which is not over. A machine that is paused has none such. */
+  isResetting = false
   #areas: Record<AddressName, Halves> = { descriptors: [0, 0], driver: [0, 0], device: [0, 0] }
 
   constructor(maxSize: number) {
@@ -56,7 +58,7 @@ export class QueueRegisters {
 
   reset(): void {
     this.size = this.maxSize
-    this.ready = false
+    this.ready = this.isResetting = false
     for (const name of AREAS) this.#areas[name] = [0, 0]
   }
 

@@ -73,7 +73,7 @@ export class Queues {
   stop(index: number): Promise<void> | undefined {
     const active = this.#active[index]
     const stopped = () => {
-      this.drop(index)
+      if (this.#active[index] === active) this.drop(index)
       const registers = this.registers[index]
       if (registers !== undefined) registers.ready = false
     }
@@ -84,7 +84,28 @@ export class Queues {
     return stopping
   }
 
-  /** The same with all of them. */
+  /** The same, and then it is as when the device was new (virtio 1.2, 2.6.1). Nobody waits: its registers say when that is over. */
+  resetOne(index: number): void {
+    const registers = this.registers[index]
+    if (registers === undefined) return
+    const stopping = this.stop(index)
+    if (stopping === undefined) {
+      registers.reset()
+      return
+    }
+    registers.isResetting = true
+    stopping.then(
+      () => {
+        registers.reset()
+      },
+      (error: unknown) => {
+        registers.reset()
+        this.#home.fail(error)
+      },
+    )
+  }
+
+  /** {@link stop} with all of them. */
   stopAll(): Promise<unknown> | undefined {
     const stopping = [...this.#active.keys()].flatMap((index) => this.stop(index) ?? [])
     return stopping.length === 0 ? undefined : Promise.all(stopping)

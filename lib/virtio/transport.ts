@@ -1,5 +1,6 @@
 import { promised } from '../bus/in-order.js'
 import type { DeviceContext, Doorbell } from '../bus/device-context.js'
+import { VIRTIO_F_RING_RESET } from './features.js'
 import { half, Negotiation } from './negotiation.js'
 import type { QueueRegisters } from './queue-registers.js'
 import { Queues } from './queues.js'
@@ -96,6 +97,11 @@ export class Transport {
     if (!ready) return this.#queues.stop(queueSelect)
     queue.ready = true
     this.#start(queueSelect)
+  }
+
+  /** The driver takes the selected queue back to use it anew, where that has been agreed. */
+  resetQueue(): void {
+    if (!this.#stopping && this.agreed.has(VIRTIO_F_RING_RESET)) this.#queues.resetOne(this.queueSelect)
   }
 
   /** The driver has made buffers available. */

@@ -34,8 +34,8 @@ export interface VirtioDevice extends Pick<Device, 'restore' | 'pause' | 'resume
   /** The driver is ready, and the queue may be used: also the second time, after a {@link stopQueue}. */
   startQueue(queue: Virtqueue): void
   /**
-   * The queue is about to go: the device gives back every chain that it holds, and uses the queue no more once the promise has
-   * resolved.
+   * The queue is about to go, and may come back as another one while the others work on. The device gives back every chain that it
+   * holds, and uses the queue no more once the promise has resolved.
    */
   stopQueue?(queue: Virtqueue): void | Promise<void>
   /** The driver, or the machine, has reset the device: its queues have been stopped. */

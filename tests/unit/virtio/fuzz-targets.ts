@@ -24,8 +24,10 @@ export interface Target {
   /** An access to what lies around them: PCI's configuration space. */
   configure(offset: number, value: number, width?: number): void
   notify(index: number): void
-  /** The driver wants a queue back. */
+  /** The driver wants a queue back; whether it has it; and gives it to the device anew. */
   resetQueue(index: number): void
+  queueState(index: number): { ready: number; resetting: number }
+  setUpQueue(index: number): SplitQueue
   pause(): Promise<void>
   resume(): void
   /** The driver resets the device, and the machine does; a promise says when it is over. */
@@ -54,8 +56,13 @@ export function mmioTarget(device: VirtioDevice, bus = pciBus(), place = 0xd000_
     },
     resetQueue: (index) => {
       driver.set(M.QUEUE_SEL, index)
-      driver.set(M.QUEUE_READY, 0)
+      driver.set(M.QUEUE_RESET, 1)
     },
+    queueState: (index) => {
+      driver.set(M.QUEUE_SEL, index)
+      return { ready: driver.read(M.QUEUE_READY), resetting: driver.read(M.QUEUE_RESET) }
+    },
+    setUpQueue: (index) => driver.setUpQueue(index, QUEUE_SIZE),
     pause: () => mmio.pause(),
     resume: () => {
       mmio.resume()
@@ -101,6 +108,20 @@ export function pciTarget(device: VirtioDevice, bus = pciBus()): Target {
     read: (offset, data) => bus.mmio.read(at(P.COMMON + offset), data),
     write: (offset, data) => bus.mmio.write(at(P.COMMON + offset), data),
   })
+  const setUpQueue = (index: number) => {
+    const queue = new SplitQueue(bus.memory, index, QUEUE_SIZE, QUEUE_SPACE)
+    bus.memory.fill(queue.descriptors, QUEUE_SPACE, 0)
+    common.write(P.QUEUE_SELECT, index, 2)
+    common.write(P.QUEUE_SIZE, QUEUE_SIZE, 2)
+    common.write(P.QUEUE_DESC, queue.descriptors)
+    common.write(P.QUEUE_DESC + 4, 0)
+    common.write(P.QUEUE_DRIVER, queue.available)
+    common.write(P.QUEUE_DRIVER + 4, 0)
+    common.write(P.QUEUE_DEVICE, queue.used)
+    common.write(P.QUEUE_DEVICE + 4, 0)
+    common.write(P.QUEUE_ENABLE, 1, 2)
+    return queue
+  }
   return {
     memory: bus.memory,
     features: device.features | QUEUE_FEATURES,
@@ -114,7 +135,13 @@ export function pciTarget(device: VirtioDevice, bus = pciBus()): Target {
     },
     resetQueue: (index) => {
       common.write(P.QUEUE_SELECT, index, 2)
+      common.write(P.QUEUE_RESET, 1, 2)
     },
+    queueState: (index) => {
+      common.write(P.QUEUE_SELECT, index, 2)
+      return { ready: common.read(P.QUEUE_ENABLE, 2), resetting: common.read(P.QUEUE_RESET, 2) }
+    },
+    setUpQueue,
     pause: () => virtio.pause(),
     resume: () => {
       virtio.resume()
@@ -134,20 +161,7 @@ export function pciTarget(device: VirtioDevice, bus = pciBus()): Target {
         common.write(P.DRIVER_FEATURE, Number((features >> BigInt(32 * half)) & 0xffff_ffffn))
       }
       common.write(P.DEVICE_STATUS, 11, 1)
-      const queues = device.queueSizes.map((_, index) => {
-        const queue = new SplitQueue(bus.memory, index, QUEUE_SIZE, QUEUE_SPACE)
-        bus.memory.fill(queue.descriptors, QUEUE_SPACE, 0)
-        common.write(P.QUEUE_SELECT, index, 2)
-        common.write(P.QUEUE_SIZE, QUEUE_SIZE, 2)
-        common.write(P.QUEUE_DESC, queue.descriptors)
-        common.write(P.QUEUE_DESC + 4, 0)
-        common.write(P.QUEUE_DRIVER, queue.available)
-        common.write(P.QUEUE_DRIVER + 4, 0)
-        common.write(P.QUEUE_DEVICE, queue.used)
-        common.write(P.QUEUE_DEVICE + 4, 0)
-        common.write(P.QUEUE_ENABLE, 1, 2)
-        return queue
-      })
+      const queues = device.queueSizes.map((_, index) => setUpQueue(index))
       common.write(P.DEVICE_STATUS, 15, 1)
       return queues
     },
