@@ -68,7 +68,7 @@ export class Console implements VirtioDevice {
     if (role === undefined) return
     if ('port' in role) {
       role.port.startQueue(queue, role.direction)
-      if (!this.#hasMessages) role.port.setOpen(true)
+      if (!this.#hasMessages) this.#openWithoutMessages(role.port)
     } else if (role.control === 'receive') this.#sender.start(queue)
     else {
       queue.serve(({ readable }) => {
@@ -126,6 +126,13 @@ export class Console implements VirtioDevice {
   /** Whether the driver and the device speak about ports. Otherwise there is the first one, and it is open. */
   get #hasMessages(): boolean {
     return ((this.#host?.features ?? 0n) & VIRTIO_CONSOLE_F_MULTIPORT) !== 0n
+  }
+
+  #openWithoutMessages(port: ConsolePort): void {
+    if (port.isOpen) return
+    port.setOpen(true)
+    // Linux does not look at the size before it hears that there is another one.
+    if (port.size.columns > 0 || port.size.rows > 0) this.#host?.configChanged()
   }
 
   #roleOf({ index }: Virtqueue): Role | undefined {

@@ -126,12 +126,24 @@ test('the size is in the configuration, and a change interrupts', async () => {
   const { console, driver } = await consoleDevice([{ size: { columns: 80, rows: 25 } }])
   expect([...driver.config(0, 12)]).toEqual([80, 0, 25, 0, 1, 0, 0, 0, 0, 0, 0, 0])
   const generation = driver.read(0xfc)
+  driver.write(0x64, 2)
   console.ports[0].resize(300, 2)
   expect([...driver.config(0, 4)]).toEqual([300 & 0xff, 1, 2, 0])
   expect(driver.read(0xfc)).not.toBe(generation)
   expect(driver.read(0x60) & 2).toBe(2)
   expect(console.ports[0].size).toEqual({ columns: 300, rows: 2 })
 })
+
+test.each([
+  [80, 25, 2],
+  [0, 0, 0],
+])(
+  'a size of %i by %i at the start: the driver that is ready hears that there is one',
+  async (columns, rows, change) => {
+    const { driver } = await consoleDevice([{ size: { columns, rows } }])
+    expect(driver.read(0x60) & 2).toBe(change)
+  },
+)
 
 test('a storm of resizes is one interrupt, and the last size', async () => {
   const { console, driver } = await consoleDevice()
