@@ -24,11 +24,15 @@ const MAX_LABEL = 16
 /** A file takes whole blocks, and an inode. */
 const BLOCK = 4096
 /** Root within: what somebody without rights hands over belongs to root in the guest. */
-const AS_ROOT = process.getuid?.() === 0 ? [] : ['unshare', '--map-root-user']
+const isRoot = process.getuid?.() === 0
+const AS_ROOT = isRoot ? [] : ['unshare', '--map-root-user']
+/** Nobody but root can give files away, or make device nodes, which a guest's kernel makes itself. */
+const EXTRACT = ['tar', '--extract', ...(isRoot ? [] : ['--no-same-owner', '--exclude=./dev/*', '--exclude=dev/*'])]
 
 /**
  * Makes a raw disk, which is one file system with what a directory or a tar archive has; without any rights. Files belong to whom they
- * belong to when root makes it, else to root. Needs `mke2fs` (Debian: e2fsprogs). The file appears at `path` when it is whole.
+ * belong to when root makes it, else to root, and what is in an archive's `dev` is left out. Needs `mke2fs` (Debian: e2fsprogs). The
+ * file appears at `path` when it is whole.
  *
  * Throws `ERR_KVM_DISK` with what the tools say.
  */
@@ -47,7 +51,7 @@ export async function makeDisk(path: string, options: MakeDiskOptions): Promise<
   const unfinished = join(dirname(path), `.${process.pid}-${Date.now()}.unfinished`)
   try {
     const content = (await isDirectory(path, from)) ? from : work
-    if (content === work) await run(path, ['tar', '--extract', '--file', from, '--directory', work])
+    if (content === work) await run(path, [...EXTRACT, '--file', from, '--directory', work])
     const bytes = size ?? Math.max(MIN_SIZE, 2 * (await sizeOf(content)))
     const named = label === '' ? [] : ['-L', label]
     const sectors = `${Math.ceil(bytes / 1024)}k`

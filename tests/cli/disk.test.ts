@@ -1,9 +1,10 @@
 // `node-kvm disk`
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runCli } from './run-cli.js'
+import { program, runCli } from './run-cli.js'
 
 let folder: string
 const path = (name: string) => join(folder, name)
@@ -19,6 +20,47 @@ test('makes a disk of that size', () => {
   const { status, stdout, stderr } = runCli('disk', path('disk'), '--from', path('content'), '--size', '3M')
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' })
   expect(statSync(path('disk')).size).toBe(3 << 20)
+})
+
+test('somebody without rights makes one from what belongs to others, and has device nodes', () => {
+  const NOBODY = 65_534
+  mkdirSync(path('own'))
+  const archive = path('system.tar')
+  execFileSync('tar', [
+    '--create',
+    '--file',
+    archive,
+    '--owner=1',
+    '--group=42',
+    '-C',
+    folder,
+    'content',
+    '-C',
+    '/',
+    'dev/null',
+  ])
+  // Who may yet read the checkout, wherever it lies: root's home is often closed.
+  const capabilities = ['inh-caps', 'ambient-caps', 'bounding-set'].map((set) => `--${set}=-all,+dac_read_search`)
+  const user = ['setpriv', '--reuid', `${NOBODY}`, '--clear-groups', ...capabilities]
+  const isRoot = process.getuid?.() === 0
+  chmodSync(folder, 0o755)
+  if (isRoot) chownSync(path('own'), NOBODY, NOBODY)
+  const [file, ...args] = [
+    ...(isRoot ? user : []),
+    process.execPath,
+    program,
+    'disk',
+    path('own/disk'),
+    '--from',
+    archive,
+  ]
+  const { status, stderr } = spawnSync(file, args, { encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  const stat = execFileSync('/usr/sbin/debugfs', ['-R', 'stat /content/hello', path('own/disk')], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
+  expect(stat).toMatch(/User: +0 +Group: +0/)
 })
 
 test('says what is wrong', () => {
