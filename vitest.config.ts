@@ -42,7 +42,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^node-kvm$/, replacement: entry('') },
-      ...['arch/arm64', 'arch/x86', 'boot', 'devices', 'inspect', 'machine', 'uapi'].map((part) => ({
+      ...['arch/arm64', 'arch/x86', 'boot', 'devices', 'inspect', 'machine', 'snapshot', 'uapi'].map((part) => ({
         find: new RegExp(`^node-kvm/${part}$`),
         replacement: entry(`${part}/`),
       })),

@@ -31,6 +31,7 @@
  * | `ERR_KVM_NO_RESOURCE` | no ports, memory or interrupt line is left for a device that may have any, or no GSI for an MSI |
  * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
+ * | `ERR_KVM_SNAPSHOT` | the host does not take over a part of a saved state: `operands.component` |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
  * | `ERR_KVM_EXPECT_TIMEOUT` | the guest did not write in time what a script waits for |
  * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for, or the machine has run already |
@@ -70,6 +71,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_NO_RESOURCE'
   | 'ERR_KVM_UNCLAIMED_ACCESS'
   | 'ERR_KVM_INVALID_STATE'
+  | 'ERR_KVM_SNAPSHOT'
   | 'ERR_KVM_BOOT_IMAGE'
   | 'ERR_KVM_EXPECT_TIMEOUT'
   | 'ERR_KVM_GUEST_ENDED'

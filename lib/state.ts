@@ -12,13 +12,16 @@ export interface Versioned {
  */
 export class StateReader {
   readonly #device: string
+  /** Where this object lies within the whole state: `sregs.cs.`; for messages. */
+  readonly #path: string
   readonly #members: Record<string, unknown>
 
   /** `version`: what the device reads; a state of another one is refused. Left out for an object within a state. */
-  constructor(device: string, state: unknown, version?: number) {
+  constructor(device: string, state: unknown, version?: number, path = '') {
     this.#device = device
+    this.#path = path
     if (typeof state !== 'object' || state === null || Array.isArray(state)) {
-      throw this.#invalid('state', state, 'an object')
+      throw this.#invalid('', state, 'an object')
     }
     this.#members = state as Record<string, unknown>
     if (version !== undefined && this.#members['version'] !== version) throw this.#otherVersion(version)
@@ -29,6 +32,13 @@ export class StateReader {
     const value = this.#members[member]
     if (!isInteger(value, min, max)) throw this.#invalid(member, value, `a whole number from ${min} to ${max}`)
     return value
+  }
+
+  /** A bigint of up to 64 bits, which JSON carries as `hex()` writes it: `0x1000`. */
+  uint64(member: string): bigint {
+    const value = this.#members[member]
+    if (!isHex(value)) throw this.#invalid(member, value, 'a hexadecimal number of up to 64 bits, such as "0x1000"')
+    return BigInt(value)
   }
 
   /** A whole number with no bits but those of `mask`, and with all of `always`. */
@@ -83,13 +93,47 @@ export class StateReader {
     })
   }
 
-  /** Exactly `length` bytes, as hexadecimal digits. */
-  bytes(member: string, length: number): Uint8Array {
+  /** Exactly `length` bytes, or from `min`, as hexadecimal digits. */
+  bytes(member: string, length: number, min = length): Uint8Array {
     const value = this.#members[member]
-    if (typeof value !== 'string' || value.length !== 2 * length || !/^[0-9a-f]*$/.test(value)) {
-      throw this.#invalid(member, value, `${2 * length} hexadecimal digits`)
+    if (typeof value !== 'string' || !isInteger(value.length / 2, min, length) || !/^[0-9a-f]*$/.test(value)) {
+      const digits = min === length ? `${2 * length}` : `an even number, ${2 * min} to ${2 * length}, of`
+      throw this.#invalid(member, value, `${digits} hexadecimal digits`)
     }
     return Uint8Array.from(Buffer.from(value, 'hex'))
+  }
+
+  /** Whether there is such a member: of a state, some parts may be left out. */
+  has(member: string): boolean {
+    return Object.hasOwn(this.#members, member)
+  }
+
+  /** An object within the state. */
+  part(member: string): StateReader {
+    return new StateReader(this.#device, this.#members[member], undefined, `${this.#path}${member}.`)
+  }
+
+  /** An array of at most `most` objects; of no fewer than `least`. */
+  parts(member: string, most: number, least = 0): StateReader[] {
+    const value = this.#members[member]
+    if (!Array.isArray(value) || value.length > most || value.length < least) {
+      throw this.#invalid(member, value, least === most ? `an array of ${most}` : `an array of ${least} to ${most}`)
+    }
+    const at = (index: number) => `${this.#path}${member}[${index}].`
+    return Array.from(value as unknown[], (part, index) => new StateReader(this.#device, part, undefined, at(index)))
+  }
+
+  /** An array of exactly `length` bigints, each as {@link uint64}. */
+  uint64s(member: string, length: number): bigint[] {
+    return Array.from(this.array(member, length), (value) => {
+      if (!isHex(value)) throw this.#invalid(member, value, 'made of hexadecimal numbers of up to 64 bits')
+      return BigInt(value)
+    })
+  }
+
+  /** A member whose value is possible by itself, and not with the rest, or not here. */
+  refuse(member: string, expected: string): KvmError {
+    return this.#invalid(member, this.#members[member], expected)
   }
 
   #otherVersion(known: number): KvmError {
@@ -101,13 +145,18 @@ export class StateReader {
     )
   }
 
-  #invalid(member: string, value: unknown, expected: string): KvmError {
+  #invalid(name: string, value: unknown, expected: string): KvmError {
+    const member = name === '' ? this.#path.slice(0, -1) || 'state' : `${this.#path}${name}`
     return new KvmError(
       'ERR_KVM_INVALID_STATE',
       `the saved state of ${this.#device} is wrong: ${member} must be ${expected}, not ${show(value)}`,
       { operands: { device: this.#device, member, value } },
     )
   }
+}
+
+function isHex(value: unknown): value is string {
+  return typeof value === 'string' && /^0x(?:0|[1-9a-f][0-9a-f]{0,15})$/.test(value)
 }
 
 function isInteger(value: unknown, min: number, max: number): value is number {

@@ -44,8 +44,10 @@ function declare(id, pattern) {
 
 /** The path of a source from the root, as in `lib/kvm/vm.ts`. @param {string} id */
 const inRoot = (id) => relative(process.cwd(), id)
-const MAIN = /^lib\/(index|kvm\/.+)[.][jt]s$/
-const GROUND = /^lib\/((bus|host|memory)\/.+|arch\/x86\/msr-names|[^/]+)[.][jt]s$/
+/** The kernel's structs: a state can be looked at where there is no KVM. */
+const STRUCTS = 'kvm\\/(struct|generated\\/(arm64|common|x86))'
+const MAIN = new RegExp(`^lib\\/(index|(?!${STRUCTS})kvm\\/.+)[.][jt]s$`)
+const GROUND = new RegExp(`^lib\\/((bus|host|memory)\\/.+|arch\\/x86\\/msr-names|${STRUCTS}|[^/]+)[.][jt]s$`)
 /** @param {string} id */
 const isGround = (id) => (GROUND.test(inRoot(id)) && !MAIN.test(inRoot(id))) || id.startsWith('\0@oxc-project')
 const X86 = /^lib\/arch\/x86\//

@@ -38,10 +38,19 @@ export default {
         ...[part, ...(sideways[part] ?? [])].map(folder),
       ]),
     ),
-    layer('snapshot-knows-no-kvm', folder('snapshot'), [
-      ...ground,
-      ...[...parts.filter((part) => part !== 'kvm'), 'snapshot'].map(folder),
-    ]),
+    layer('snapshot-stands-on-the-parts', folder('snapshot'), [...ground, ...[...parts, 'snapshot'].map(folder)]),
+    {
+      name: 'snapshot-loads-no-kvm',
+      comment:
+        'It is handed the objects of which it keeps the state. It may know their types, and what the structs consist of.',
+      severity: 'error',
+      from: { path: folder('snapshot') },
+      to: {
+        path: folder('kvm'),
+        pathNot: '^lib/kvm/(generated/|struct[.]ts$)',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
     layer('machine-composes', folder('machine'), [...ground, ...[...parts, 'snapshot', 'machine'].map(folder)]),
     {
       name: 'x86-is-under-the-machine',

@@ -21,7 +21,7 @@ test('an import loads two files of the library', () => {
   expect(filesOf(index).size).toBe(2)
 })
 
-test.each(['boot', 'devices', 'inspect', 'platform'])('%s loads where there is no addon', (part) => {
+test.each(['boot', 'devices', 'inspect', 'platform', 'snapshot'])('%s loads where there is no addon', (part) => {
   const program = `await import(${JSON.stringify(join(dirname(index), part, 'index.js'))})`
   const env = { ...process.env, NODE_KVM_ADDON: '/no/such/addon.node' }
   const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {

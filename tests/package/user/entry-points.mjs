@@ -6,9 +6,15 @@ import { DebugConsole } from 'node-kvm/devices'
 import { readSymbols } from 'node-kvm/inspect'
 import { linux, Machine } from 'node-kvm/machine'
 import { loadMpTable } from 'node-kvm/platform'
+import { restoreVcpu } from 'node-kvm/snapshot'
 import { kvm_mp_state } from 'node-kvm/uapi'
 import { kvm_vcpu_init } from 'node-kvm/uapi/arm64'
 import { kvm_regs } from 'node-kvm/uapi/x86'
+
+// A state that has lost everything is refused before its vCPU is looked at.
+const [nobody, damaged] = /** @type {[import('node-kvm').Vcpu, import('node-kvm/snapshot').X86VcpuState]} */ (
+  /** @type {unknown} */ ([{ id: 0 }, {}])
+)
 
 // Each of them refuses something, with the error class of the first.
 /** @type {Record<string, () => unknown>} */
@@ -19,6 +25,7 @@ const refused = {
   devices: () => new DebugConsole({ output: () => undefined, readback: 256 }),
   inspect: () => readSymbols('/does/not/exist'),
   machine: () => Machine.create({ boot: linux({ kernel: 'vmlinuz' }), cpus: 0 }),
+  snapshot: () => restoreVcpu(nobody, damaged),
   uapi: () => kvm_mp_state.bytes({ mp_state: -1 }),
   'uapi/arm64': () => kvm_vcpu_init.bytes({ target: -1 }),
   'uapi/x86': () => kvm_regs.bytes({ rax: -1n }),
