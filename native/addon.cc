@@ -20,6 +20,7 @@
 #include "tap.h"
 #include "userfault.h"
 #include "vcpu_run.h"
+#include "vhost_fd.h"
 #include "vm_fd.h"
 
 namespace node_kvm {
@@ -42,10 +43,11 @@ void DefineFds(Napi::Env env, AddonData& data) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto data = std::make_unique<AddonData>();
-  DefineFds<SystemFd, VmFd, VcpuFd, DeviceFd, GuestMemFd, StatsFd>(env, *data);
+  DefineFds<SystemFd, VmFd, VcpuFd, DeviceFd, GuestMemFd, StatsFd, VhostFd>(env, *data);
   env.SetInstanceData(data.release());  // the environment owns it, and deletes it when it ends
   exports.Set("adoptKvm", Napi::Function::New<SystemFd::Adopt>(env, "adoptKvm"));
   exports.Set("openKvm", Napi::Function::New<SystemFd::Open>(env, "openKvm"));
+  exports.Set("openVhostNet", Napi::Function::New<VhostFd::Open>(env, "openVhostNet"));
   exports.Set("Memory", Memory::Define(env));
   exports.Set("VcpuRun", VcpuRun::Define(env));
   exports.Set("EventFd", EventFd::Define(env));

@@ -24,6 +24,7 @@ enum FdKind : std::uint32_t {
   kDeviceFd = 1U << 3,    // KVM_CREATE_DEVICE
   kGuestMemFd = 1U << 4,  // KVM_CREATE_GUEST_MEMFD
   kStatsFd = 1U << 5,     // KVM_GET_STATS_FD
+  kVhostFd = 1U << 6,     // /dev/vhost-net
 };
 
 struct Vm;

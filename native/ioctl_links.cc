@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "event_fd.h"
 #include "memory.h"
+#include "tap.h"
 
 namespace node_kvm {
 namespace {
@@ -34,17 +35,20 @@ std::uint64_t AddressOfMemory(const Napi::CallbackInfo& info, std::size_t index,
 
 constexpr int kNoFd = -1;
 
-bool HoldsFd(const Link& link) { return link.kind == LinkKind::kEventFd || link.kind == LinkKind::kOwnFd; }
+bool HoldsFd(const Link& link) { return link.kind != LinkKind::kBuffer && link.kind != LinkKind::kMemory; }
 
-int FdOfEvent(const Napi::CallbackInfo& info, std::size_t index) {
-  if (info[index].IsUndefined()) return kNoFd;
-  const EventFd& event = ToHandle<EventFd>(info, index);
-  if (event.closed()) throw Napi::Error::New(info.Env(), "the eventfd is closed");
-  return event.fd();
+template <typename Handle>
+int FdOfHandle(const Napi::CallbackInfo& info, std::size_t index) {
+  const Handle& handle = ToHandle<Handle>(info, index);
+  if (handle.closed()) throw Napi::Error::New(info.Env(), "the descriptor is closed");
+  return handle.fd();
 }
 
-int OwnFd(const Napi::CallbackInfo& info, std::size_t index) {
-  return info[index].IsUndefined() ? kNoFd : static_cast<int>(ToUint32(info, index));
+int FdOf(LinkKind kind, const Napi::CallbackInfo& info, std::size_t index) {
+  if (info[index].IsUndefined()) return kNoFd;
+  if (kind == LinkKind::kEventFd) return FdOfHandle<EventFd>(info, index);
+  if (kind == LinkKind::kTap) return FdOfHandle<Tap>(info, index);
+  return static_cast<int>(ToUint32(info, index));
 }
 
 }  // namespace
@@ -57,7 +61,7 @@ void IoctlLinks::PutIn(const Napi::CallbackInfo& info, std::size_t first, const 
   for (const Link& link : row_.links) {
     std::uint8_t* const member = argument_.data() + link.offset;
     if (HoldsFd(link)) {
-      const int fd = link.kind == LinkKind::kEventFd ? FdOfEvent(info, index) : OwnFd(info, index);
+      const int fd = FdOf(link.kind, info, index);
       std::memcpy(member, &fd, sizeof fd);
     } else {
       std::uint64_t address = 0;

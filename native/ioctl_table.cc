@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "uapi/kvm.h"
+#include "uapi/vhost.h"
 
 namespace node_kvm {
 namespace {
@@ -52,6 +53,9 @@ constexpr std::array kEnableCap = {
          [](const Descriptor&, const std::uint8_t* argument) -> std::size_t {
            return MEMBER(argument, kvm_enable_cap, cap) == KVM_CAP_HYPERV_ENLIGHTENED_VMCS ? 2 : kNoAddress;
          }}};
+
+constexpr std::array kVringEvent = {Link{LinkKind::kEventFd, offsetof(vhost_vring_file, fd)}};
+constexpr std::array kVringTap = {Link{LinkKind::kTap, offsetof(vhost_vring_file, fd)}};
 
 #ifdef __x86_64__
 template <std::size_t Index>
@@ -239,6 +243,15 @@ constexpr auto kTable = std::to_array<IoctlRow>({
     ROW(Struct, KVM_GET_VCPU_EVENTS, kVcpuFd),
     ROW(Struct, KVM_SET_VCPU_EVENTS, kVcpuFd),
     ROW(Struct, KVM_SET_GUEST_DEBUG, kVcpuFd),
+    ROW(Struct, VHOST_GET_FEATURES, kVhostFd),
+    ROW(Struct, VHOST_SET_FEATURES, kVhostFd),
+    ROW(Struct, VHOST_SET_VRING_NUM, kVhostFd),
+    ROW(Struct, VHOST_SET_VRING_BASE, kVhostFd),
+    ROW(Struct, VHOST_GET_VRING_BASE, kVhostFd),
+    ROW(Struct, VHOST_SET_VRING_KICK, kVhostFd, kVringEvent),
+    ROW(Struct, VHOST_SET_VRING_CALL, kVhostFd, kVringEvent),
+    ROW(Struct, VHOST_SET_VRING_ERR, kVhostFd, kVringEvent),
+    ROW(Struct, VHOST_NET_SET_BACKEND, kVhostFd, kVringTap),
 #ifdef __x86_64__
     ROW(Counted, KVM_GET_MSR_INDEX_LIST, kSystemFd, sizeof(kvm_msr_list), offsetof(kvm_msr_list, nmsrs), sizeof(__u32)),
     ROW(Counted, KVM_GET_MSR_FEATURE_INDEX_LIST, kSystemFd, sizeof(kvm_msr_list), offsetof(kvm_msr_list, nmsrs),

@@ -21,6 +21,7 @@ enum class LinkKind : std::uint8_t {
   kBuffer,   // the address of a buffer of at least `bytes()` bytes; 0 for none
   kMemory,   // the address of a range of guest memory: the member holds its offset, the next one its length
   kEventFd,  // the descriptor of an eventfd, 32 bits; -1 for none
+  kTap,      // the descriptor of a tap, 32 bits; -1 for none
   kOwnFd,    // a descriptor that the user has opened, 32 bits, given as a number; -1 for none
 };
 

@@ -34,6 +34,7 @@ struct MemoryState {
   std::shared_ptr<Mapping> mapping;
   std::function<void()> end_userfault;  // closes the userfaultfd over it; empty where there is none
   std::atomic<int> slots = 0;           // how many slots of live VMs use it; while there is one, close() is refused
+  std::atomic<int> vhosts = 0;          // how often the kernel's own devices may reach it
 };
 
 // How many memories of this process have a userfaultfd: to look at each slot costs more than to look whether there is one.

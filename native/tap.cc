@@ -53,6 +53,7 @@ Tap::Tap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tap>(info) {
   name_.assign(request.ifr_name, strnlen(request.ifr_name, sizeof request.ifr_name));
   callback_ = Napi::Persistent(info[2].As<Napi::Function>());
   context_ = std::make_unique<Napi::AsyncContext>(env, "node-kvm.Tap");
+  info.This().As<Napi::Object>().TypeTag(&kTypeTag);
 }
 
 void Tap::OnReadable() {

@@ -13,8 +13,12 @@ namespace node_kvm {
 
 class Tap : public Napi::ObjectWrap<Tap>, private LoopWatch::Reader {
  public:
+  static constexpr napi_type_tag kTypeTag = {0x6e6f64656b766d05, 0x3c71f04be8a92d66};
   static Napi::Function Define(Napi::Env env);
   explicit Tap(const Napi::CallbackInfo& info);
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] bool closed() const { return !fd_.valid(); }
 
  private:
   Napi::Value Name(const Napi::CallbackInfo& info);

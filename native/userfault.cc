@@ -97,6 +97,8 @@ Userfault::Userfault(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Userfaul
   memory_ = &ToHandle<Memory>(info, 0);
   state_ = memory_->state();
   if (!state_ || state_->end_userfault) throw Napi::Error::New(env, "memory is closed, or has a userfaultfd already");
+  // The kernel's own devices would wait there, and this thread for them.
+  if (state_->vhosts > 0) throw SystemError(env, "UFFDIO_REGISTER", EBUSY);
   // There a page is a huge one, for all that could be asked here.
   if (state_->file.pool) throw SystemError(env, "UFFDIO_REGISTER", EOPNOTSUPP);
   UniqueFd fd(OpenUserfaultfd());

@@ -1,5 +1,6 @@
 import type { DeviceMemory } from '../memory/device-memory.js'
 import type { Clock, Schedule } from './clock.js'
+import type { HostEvent } from './host-event.js'
 import type { InterruptLine } from './interrupt-line.js'
 
 /** What a guest can do to its machine as a whole, by a register of a device. */
@@ -29,6 +30,18 @@ export interface Doorbell {
   close(): void
 }
 
+/** Whom a doorbell calls: JavaScript, or whoever waits for an event. */
+export type Ring = (() => void) | HostEvent
+
+/** Rings it. */
+export function ringOf(ring: Ring): () => void {
+  return typeof ring === 'function'
+    ? ring
+    : () => {
+        ring.signal()
+      }
+}
+
 /** Which writes ring a doorbell. */
 export interface DoorbellOptions {
   /** The device's own. */
@@ -54,7 +67,7 @@ export interface DeviceContext {
    */
   readonly interrupt: (index?: number) => InterruptLine
   /** From now on these writes call `ring` a little later, several at once where they come fast, and `write()` is not called. */
-  readonly doorbell: (options: DoorbellOptions, ring: () => void) => Doorbell
+  readonly doorbell: (options: DoorbellOptions, ring: Ring) => Doorbell
   /** The guest's time in nanoseconds: it stands still while the machine is paused. */
   readonly clock: Clock
   /** Timers on that time. */

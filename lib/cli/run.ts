@@ -34,7 +34,11 @@ export function addRun(program: Command): void {
       'a disk, from a raw file, a block device or an image, whose backing files may be in that folder; repeatable',
       collectDisk,
     )
-    .option('--net <tap[=name]|none[,mac=…]>', 'a network card, on a tap interface of the host; repeatable', collectNet)
+    .option(
+      '--net <tap[=name]|none[,vhost][,mac=…]>',
+      'a network card, on a tap interface of the host, whose frames the kernel moves with vhost; repeatable',
+      collectNet,
+    )
     .addOption(
       new Option('--console <console>', "what this terminal is to the guest: its first serial line, or Linux's hvc0")
         .choices(CONSOLES)

@@ -55,7 +55,7 @@ export class VirtioDevices implements MachineDevice {
     if (rng === true) this.#devices.push(new Rng())
   }
 
-  #card({ tap, mac }: NetOption): Net {
+  #card({ tap, vhost, mac }: NetOption): Net {
     const options = mac === undefined ? {} : { mac }
     if (tap === undefined) {
       const card = new Net(new NetCallback(() => undefined), options)
@@ -65,7 +65,7 @@ export class VirtioDevices implements MachineDevice {
     const onLink = (up: boolean, error?: unknown) => {
       this.#warn(`${tap}: link ${up ? 'up' : 'down'}${error === undefined ? '' : `: ${messageOf(error)}`}`)
     }
-    return new Net(openTap({ name: tap }), { ...options, onLink })
+    return new Net(openTap({ name: tap, vhost }), { ...options, onLink })
   }
 }
 

@@ -27,10 +27,12 @@ export function collectDisk(text: string, before: readonly DiskOption[] = []): r
   ]
 }
 
-/** `--net tap[=NAME]|none[,mac=MAC]` */
+/** `--net tap[=NAME]|none[,vhost][,mac=MAC]` */
 export interface NetOption {
   /** The interface of the host; undefined: nothing is plugged in. */
   tap: string | undefined
+  /** The kernel moves its frames. */
+  vhost: boolean
   mac?: string
 }
 
@@ -39,12 +41,17 @@ const ANY_TAP = 'tap%d'
 
 /** One more `--net`. */
 export function collectNet(text: string, before: readonly NetOption[] = []): readonly NetOption[] {
-  const list = parseList(text, ['mac'])
+  const list = parseList(text, ['vhost', 'mac'])
   const tap = /^tap(?:=(.+))?$/s.exec(list.first)
   if (tap === null && list.first !== 'none') throw new InvalidArgumentError('It is tap, tap=NAME or none.')
+  const vhost = hasFlag(list, 'vhost')
+  if (vhost && tap === null) throw new InvalidArgumentError('vhost is for a tap.')
   const mac = valueOf(list, 'mac')
   if (mac !== undefined && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) {
     throw new InvalidArgumentError('An address is like 52:54:00:12:34:56.')
   }
-  return [...before, { tap: tap === null ? undefined : (tap[1] ?? ANY_TAP), ...(mac === undefined ? {} : { mac }) }]
+  return [
+    ...before,
+    { tap: tap === null ? undefined : (tap[1] ?? ANY_TAP), vhost, ...(mac === undefined ? {} : { mac }) },
+  ]
 }

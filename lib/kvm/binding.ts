@@ -44,6 +44,13 @@ export interface NativeVmFd extends NativeFd {
   decode(rows: Float64Array): void
 }
 
+/** The kernel's half of a network card; see native/vhost_fd.cc. Results below 0 are -errno. */
+export interface NativeVhostFd extends NativeFd {
+  /** Start, size, memory and offset in it, again and again. */
+  setMemory(...reaches: (number | NativeMemory)[]): number
+  setAddresses(queue: number, size: number, descriptors: number, available: number, used: number): number
+}
+
 /** Host memory; see native/memory.cc. */
 export interface NativeMemory {
   buffer(offset: number, length: number, lasting: boolean): ArrayBuffer
@@ -176,6 +183,7 @@ export type NativeThreadPage = Readonly<
 export interface Binding {
   openKvm(path: string): NativeFd
   adoptKvm(fd: number): NativeFd
+  openVhostNet(): NativeVhostFd
   Memory: new (
     size: number,
     backing: number,

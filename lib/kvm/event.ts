@@ -1,4 +1,6 @@
+import type { HostEvent } from '../bus/host-event.js'
 import { KvmError } from '../errors.js'
+import { invalidArgument } from '../validate.js'
 import { binding, type NativeEventFd } from './binding.js'
 import { currentContext } from './context.js'
 import { systemFailure } from './fd.js'
@@ -18,6 +20,34 @@ export function openEvent(what: string, listener?: (count: number) => void): Nat
         })
   } catch (cause) {
     throw systemFailure(`${what} cannot be made`, cause)
+  }
+}
+
+/** An eventfd that parts of the library which know no KVM hand on. It does not keep the process alive. */
+export class Eventfd implements HostEvent {
+  readonly #native: NativeEventFd
+
+  constructor(what: string, listener?: () => void) {
+    this.#native = openEvent(what, listener)
+    this.#native.unref()
+  }
+
+  /** What the addon knows it by. */
+  static native(name: string, event: unknown): NativeEventFd {
+    if (typeof event === 'object' && event !== null && #native in event) return event.#native
+    throw invalidArgument(name, event, name === 'listener' ? 'a function' : 'an event of this library')
+  }
+
+  get native(): NativeEventFd {
+    return this.#native
+  }
+
+  signal(): void {
+    this.#native.signal()
+  }
+
+  close(): void {
+    this.#native.close()
   }
 }
 

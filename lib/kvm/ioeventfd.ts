@@ -1,5 +1,6 @@
+import type { HostEvent } from '../bus/host-event.js'
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
-import { openEvent } from './event.js'
+import { Eventfd, openEvent } from './event.js'
 import { type BusAddress, place } from './bus-address.js'
 import type { VmFd } from './fd.js'
 
@@ -24,7 +25,7 @@ export interface Ioeventfd {
 export function openIoeventfd(
   fd: VmFd,
   options: IoeventfdOptions,
-  listener: (count: number) => void,
+  listener: ((count: number) => void) | HostEvent,
   onClose: (closed: Ioeventfd) => void,
 ): Ioeventfd {
   const { space, start } = place('options', options, ['length', 'datamatch'])
@@ -37,17 +38,20 @@ export function openIoeventfd(
       throw invalidArgument('datamatch', datamatch, 'a value as wide as length, which it needs')
     }
   }
-  if (typeof listener !== 'function') throw invalidArgument('listener', listener, 'a function')
+  const given = typeof listener === 'function' ? undefined : Eventfd.native('listener', listener)
   fd.checkOpen()
-  const event = openEvent('the doorbell', listener)
-  event.unref()
+  const event = given ?? openEvent('the doorbell', listener as (count: number) => void)
+  if (given === undefined) event.unref()
+  const closeEvent = () => {
+    if (given === undefined) event.close()
+  }
   const assign = (on: boolean) => {
     fd.issued('KVM_IOEVENTFD', fd.native.ioeventfd(on, event, space, start, length, datamatch), { ...options })
   }
   try {
     assign(true)
   } catch (cause) {
-    event.close()
+    closeEvent()
     throw cause
   }
   let closed = false
@@ -55,7 +59,7 @@ export function openIoeventfd(
     if (closed) return
     if (!fd.closed) assign(false)
     closed = true
-    event.close()
+    closeEvent()
     onClose(handle)
   }
   const handle: Ioeventfd = { close, [Symbol.dispose]: close }

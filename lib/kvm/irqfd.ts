@@ -1,7 +1,8 @@
+import type { HostEvent } from '../bus/host-event.js'
 import { KvmError } from '../errors.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import type { NativeEventFd } from './binding.js'
-import { openEvent } from './event.js'
+import { Eventfd, openEvent } from './event.js'
 import { systemFailure, type VmFd } from './fd.js'
 
 /** Options of `vm.irqfd()`. */
@@ -11,6 +12,8 @@ export interface IrqfdOptions {
    * then lowers it and calls this. Trigger again if the device still wants attention.
    */
   resample?: () => void
+  /** The event that raises it, which somebody else has made and closes. Default: one of its own. */
+  event?: HostEvent
 }
 
 /** An interrupt line that is raised by an eventfd, KVM_IRQFD; see `vm.irqfd()`. */
@@ -25,22 +28,22 @@ export interface Irqfd {
 
 export function openIrqfd(fd: VmFd, gsi: number, options: IrqfdOptions, onClose: (closed: Irqfd) => void): Irqfd {
   checkInteger('gsi', gsi, 0, 0xffff_ffff)
-  const { resample } = checkOptions('options', options, ['resample'])
+  const { resample, event: given } = checkOptions('options', options, ['resample', 'event'])
   if (resample !== undefined && typeof resample !== 'function') {
     throw invalidArgument('resample', resample, 'a function')
   }
   fd.checkOpen()
-  const event = openEvent('the interrupt line')
+  const event = given === undefined ? openEvent('the interrupt line') : Eventfd.native('event', given)
   let acknowledged: NativeEventFd | undefined
   const closeEvents = () => {
-    event.close()
+    if (given === undefined) event.close()
     acknowledged?.close()
   }
   if (resample !== undefined) {
     try {
       acknowledged = openEvent('the interrupt line', () => (resample as () => void)())
     } catch (error) {
-      event.close()
+      closeEvents()
       throw error
     }
     acknowledged.unref()

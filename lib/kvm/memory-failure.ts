@@ -78,6 +78,16 @@ export function userfaultFailure(size: number, cause: unknown): unknown {
       cause,
     )
   }
+  if (name === 'EBUSY') {
+    return new KvmError(
+      'ERR_KVM_MEMORY_IN_USE',
+      'vhost-net reaches this memory; do without vhost, or close the tap first',
+      {
+        operands: { size },
+        ...refusal(cause),
+      },
+    )
+  }
   if (name === 'EOPNOTSUPP') return wrongKind(`cannot have a userfaultfd: ${POOL}`, { size }, cause)
   return errno === undefined ? cause : systemFailure('a userfaultfd cannot be made', cause)
 }

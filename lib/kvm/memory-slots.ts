@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
 import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
+import type { MemoryRange } from '../memory/device-memory.js'
 import type { GuestMemory } from '../memory/guest-memory.js'
 import { MemoryRegion } from '../memory/region.js'
 import { checkBoolean, checkBytes, checkInteger, checkOptions, invalidArgument } from '../validate.js'
@@ -48,6 +49,14 @@ export interface RegionMemory {
   memory: HostMemory
   /** Where the region begins in it, in bytes. */
   offset: number
+}
+
+/** Of every region that is in a VM. */
+const behind = new WeakMap<MemoryRange, RegionMemory>()
+
+/** What stands behind a stretch of a VM's memory; undefined for what is no VM's. */
+export function memoryBehind(range: MemoryRange): RegionMemory | undefined {
+  return behind.get(range)
 }
 
 interface Slot extends RegionMemory {
@@ -99,6 +108,7 @@ export class MemorySlots {
       throw cause
     }
     this.#slots.set(region, { number, memory, offset: place.offset, owned })
+    behind.set(region, { memory, offset: place.offset })
     this.#memory.add(region)
     return region
   }
@@ -108,6 +118,7 @@ export class MemorySlots {
     const result = this.#fd.native.setMemory(number, 0, region.at, 0)
     this.#fd.issued('KVM_SET_USER_MEMORY_REGION', result, { at: region.at, slot: number })
     this.#slots.delete(region)
+    behind.delete(region)
     this.#memory.delete(region)
     region.remove()
     if (owned) memory.close()

@@ -1,4 +1,5 @@
 import type { Cell } from '../bus/cells.js'
+import type { HostEvent } from '../bus/host-event.js'
 import { GuestMemory } from '../memory/guest-memory.js'
 import type { MemoryRegion } from '../memory/region.js'
 import { checkInteger } from '../validate.js'
@@ -132,9 +133,10 @@ export class Vm {
 
   /**
    * KVM_IOEVENTFD: a doorbell. The guest's write to that port or address does not exit; `listener` is called on the
-   * event loop with the number of writes since it was called last. It does not keep the process alive.
+   * event loop with the number of writes since it was called last. It does not keep the process alive. An event in its place is
+   * signalled, for whoever waits for that.
    */
-  ioeventfd(options: IoeventfdOptions, listener: (count: number) => void): Ioeventfd {
+  ioeventfd(options: IoeventfdOptions, listener: ((count: number) => void) | HostEvent): Ioeventfd {
     const doorbell = openIoeventfd(this.#fd, options, listener, (closed) => this.#eventfds.delete(closed))
     this.#eventfds.add(doorbell)
     return doorbell

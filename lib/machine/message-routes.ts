@@ -1,3 +1,5 @@
+import type { HostEvent } from '../bus/host-event.js'
+import { KvmError } from '../errors.js'
 import type { Irqfd } from '../kvm/irqfd.js'
 import type { Vm } from '../kvm/vm.js'
 import type { Message, MessageRoutes } from '../pci/messages.js'
@@ -27,6 +29,17 @@ export class VmMessages implements MessageRoutes {
 
   trigger(vector: number): void {
     if (!this.#vm.closed) this.#vectors.get(vector)?.trigger()
+  }
+
+  connect(vector: number, event: HostEvent): { close(): void } | undefined {
+    if (this.#vm.closed) return undefined
+    try {
+      return this.#vm.irqfd(this.#gsi(vector), { event })
+    } catch (error) {
+      // The guest makes it try; the interrupt takes the longer way then.
+      if (error instanceof KvmError && error.code === 'ERR_KVM_IOCTL') return undefined
+      throw error
+    }
   }
 
   #gsi(vector: number): number {

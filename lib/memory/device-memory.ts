@@ -18,6 +18,8 @@ export interface MemoryRange {
 export interface DeviceMemory {
   /** Where memory is, lowest address first. */
   readonly regions: readonly MemoryRange[]
+  /** Calls `changed` when {@link regions} have become others, until the function that is returned is called. Left out where they never do. */
+  watch?(changed: () => void): () => void
   /** A copy of `length` bytes; how many a guest may ask for at once is for the device to bound. */
   read(address: number, length: number): Uint8Array | undefined
   /** Writes all of `bytes`, or nothing. */

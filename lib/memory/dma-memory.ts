@@ -13,6 +13,8 @@ export interface DmaRegions {
   /** Lowest address first. */
   readonly regions: readonly DmaRegion[]
   find(address: number): DmaRegion | undefined
+  /** As in {@link DeviceMemory}. */
+  watch?(changed: () => void): () => void
 }
 
 /** Told of each stretch that is about to be written. */
@@ -54,6 +56,10 @@ export class DmaMemory implements DeviceMemory {
 
   get regions(): readonly MemoryRange[] {
     return this.#home.regions
+  }
+
+  watch(changed: () => void): () => void {
+    return this.#home.watch?.(changed) ?? (() => undefined)
   }
 
   /** From now on `track` hears of every write through this object, until the function that is returned has been called. */

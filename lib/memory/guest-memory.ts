@@ -12,6 +12,7 @@ export class GuestMemory extends MemoryAccessors {
   #last: MemoryRegion | undefined
   #closed = false
   #dma: DmaMemory | undefined
+  readonly #watchers = new Set<() => void>()
 
   /**
    * The same memory for addresses that a guest chose, as devices, loaders and inspection take it: what lies outside is an answer
@@ -24,6 +25,10 @@ export class GuestMemory extends MemoryAccessors {
         return [...regions]
       },
       find: (address) => this.#lookUp(address),
+      watch: (changed) => {
+        this.#watchers.add(changed)
+        return () => void this.#watchers.delete(changed)
+      },
     }))
   }
 
@@ -55,6 +60,7 @@ export class GuestMemory extends MemoryAccessors {
   /** @internal */
   add(region: MemoryRegion): void {
     this.#regions.splice(this.#position(region.at), 0, region)
+    this.#tell()
   }
 
   /** @internal */
@@ -62,6 +68,7 @@ export class GuestMemory extends MemoryAccessors {
     const index = this.#regions.indexOf(region)
     if (index >= 0) this.#regions.splice(index, 1)
     this.#last = undefined
+    this.#tell()
   }
 
   /** @internal */
@@ -70,6 +77,11 @@ export class GuestMemory extends MemoryAccessors {
     this.#regions.length = 0
     this.#last = undefined
     this.#closed = true
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const changed of this.#watchers) changed()
   }
 
   protected override find(address: number): MemoryRegion | undefined {

@@ -1,19 +1,15 @@
-import type { Doorbell, DoorbellOptions } from '../bus/device-context.js'
+import { type Doorbell, type DoorbellOptions, type Ring, ringOf } from '../bus/device-context.js'
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
 
 /** Where a BAR is. */
 export type BarPlace = { port: number } | { address: number }
 
 /** Has writes there ring without the guest waiting for JavaScript. Where it cannot, it returns undefined. */
-export type OpenDoorbell = (
-  at: BarPlace,
-  options: Omit<DoorbellOptions, 'offset'>,
-  ring: () => void,
-) => Doorbell | undefined
+export type OpenDoorbell = (at: BarPlace, options: Omit<DoorbellOptions, 'offset'>, ring: Ring) => Doorbell | undefined
 
 interface Bell {
   readonly options: DoorbellOptions
-  readonly ring: () => void
+  readonly ring: Ring
   open?: Doorbell | undefined
 }
 
@@ -27,7 +23,7 @@ export class Doorbells {
     this.#open = open
   }
 
-  add(options: DoorbellOptions, length: number, ring: () => void): Doorbell {
+  add(options: DoorbellOptions, length: number, ring: Ring): Doorbell {
     const bell: Bell = { options: checkDoorbell(options, length), ring }
     this.#bells.add(bell)
     this.#start(bell)
@@ -51,7 +47,7 @@ export class Doorbells {
     for (const { options, ring } of this.#bells) {
       if (options.offset !== offset || (options.length !== undefined && options.length !== data.length)) continue
       if (options.value !== undefined && options.value !== littleEndian(data)) continue
-      ring()
+      ringOf(ring)()
       return true
     }
     return false

@@ -1,6 +1,5 @@
-import type { Doorbell, DoorbellOptions } from '../bus/device-context.js'
+import type { Doorbell, DoorbellOptions, Ring } from '../bus/device-context.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
-import type { DeviceMemory } from '../memory/device-memory.js'
 import type { FunctionInterrupts } from './function-interrupts.js'
 import { MasterMemory } from './master-memory.js'
 import type { PciContext, PciVector } from './pci-device.js'
@@ -10,13 +9,13 @@ import type { PciSurroundings } from './surroundings.js'
 export interface FunctionParts {
   readonly isMaster: boolean
   readonly interrupts: FunctionInterrupts
-  doorbell(bar: number, options: DoorbellOptions, ring: () => void): Doorbell
+  doorbell(bar: number, options: DoorbellOptions, ring: Ring): Doorbell
 }
 
 /** {@link PciContext} of one function. It is there before the function is: what is asked of it until then is done, and checked, later. */
 export class FunctionContext implements PciContext {
   readonly name: string
-  readonly memory: DeviceMemory
+  readonly memory: MasterMemory
   readonly #around: PciSurroundings
   #parts: FunctionParts | undefined
   readonly #waiting: ((parts: FunctionParts) => void)[] = []
@@ -62,10 +61,13 @@ export class FunctionContext implements PciContext {
     this.#when(({ interrupts }) => {
       interrupts.checkVector(index)
     })
-    return { trigger: () => this.#parts?.interrupts.trigger(index) }
+    return {
+      trigger: () => this.#parts?.interrupts.trigger(index),
+      connect: (event) => this.#parts?.interrupts.connect(index, event) ?? { close: () => undefined },
+    }
   }
 
-  readonly doorbell = (bar: number, options: DoorbellOptions, ring: () => void): Doorbell => {
+  readonly doorbell = (bar: number, options: DoorbellOptions, ring: Ring): Doorbell => {
     let bell: Doorbell | undefined
     let closed = false
     this.#when((parts) => {

@@ -1,3 +1,4 @@
+import type { HostEvent } from '../bus/host-event.js'
 import { StateReader } from '../state.js'
 import { checkInteger, invalidArgument } from '../validate.js'
 import type { CheckedBar } from './bars.js'
@@ -65,6 +66,11 @@ export class FunctionInterrupts {
 
   trigger(vector: number): void {
     this.#msix?.trigger(vector)
+  }
+
+  /** Until that is closed, `event` triggers it, too: {@link Msix.connect}. */
+  connect(vector: number, event: HostEvent): { close(): void } | undefined {
+    return this.#msix?.connect(vector, event)
   }
 
   /** Throw where the function has said of itself that it has none. */

@@ -11,6 +11,7 @@ import { ConfigSpace } from './config-space.js'
 import { FunctionContext, type FunctionParts } from './function-context.js'
 import { FunctionInterrupts } from './function-interrupts.js'
 import { writeHeader } from './header.js'
+import type { MasterMemory } from './master-memory.js'
 import type { MsixState } from './msix.js'
 import type { PciDevice, PciDeviceFactory } from './pci-device.js'
 import type { Placement } from './placement.js'
@@ -59,6 +60,7 @@ export class PciFunction implements Device {
   readonly #bases: readonly BaseAddress[]
   readonly #interrupts: FunctionInterrupts
   readonly #placement: Placement
+  readonly #memory: MasterMemory
   /** After a reset: with places, as firmware would leave them. */
   #initial: Uint8Array
 
@@ -68,6 +70,7 @@ export class PciFunction implements Device {
     this.address = address
     this.#placement = placement
     const context = new FunctionContext(name, around)
+    this.#memory = context.memory
     this.device = checkDevice(make(context))
     const { identity, pin = false, vectors = 0, capabilities = [], bars = [] } = this.device
     const space = this.#space
@@ -208,5 +211,6 @@ export class PciFunction implements Device {
     const command = this.#space.get16(R.COMMAND)
     for (const base of this.#bases) this.#placement.move(base, base.place(command))
     this.#interrupts.update()
+    this.#memory.update()
   }
 }

@@ -4,6 +4,8 @@ import type { DeviceMemory, MemoryRange } from '../memory/device-memory.js'
 export class MasterMemory implements DeviceMemory {
   readonly #memory: DeviceMemory
   readonly #isMaster: () => boolean
+  readonly #watchers = new Set<() => void>()
+  #wasMaster = false
 
   constructor(memory: DeviceMemory, isMaster: () => boolean) {
     this.#memory = memory
@@ -12,6 +14,23 @@ export class MasterMemory implements DeviceMemory {
 
   get regions(): readonly MemoryRange[] {
     return this.#isMaster() ? this.#memory.regions : []
+  }
+
+  watch(changed: () => void): () => void {
+    const end = this.#memory.watch?.(changed)
+    this.#watchers.add(changed)
+    return () => {
+      this.#watchers.delete(changed)
+      end?.()
+    }
+  }
+
+  /** The guest may have made the function a bus master, or no master any more. */
+  update(): void {
+    const isMaster = this.#isMaster()
+    if (isMaster === this.#wasMaster) return
+    this.#wasMaster = isMaster
+    for (const changed of this.#watchers) changed()
   }
 
   read(address: number, length: number): Uint8Array | undefined {

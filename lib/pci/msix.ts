@@ -1,7 +1,15 @@
 import type { Device } from '../bus/device.js'
+import type { HostEvent } from '../bus/host-event.js'
 import type { StateReader } from '../state.js'
 import type { Message, MessageRoutes } from './messages.js'
 import * as R from './registers.js'
+
+/** An event that triggers a vector; `link` while the host does that by itself. */
+interface Connection {
+  readonly vector: number
+  readonly event: HostEvent
+  link?: { close(): void } | undefined
+}
 
 const WORD_BITS = 32
 const WORD = 2 ** 32
@@ -29,6 +37,7 @@ export class Msix implements Pick<Device, 'read' | 'write'> {
   readonly #all: readonly number[]
   // What each vector's route was made of.
   readonly #routed = new Map<number, Message>()
+  readonly #connections = new Set<Connection>()
   #enabled = false
   #masked = false
 
@@ -60,12 +69,26 @@ export class Msix implements Pick<Device, 'read' | 'write'> {
     this.#masked = masked
     if (enabled) this.#send(this.#all)
     else this.#pending.fill(0)
+    this.#link()
   }
 
   trigger(vector: number): void {
     if (!this.#enabled) return
     if (!this.#isOpen(vector)) this.#setPending(vector, true)
     else this.#routes.trigger(vector)
+  }
+
+  /** From now on `event` triggers the vector, by the host alone while the vector is open. */
+  connect(vector: number, event: HostEvent): { close(): void } {
+    const connection: Connection = { vector, event }
+    this.#connections.add(connection)
+    this.#link()
+    return {
+      close: () => {
+        this.#connections.delete(connection)
+        connection.link?.close()
+      },
+    }
   }
 
   read(offset: number, data: Uint8Array): void {
@@ -82,12 +105,14 @@ export class Msix implements Pick<Device, 'read' | 'write'> {
     }
     this.#hold(touched)
     if (this.#enabled) this.#send(touched)
+    this.#link()
   }
 
   reset(): void {
     this.#enabled = this.#masked = false
     this.#words.fill(0)
     this.#maskAll()
+    this.#link()
   }
 
   save(): MsixState {
@@ -130,6 +155,17 @@ export class Msix implements Pick<Device, 'read' | 'write'> {
 
   #isPending(vector: number): boolean {
     return ((this.#pending[Math.floor(vector / WORD_BITS)] ?? 0) & (1 << (vector % WORD_BITS))) !== 0
+  }
+
+  /** The host sends what is open, and nothing else. */
+  #link(): void {
+    for (const connection of this.#connections) {
+      const isOpen = this.#enabled && this.#isOpen(connection.vector)
+      if (!isOpen) {
+        connection.link?.close()
+        connection.link = undefined
+      } else connection.link ??= this.#routes.connect?.(connection.vector, connection.event)
+    }
   }
 
   /** These vectors may have been let through: leads them where they go now, and sends what is pending. */

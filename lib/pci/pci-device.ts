@@ -1,5 +1,6 @@
 import type { Device } from '../bus/device.js'
-import type { DeviceContext, Doorbell, DoorbellOptions } from '../bus/device-context.js'
+import type { DeviceContext, Doorbell, DoorbellOptions, Ring } from '../bus/device-context.js'
+import type { HostEvent } from '../bus/host-event.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 
@@ -66,6 +67,11 @@ export interface PciVector {
    * nothing happens.
    */
   trigger(): void
+  /**
+   * From now on, until that is closed, the kernel takes `event` for a trigger while the vector can be sent at once. When it cannot,
+   * because it is masked or the like, whoever has made the event hears of it, and calls {@link trigger}.
+   */
+  connect(event: HostEvent): { close(): void }
 }
 
 /** All that a function of PCI can reach beyond its registers. */
@@ -79,7 +85,7 @@ export interface PciContext extends Omit<DeviceContext, 'memory' | 'interrupt' |
   /** Whether the guest has MSI-X switched on: then vectors arrive, and the line does not. */
   readonly messages: boolean
   /** As {@link DeviceContext.doorbell}, in that BAR: it goes with the BAR wherever the guest moves it. */
-  readonly doorbell: (bar: number, options: DoorbellOptions, ring: () => void) => Doorbell
+  readonly doorbell: (bar: number, options: DoorbellOptions, ring: Ring) => Doorbell
 }
 
 /** A function, once, of what it is given. */

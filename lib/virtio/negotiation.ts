@@ -13,9 +13,9 @@ export class Negotiation {
   deviceSelect = 0
   driverSelect = 0
 
-  /** `offered`: of the device's kind. */
-  constructor(offered: bigint) {
-    this.offered = offered | F.QUEUE_FEATURES
+  /** `offered`: of the device's kind; `queueFeatures`: of all that queues can do, what this device's can. */
+  constructor(offered: bigint, queueFeatures = F.QUEUE_FEATURES) {
+    this.offered = offered | (F.QUEUE_FEATURES & queueFeatures)
   }
 
   /** Whether the driver has accepted that feature. */

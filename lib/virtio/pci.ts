@@ -1,3 +1,4 @@
+import type { HostEvent } from '../bus/host-event.js'
 import { InterruptOutput } from '../bus/interrupt-line.js'
 import { type Register, Registers } from '../bus/registers.js'
 import type { PciBar, PciCapability, PciContext, PciDevice, PciIdentity, PciVector } from '../pci/pci-device.js'
@@ -42,6 +43,9 @@ export class VirtioPci implements PciDevice {
   readonly #line: InterruptOutput
   readonly #allVectors: readonly PciVector[]
   readonly #queueVectors: number[]
+  // Of queues that the host serves: what interrupts, and where it leads.
+  readonly #events: (HostEvent | undefined)[] = []
+  readonly #connections: ({ close(): void } | undefined)[] = []
   #configVector = R.NO_VECTOR
   #isr = 0
 
@@ -68,6 +72,10 @@ export class VirtioPci implements PciDevice {
         this.#raise(this.#configVector, R.CONFIG_INTERRUPT)
       },
       doorbell: (index, ring) => context.doorbell(R.BAR, { offset: R.NOTIFY + index * R.NOTIFY_MULTIPLIER }, ring),
+      queueEvent: (index, event) => {
+        this.#events[index] = event
+        this.#connect(index)
+      },
     })
     this.#registers = new Registers(this.#rows())
   }
@@ -92,6 +100,7 @@ export class VirtioPci implements PciDevice {
   reset(): void | Promise<void> {
     this.#configVector = R.NO_VECTOR
     this.#queueVectors.fill(R.NO_VECTOR)
+    for (const index of this.#events.keys()) this.#connect(index)
     this.#setIsr(0)
     return this.#transport.reset()
   }
@@ -131,6 +140,12 @@ export class VirtioPci implements PciDevice {
     else this.#setIsr(this.#isr | why)
   }
 
+  #connect(index: number): void {
+    this.#connections[index]?.close()
+    const event = this.#events[index]
+    this.#connections[index] = event && this.#allVectors[this.#queueVectors[index] ?? R.NO_VECTOR]?.connect(event)
+  }
+
   #setIsr(isr: number): void {
     this.#isr = isr
     this.#line.set(isr !== 0)
@@ -166,7 +181,9 @@ export class VirtioPci implements PciDevice {
         read: () => this.#queueVectors[transport.queueSelect] ?? R.NO_VECTOR,
         write: (value) => {
           const { queueSelect } = transport
-          if (queueSelect < this.#queueVectors.length) this.#queueVectors[queueSelect] = this.#vector(value)
+          if (queueSelect >= this.#queueVectors.length) return
+          this.#queueVectors[queueSelect] = this.#vector(value)
+          this.#connect(queueSelect)
         },
       }),
       row('queue_enable', R.QUEUE_ENABLE, 2, {

@@ -1,8 +1,10 @@
 import { promised } from '../bus/in-order.js'
-import type { Doorbell } from '../bus/device-context.js'
+import type { Doorbell, Ring } from '../bus/device-context.js'
+import type { HostEvent } from '../bus/host-event.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 import * as F from './features.js'
 import { PackedRing } from './packed-ring.js'
+import type { QueueEvents } from './queue-server.js'
 import { QueueRegisters, type QueueState } from './queue-registers.js'
 import type { RingState } from './ring.js'
 import { SplitRing } from './split-ring.js'
@@ -12,12 +14,14 @@ import { Virtqueue } from './virtqueue.js'
 /** What the queues of a device have around them. */
 export interface QueuesHome {
   readonly memory: DeviceMemory
-  /** Whether the driver has accepted that feature. */
-  has(feature: bigint): boolean
+  /** What the driver has accepted. */
+  features(): bigint
   /** Tells the driver that a queue has given buffers back. */
   interrupt(index: number): void
   /** From now on the driver's notifications of that queue call `ring`; undefined where they come by the registers only. */
-  doorbell(index: number, ring: () => void): Doorbell | undefined
+  doorbell(index: number, ring: Ring): Doorbell | undefined
+  /** From now on that event, too, tells the driver so; or none does. */
+  event(index: number, event: HostEvent | undefined): void
   /** The driver has broken a rule, or the device an assumption of its own: the device cannot go on. */
   fail(error: unknown): void
 }
@@ -150,20 +154,35 @@ export class Queues {
 
   #make(index: number, { size, addresses }: QueueRegisters, state: RingState | undefined): Virtqueue {
     const home = this.#home
-    const ring = new (home.has(F.VIRTIO_F_RING_PACKED) ? PackedRing : SplitRing)({
-      ...{ memory: home.memory, size, addresses },
-      indirect: home.has(F.VIRTIO_F_INDIRECT_DESC),
-      eventIndex: home.has(F.VIRTIO_F_EVENT_IDX),
+    const { memory } = home
+    const features = home.features()
+    const has = (feature: bigint) => (features & feature) !== 0n
+    const ring = new (has(F.VIRTIO_F_RING_PACKED) ? PackedRing : SplitRing)({
+      ...{ memory, size, addresses },
+      indirect: has(F.VIRTIO_F_INDIRECT_DESC),
+      eventIndex: has(F.VIRTIO_F_EVENT_IDX),
       ...(state === undefined ? {} : { state }),
     })
-    return new Virtqueue(index, size, ring, {
+    const place = { addresses, features, memory }
+    return new Virtqueue(index, size, ring, place, {
       interrupt: () => {
         home.interrupt(index)
       },
       fail: (error) => {
         home.fail(error)
       },
+      delegated: (events) => {
+        this.#redirect(index, events)
+      },
     })
+  }
+
+  /** Between the driver and who serves the queue. */
+  #redirect(index: number, events: QueueEvents | undefined): void {
+    const active = this.#active[index]
+    active?.doorbell?.close()
+    if (active !== undefined) active.doorbell = events && this.#home.doorbell(index, events.kick)
+    this.#home.event(index, events?.call)
   }
 
   /** Undefined when it had nothing to give back. */

@@ -1,5 +1,6 @@
 import { promised } from '../bus/in-order.js'
-import type { DeviceContext, Doorbell } from '../bus/device-context.js'
+import type { DeviceContext, Doorbell, Ring } from '../bus/device-context.js'
+import type { HostEvent } from '../bus/host-event.js'
 import { VIRTIO_F_RING_RESET } from './features.js'
 import { half, Negotiation } from './negotiation.js'
 import type { QueueRegisters } from './queue-registers.js'
@@ -18,7 +19,12 @@ export interface TransportSignals {
   /** Tells the driver that the configuration, or the status, has changed. */
   configInterrupt(): void
   /** Hangs the doorbell of a queue; undefined where there is none. */
-  doorbell(index: number, ring: () => void): Doorbell | undefined
+  doorbell(index: number, ring: Ring): Doorbell | undefined
+  /**
+   * From now on that event, too, tells the driver what {@link queueInterrupt} does, where the host can see to that by itself; or none
+   * does any more. Who makes the event calls {@link queueInterrupt} where it cannot.
+   */
+  queueEvent?(index: number, event: HostEvent | undefined): void
 }
 
 /**
@@ -42,17 +48,18 @@ export class Transport {
     this.device = device
     this.#context = context
     this.#signals = signals
-    const agreed = (this.agreed = new Negotiation(device.features))
+    const agreed = (this.agreed = new Negotiation(device.features, device.queueFeatures))
     const fail = (error: unknown) => {
       this.#fail(error)
     }
     this.#queues = new Queues(device, {
       memory: context.memory,
-      has: (feature) => agreed.has(feature),
+      features: () => agreed.accepted,
       interrupt: (index) => {
         if (!this.#stopping) signals.queueInterrupt(index)
       },
       doorbell: (index, ring) => signals.doorbell(index, ring),
+      event: (index, event) => signals.queueEvent?.(index, event),
       fail,
     })
     const { name, clock, schedule } = context

@@ -25,6 +25,8 @@ export interface VirtioDevice extends Pick<Device, 'restore' | 'pause' | 'resume
   readonly id: number
   /** The features that it offers, of its kind: bits 0 to 23 and 50 to 127. */
   readonly features: bigint
+  /** Of the features that queues have (virtio 1.2, chapter 6), those that its own can do. Default: all that there are. */
+  readonly queueFeatures?: bigint
   /** How many descriptors each of its queues may have: powers of two up to 32768. */
   readonly queueSizes: readonly number[]
   /** Its configuration space. Default: it has none. */

@@ -1,6 +1,7 @@
 import { promised } from '../bus/in-order.js'
 import { invalidArgument } from '../validate.js'
 import type { Chain } from './chain.js'
+import type { QueueEvents, QueueServer, QueueService, ServedQueue } from './queue-server.js'
 import type { Done, Ring, RingState } from './ring.js'
 
 /** What a queue has of its transport. */
@@ -9,7 +10,12 @@ export interface QueueHome {
   interrupt(): void
   /** The driver has broken a rule, or the device an assumption of its own: the device cannot go on. */
   fail(error: unknown): void
+  /** From now on doorbell and interrupts are these events; or they are JavaScript's again. */
+  delegated(events: QueueEvents | undefined): void
 }
+
+/** Where a queue is, for who serves it in place of JavaScript. */
+export type QueuePlace = Pick<ServedQueue, 'addresses' | 'features' | 'memory'>
 
 /**
  * What executes a chain: it returns how many bytes it has written into it, at once or by and by. In which order chains are done
@@ -25,7 +31,8 @@ const CHAINS_PER_TURN = 64
  * paused gives no chains and takes them back.
  *
  * A device that answers requests says what executes them: {@link serve}. One that has something to say when the driver has not
- * asked, as a network card has, takes a chain with {@link pop} and gives it back with {@link push}.
+ * asked, as a network card has, takes a chain with {@link pop} and gives it back with {@link push}. One whose queue the kernel is to
+ * serve says so with {@link delegate}.
  */
 export class Virtqueue {
   readonly index: number
@@ -33,6 +40,8 @@ export class Virtqueue {
   readonly size: number
   readonly #ring: Ring
   readonly #home: QueueHome
+  readonly #place: QueuePlace
+  #service: QueueService | undefined
   #handler: ChainHandler | undefined
   #available: (() => void) | undefined
   #inFlight = 0
@@ -44,10 +53,11 @@ export class Virtqueue {
   #waiting: (() => void)[] = []
 
   /** @internal */
-  constructor(index: number, size: number, ring: Ring, home: QueueHome) {
+  constructor(index: number, size: number, ring: Ring, place: QueuePlace, home: QueueHome) {
     this.index = index
     this.size = size
     this.#ring = ring
+    this.#place = place
     this.#home = home
   }
 
@@ -60,6 +70,25 @@ export class Virtqueue {
   serve(handler: ChainHandler): void {
     this.#handler = handler
     this.#work()
+  }
+
+  /** From now on `server` serves the queue, for as long as there is one: no chains come here. Throws when it cannot. */
+  delegate(server: QueueServer): void {
+    const { index, size } = this
+    const service = server.serve(
+      { index, size, ...this.#place, state: this.#ring.save() },
+      {
+        interrupt: () => {
+          this.#home.interrupt()
+        },
+        fail: (error) => {
+          this.#fail(error)
+        },
+      },
+    )
+    this.#service = service
+    if (this.#state === 'paused') service.stop()
+    this.#home.delegated(service)
   }
 
   /** Calls `available` when the driver has made chains available after {@link pop} has returned undefined. */
@@ -110,7 +139,8 @@ export class Virtqueue {
 
   /** The driver has made chains available. @internal */
   notify(): void {
-    if (this.#handler !== undefined) this.#work()
+    if (this.#service !== undefined && this.#state === 'running') this.#service.kick.signal()
+    else if (this.#handler !== undefined) this.#work()
     else if (this.#state === 'running') this.#tell()
   }
 
@@ -118,6 +148,7 @@ export class Virtqueue {
   pause(): Promise<void> {
     if (this.#state === 'running') this.#state = 'paused'
     clearImmediate(this.#turn)
+    this.#service?.stop()
     if (this.#inFlight === 0) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -126,6 +157,7 @@ export class Virtqueue {
   resume(): void {
     if (this.#state !== 'paused') return
     this.#state = 'running'
+    this.#service?.resume()
     this.notify()
   }
 
@@ -133,11 +165,16 @@ export class Virtqueue {
   end(): void {
     this.#state = 'over'
     clearImmediate(this.#turn)
+    const service = this.#service
+    if (service === undefined) return
+    this.#service = undefined
+    this.#home.delegated(undefined)
+    service.close()
   }
 
   /** How far it has come; when all chains have been given back. @internal */
   save(): RingState {
-    return this.#ring.save()
+    return this.#service?.stop() ?? this.#ring.save()
   }
 
   #work(): void {

@@ -1,5 +1,6 @@
 import type { Task } from '../../bus/device.js'
 import type { Buffers } from '../buffers.js'
+import type { QueueServer } from '../queue-server.js'
 import type { NetHeader } from './header.js'
 
 /** A frame that a guest sends. */
@@ -37,12 +38,19 @@ export interface NetBackend {
    * _GUEST_TSO4, _GUEST_TSO6, _GUEST_ECN what it leaves undone, where the driver takes that. Default: nothing.
    */
   readonly features?: bigint
+  /**
+   * Serves the card's queues of frames, 0 and 1, past JavaScript: then `send()` is never called. Such a card counts, filters, checks and
+   * limits nothing.
+   */
+  readonly server?: QueueServer
   /** Called once, before everything else. */
   attach(port: NetPort): void
   /** A driver begins to work, and takes {@link NetPort.features}. */
   start?(): void
   /** The guest sends a frame. While a promise is pending, it may be read. */
   send(frame: SentFrame): void | Promise<void>
+  /** The cable is plugged in, or has been pulled: for one that has a {@link server}. At first it is plugged in. */
+  plug?(on: boolean): void
   /** The guest has room again, after `receive()` has returned false. */
   resume?(): void
   close?: Task

@@ -9,7 +9,7 @@ import { netCommands } from './commands.js'
 import { execute, type NetCommands } from './control-queue.js'
 import * as F from './features.js'
 import { formatMac, MAC_LENGTH } from './mac-address.js'
-import { checkNetOptions, type NetOptions } from './options.js'
+import { checkNetOptions, checkNoLimits, type NetOptions } from './options.js'
 import { Receiver } from './receiver.js'
 import { type NetState, restoreNet, saveNet } from './state.js'
 import type { NetStatistics } from './statistics.js'
@@ -29,6 +29,7 @@ const CONTROL_QUEUE_SIZE = 64
 export class Net implements VirtioDevice {
   readonly id = 1
   readonly features: bigint
+  readonly queueFeatures?: bigint
   readonly queueSizes: readonly number[]
   readonly config: Registers
   readonly #sendLimiter: RateLimiter
@@ -62,6 +63,7 @@ export class Net implements VirtioDevice {
       (mtu === undefined ? 0n : F.VIRTIO_NET_F_MTU) |
       (queuePairs === 1 ? 0n : F.VIRTIO_NET_F_MQ) |
       ((backend.features ?? 0n) & (F.SEND_OFFLOADS | F.RECEIVE_OFFLOADS))
+    if (backend.server !== undefined) this.queueFeatures = backend.server.features
     this.queueSizes = [...Array<number>(2 * queuePairs).fill(queueSize), CONTROL_QUEUE_SIZE]
     const card = (this.#card = new NetCard(mac))
     this.config = new Registers([
@@ -92,6 +94,7 @@ export class Net implements VirtioDevice {
 
   set link(plugged) {
     this.#card.isPlugged = checkBoolean('link', plugged)
+    this.#backend.plug?.(plugged)
     this.#host?.configChanged()
   }
 
@@ -105,6 +108,7 @@ export class Net implements VirtioDevice {
   }
 
   set sendLimits(limits) {
+    checkNoLimits('sendLimits', limits, this.#backend)
     this.#sendLimiter.limits = limits
   }
 
@@ -114,6 +118,7 @@ export class Net implements VirtioDevice {
   }
 
   set receiveLimits(limits) {
+    checkNoLimits('receiveLimits', limits, this.#backend)
     this.#receiveLimiter.limits = limits
   }
 
@@ -142,12 +147,15 @@ export class Net implements VirtioDevice {
     if (!this.#isStarted) this.#backend.start?.()
     this.#isStarted = true
     const role = this.#roleOf(queue)
+    const { server } = this.#backend
     if (role === 'control') queue.serve((chain) => execute(chain, this.#commands))
+    else if (role !== 'none' && server !== undefined) queue.delegate(server)
     else if (role === 'receive') this.#receiver.start(queue, queue.index >> 1)
     else if (role === 'transmit') this.#transmitter.start(queue, queue.index >> 1)
   }
 
   stopQueue(queue: Virtqueue): void {
+    if (this.#backend.server !== undefined) return
     const role = this.#roleOf(queue)
     if (role === 'receive') this.#receiver.stop(queue.index >> 1)
     else if (role === 'transmit') this.#transmitter.stop(queue)

@@ -25,6 +25,7 @@ const NAMES: readonly (keyof NetOptions)[] = [
   ...(['mac', 'mtu', 'queuePairs', 'queueSize', 'checkSource'] as const),
   ...(['sendLimits', 'receiveLimits', 'onLink'] as const),
 ]
+const UNSEEN = 'the frames of this back end do not pass the card'
 const MAX_PAIRS = 64
 const MAX_QUEUE_SIZE = 32768
 const MIN_MTU = 68
@@ -40,6 +41,7 @@ export function checkNetOptions(backend: NetBackend, options: NetOptions) {
   }
   const queueSize = checkInteger('queueSize', options.queueSize ?? 256, 1, MAX_QUEUE_SIZE)
   if (!Number.isInteger(Math.log2(queueSize))) throw invalidArgument('queueSize', queueSize, 'a power of two')
+  checkServed(backend, options)
   if (typeof onLink !== 'function') throw invalidArgument('onLink', onLink, 'a function')
   return {
     mac: mac === undefined ? randomMac() : parseMac('mac', mac),
@@ -48,5 +50,22 @@ export function checkNetOptions(backend: NetBackend, options: NetOptions) {
     queueSize,
     checkSource: checkBoolean('checkSource', options.checkSource ?? false),
     onLink,
+  }
+}
+
+/** What a card does with frames that it sees: with a server it sees none. */
+function checkServed(backend: NetBackend, options: NetOptions): void {
+  for (const name of ['sendLimits', 'receiveLimits'] as const) checkNoLimits(name, options[name] ?? {}, backend)
+  if (backend.server === undefined) return
+  const { checkSource = false, queuePairs = 1 } = options
+  if (checkSource) throw invalidArgument('checkSource', checkSource, `false: ${UNSEEN}`)
+  if (queuePairs !== 1)
+    throw invalidArgument('queuePairs', queuePairs, '1: a back end that serves queues serves one pair')
+}
+
+/** Limits that nobody would keep to are refused. */
+export function checkNoLimits(name: string, limits: RateLimits, { server }: NetBackend): void {
+  if (server !== undefined && Object.values(limits).some((limit) => limit !== undefined)) {
+    throw invalidArgument(name, limits, `left out: ${UNSEEN}`)
   }
 }

@@ -1,4 +1,5 @@
 import { KvmError } from '../../errors.js'
+import type { QueueServer } from '../queue-server.js'
 import type { NetBackend, NetPort, SentFrame } from './backend.js'
 import * as F from './features.js'
 import { HEADER_SIZE, MAX_FRAME, type NetHeader, readHeader, writeHeader } from './header.js'
@@ -12,6 +13,12 @@ export interface TapQueue {
   setOffload(flags: number): number
   /** Whether it says that there is something to read. */
   listen(on: boolean): void
+  close(): void
+}
+
+/** Who serves the queues of a card that is plugged into a tap, past JavaScript. */
+export interface TapServer extends QueueServer {
+  plug(on: boolean): void
   close(): void
 }
 
@@ -63,12 +70,13 @@ export class NetTap implements NetBackend {
   readonly features = F.SEND_OFFLOADS | F.RECEIVE_OFFLOADS
   /** The interface's. */
   readonly name: string
+  readonly server?: TapServer
   readonly #readers: readonly Reader[]
   #port: NetPort | undefined
   #dropped = 0
 
-  /** @internal `open` opens a queue. */
-  constructor(queues: number, open: (readable: () => void) => TapQueue & { name(): string }) {
+  /** @internal `open` opens a queue; `serve` makes what serves the card's queues, once they are open. */
+  constructor(queues: number, open: (readable: () => void) => TapQueue & { name(): string }, serve?: () => TapServer) {
     const opened: ReturnType<typeof open>[] = []
     try {
       for (let index = 0; index < queues; index++) {
@@ -78,6 +86,7 @@ export class NetTap implements NetBackend {
           }),
         )
       }
+      if (serve !== undefined) this.server = serve()
     } catch (error) {
       for (const queue of opened) queue.close()
       throw error
@@ -93,6 +102,7 @@ export class NetTap implements NetBackend {
 
   attach(port: NetPort): void {
     this.#port = port
+    if (this.server !== undefined) return
     for (const { queue } of this.#readers) queue.listen(true)
   }
 
@@ -110,6 +120,10 @@ export class NetTap implements NetBackend {
     if (result === -EBADFD) this.#lose()
   }
 
+  plug(on: boolean): void {
+    this.server?.plug(on)
+  }
+
   resume(): void {
     for (const [index, { frame, queue }] of this.#readers.entries()) {
       if (frame === undefined || !this.#give(index)) continue
@@ -118,6 +132,7 @@ export class NetTap implements NetBackend {
   }
 
   close(): void {
+    this.server?.close()
     for (const { queue } of this.#readers) queue.close()
   }
 

@@ -42,7 +42,7 @@ export const amd = {
             host: 'amd',
             init: 'qemu.sh',
             busybox: busybox.path(),
-            modules: kernel.modules([...QEMU_MODULES, 'kvm-amd']),
+            modules: kernel.modules([...QEMU_MODULES, 'kvm-amd', 'tap', 'vhost_net']),
           },
           job,
         ),

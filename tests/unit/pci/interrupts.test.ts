@@ -131,6 +131,30 @@ describe('messages', () => {
     expect(test.sent).toEqual([{ address: 0xfee0_0000, data: 0x41 }])
   })
 
+  test('an event of the host sends one past JavaScript while it is open, and only then', () => {
+    const { test, context, write, table, entry } = withVectors(4)
+    const event = { signal: () => undefined }
+    const connection = context.vector(2).connect(event)
+    const seen = [test.linked.size]
+    const then = (act: () => void) => {
+      act()
+      seen.push(test.linked.size)
+    }
+    entry(2, 0x41)
+    then(() => write(CONTROL, ENABLE, 2))
+    then(() => table.write(16 * 2 + 12, 1))
+    then(() => table.write(16 * 2 + 12, 0))
+    then(() => write(CONTROL, ENABLE | MASK_ALL, 2))
+    then(() => write(CONTROL, ENABLE, 2))
+    then(() => write(COMMAND, IO_AND_MEMORY, 2))
+    then(() => write(COMMAND, IO_AND_MEMORY | MASTER, 2))
+    then(() => write(CONTROL, 0, 2))
+    then(() => write(CONTROL, ENABLE, 2))
+    expect(seen).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
+    connection.close()
+    expect(test.linked.size).toBe(0)
+  })
+
   test('are pending while one vector, or all, are masked, or the function is no bus master; once', () => {
     const { test, context, write, table, entry, pending } = withVectors(40)
     const vector = context.vector(35)
@@ -209,6 +233,18 @@ describe('a bus master', () => {
     expect(tries()).toEqual([1, Uint8Array.of(1, 2), true, true, 1, 0x201, 0x403_0201, true, true])
     write(COMMAND, 0, 2)
     expect(memory.read(0x1000, 2)).toBeUndefined()
+  })
+
+  test('is told of each change, for what reaches memory by another way', () => {
+    const { context, write } = put(pciBus(), {})
+    const seen: number[] = []
+    const end = context.memory.watch?.(() => seen.push(context.memory.regions.length))
+    write(COMMAND, MASTER, 2)
+    write(COMMAND, MASTER | IO_AND_MEMORY, 2)
+    write(COMMAND, 0, 2)
+    end?.()
+    write(COMMAND, MASTER, 2)
+    expect(seen).toEqual([1, 0])
   })
 })
 

@@ -30,6 +30,8 @@ export interface TestBus {
   lines: Map<number, boolean>
   /** What was sent, in order. */
   sent: Message[]
+  /** Which vectors the host sends by itself. */
+  linked: Set<number>
   /** Where doorbells are that need no JavaScript. */
   doorbells: Set<BarPlace>
   /** The next routes are refused with this, once. */
@@ -68,6 +70,7 @@ export function pciBus(clock = new TestClock(), told: (effect: unknown) => void 
     return one.source()
   }
   const sent: Message[] = []
+  const linked = new Set<number>()
   const doorbells = new Set<BarPlace>()
   const refusals: Error[] = []
   const bus = new PciBus({
@@ -89,6 +92,10 @@ export function pciBus(clock = new TestClock(), told: (effect: unknown) => void 
           sent.push(routes.get(vector)!)
           tell('message', vector)
         },
+        connect: (vector) => {
+          linked.add(vector)
+          return { close: () => void linked.delete(vector) }
+        },
       }
     },
     doorbell: (at) => {
@@ -100,7 +107,7 @@ export function pciBus(clock = new TestClock(), told: (effect: unknown) => void 
   mmio.map(ECAM, 0x10_0000, new Ecam(bus))
   let count = 0
   return {
-    ...{ bus, ports, mmio, memory, clock, lines, sent, doorbells, effects },
+    ...{ bus, ports, mmio, memory, clock, lines, sent, linked, doorbells, effects },
     refuseRoutes: (error) => void refusals.push(error),
     add: (device, node = {}) =>
       bus.add({ name: `device${count++}`, device: typeof device === 'function' ? device : () => device, ...node }),

@@ -1,6 +1,7 @@
 // A driver in JavaScript, over plain memory and virtio's MMIO registers: small enough to break each rule by hand.
 import { type DmaMemory, plainMemory } from '../../../lib/index.js'
 import { monotonicClock } from '../../../lib/bus/clock.js'
+import { type Ring, ringOf } from '../../../lib/bus/device-context.js'
 import { VirtioMmio, type VirtioMmioContext } from '../../../lib/virtio/mmio.js'
 import * as R from '../../../lib/virtio/mmio-registers.js'
 import type { VirtioDevice } from '../../../lib/virtio/virtio-device.js'
@@ -87,7 +88,7 @@ export class MmioDriver {
   readonly #features: bigint
   readonly #queueSize: number
   readonly #queueSpace: number
-  readonly #doorbells = new Map<bigint, () => void>()
+  readonly #doorbells = new Map<bigint, Ring>()
   #buffers = BUFFERS
   #level = false
 
@@ -108,7 +109,11 @@ export class MmioDriver {
       interrupt: () => ({ set: (level) => this.#setLevel(level) }),
       doorbell: ({ value }, ring) => {
         if (value !== undefined) this.#doorbells.set(value, ring)
-        return { close: () => void this.#doorbells.delete(value ?? 0n) }
+        return {
+          close: () => {
+            if (this.#doorbells.get(value ?? 0n) === ring) this.#doorbells.delete(value ?? 0n)
+          },
+        }
       },
       effects: { needsReset: (_: string, error: unknown) => void this.faults.push(error) } as never,
     }
@@ -203,7 +208,7 @@ export class MmioDriver {
   kick(index: number): void {
     const ring = this.#doorbells.get(BigInt(index))
     if (ring === undefined) this.set(R.QUEUE_NOTIFY, index)
-    else ring()
+    else ringOf(ring)()
   }
 
   /** What an interrupt handler does. */
