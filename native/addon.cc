@@ -56,6 +56,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Userfault", Userfault::Define(env));
   exports.Set("lockFile", Napi::Function::New<LockFile>(env, "lockFile"));
   exports.Set("allocateFile", Napi::Function::New<AllocateFile>(env, "allocateFile"));
+  exports.Set("readCached", Napi::Function::New<ReadCached>(env, "readCached"));
   exports.Set("kick", Napi::Function::New<VcpuRun::KickToken>(env, "kick"));
   exports.Set("now", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), static_cast<double>(MonotonicNow()) / 1e3);

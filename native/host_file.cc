@@ -1,8 +1,10 @@
 #include "host_file.h"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <utility>
@@ -13,6 +15,9 @@
 
 namespace node_kvm {
 namespace {
+
+// Above it the kernel refuses.
+constexpr std::size_t kMostPieces = 1024;
 
 struct Room {
   int mode;
@@ -68,6 +73,20 @@ Napi::Value AllocateFile(const Napi::CallbackInfo& info) {
   // SAFETY: it deletes itself when it is done.
   static_cast<void>(allocation.release());
   return promise;
+}
+
+Napi::Value ReadCached(const Napi::CallbackInfo& info) {
+  const auto fd = static_cast<int>(ToUint32(info, 0));
+  const auto offset = static_cast<off_t>(ToUint64(info, 1));
+  std::array<iovec, kMostPieces> pieces;  // not initialized: only those that are used are looked at
+  const std::size_t count = info.Length() - 2;
+  if (count > kMostPieces) throw Napi::RangeError::New(info.Env(), "too many pieces");
+  for (std::size_t index = 0; index < count; index++) {
+    const auto bytes = ToBytes(info, index + 2);
+    pieces[index] = {bytes.data(), bytes.size()};
+  }
+  const ssize_t result = preadv2(fd, pieces.data(), static_cast<int>(count), offset, RWF_NOWAIT);
+  return Napi::Number::New(info.Env(), static_cast<double>(result < 0 ? -errno : result));
 }
 
 }  // namespace node_kvm

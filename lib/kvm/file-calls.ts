@@ -9,9 +9,11 @@ const LOCKED: readonly number[] = [EAGAIN, EACCES]
 /** The file system, or the device, does not do that, or not with such offsets. */
 const CANNOT: readonly number[] = [EOPNOTSUPP, ENOSYS, EINVAL, ENODEV]
 
-/** The kernel's: F_OFD_SETLK and fallocate. */
+/** The kernel's: F_OFD_SETLK, preadv2 and fallocate. */
 export const fileCalls: FileCalls = {
   lock: (fd, exclusive) => hasDone('F_OFD_SETLK', -binding.lockFile(fd, exclusive), LOCKED),
+  // What is wrong with the file the usual way finds out, and says.
+  readCached: (fd, offset, pieces) => Math.max(0, binding.readCached(fd, offset, ...pieces)),
   allocate: async (fd, mode, offset, length) =>
     hasDone('fallocate', -(await binding.allocateFile(fd, mode, offset, length)), CANNOT),
 }
