@@ -9,13 +9,15 @@ import { nodedir } from '../node-headers.mjs'
 
 const require = createRequire(import.meta.url)
 const sources = fileURLToPath(new URL('../../tests/bench/', import.meta.url))
+const shared = fileURLToPath(new URL('../../examples/guests/shared/', import.meta.url))
 const output = fileURLToPath(new URL('../../build/bench/', import.meta.url))
 
 /** Builds tests/bench/NAME.c and returns the program's path. @param {string} name */
 export function buildProgram(name) {
   mkdirSync(output, { recursive: true })
   const program = join(output, name)
-  gcc('-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, join(sources, `${name}.c`))
+  const flags = '-std=gnu11 -D_GNU_SOURCE -O2 -pthread -Wall -Wextra -Werror'
+  gcc(...flags.split(' '), '-o', program, join(sources, `${name}.c`))
   return program
 }
 
@@ -38,6 +40,22 @@ export function buildGuest(name, address) {
   const image = join(output, `${name}.bin`)
   const link = ['-nostdlib', '-static', '-Wl,--oformat=binary', '-Wl,--build-id=none', `-Wl,-Ttext=${address}`]
   gcc('-m32', ...link, '-Wl,-m,elf_i386', '-o', image, join(sources, `${name}.S`))
+  return image
+}
+
+/**
+ * Builds tests/bench/NAME.c into a flat image with the beginning that the examples' guests have, and returns its path.
+ * @param {string} name @param {Record<string, number>} constants
+ */
+export function buildGuestInC(name, constants) {
+  mkdirSync(output, { recursive: true })
+  const defined = Object.entries(constants)
+  const image = join(output, `${[name, ...defined.map(([, value]) => value)].join('-')}.bin`)
+  const flags = '-std=gnu11 -Os -Wall -Wextra -Werror -ffreestanding -fno-pic -mgeneral-regs-only -mno-red-zone'
+  const plain = '-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables'
+  const link = '-nostdlib -static -Wl,--oformat=binary -Wl,--build-id=none -Wl,--no-warn-rwx-segments'
+  const files = ['-T', join(shared, 'guest.ld'), '-o', image, join(shared, 'start64.S'), join(sources, `${name}.c`)]
+  gcc(...[flags, plain, link].join(' ').split(' '), ...defined.map(([key, value]) => `-D${key}=${value}`), ...files)
   return image
 }
 

@@ -7,6 +7,7 @@ import { lifecycle } from './lifecycle.mjs'
 import { measureRounds } from './rounds.mjs'
 import { start } from './start.mjs'
 import { describeHost, formatTable } from './table.mjs'
+import { virtio } from './virtio.mjs'
 
 /** @import { Case } from './rounds.mjs' */
 
@@ -19,7 +20,7 @@ import { describeHost, formatTable } from './table.mjs'
  */
 
 /** @type {Record<string, Bench>} */
-const BENCHES = { exits, delay, lifecycle, start, boot }
+const BENCHES = { exits, delay, lifecycle, start, boot, virtio }
 
 const HELP = `npm run bench -- NAME [--json] [--rounds N] [--count N]
 

@@ -62,6 +62,16 @@ test.each([
       'later VMs': 'later VMs, in C',
     },
   },
+  {
+    name: 'virtio',
+    unit: 'µs',
+    ratios: {
+      'C, depth 1': 'C, depth 1',
+      'node-kvm, depth 1': 'C, depth 1',
+      'C, depth 32': 'C, depth 32',
+      'node-kvm, depth 32': 'C, depth 32',
+    },
+  },
 ])('$name --json prints one array of rows and nothing else', { timeout: 60_000 }, ({ name, unit, ratios }) => {
   const { status, stdout, stderr } = bench(name, '--json', ...small)
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -89,11 +99,16 @@ test('without --json there is a line about the host and a table', { timeout: 60_
 test('without a name the benches are listed', () => {
   const { status, stdout } = bench()
   expect(status).toBe(0)
-  expect(stdout).toMatch(/^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+\n {2}start +.+\n {2}boot +.+$/m)
+  expect(stdout).toMatch(
+    /^ {2}exits +.+\n {2}delay +.+\n {2}lifecycle +.+\n {2}start +.+\n {2}boot +.+\n {2}virtio +.+$/m,
+  )
 })
 
 test.each([
-  { args: ['exit'], message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, start, boot\n" },
+  {
+    args: ['exit'],
+    message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, start, boot, virtio\n",
+  },
   { args: ['exits', 'lifecycle'], message: 'bench: one bench at a time, please: exits, lifecycle\n' },
   { args: ['exits', '--rounds', '0'], message: "bench: --rounds must be a whole number from 1, not '0'\n" },
   { args: ['exits', '--count', 'many'], message: "bench: --count must be a whole number from 1, not 'many'\n" },

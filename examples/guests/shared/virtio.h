@@ -29,7 +29,9 @@ static inline volatile uint32_t* reg(uint64_t device, unsigned offset) { return 
 
 // A queue (2.7) is three tables in memory. The driver describes buffers, and makes a chain of them available; the device
 // gives the chain back as used.
+#ifndef SIZE
 #define SIZE 8
+#endif
 enum descriptor_flags {
   NEXT = 1,   // the chain goes on with another buffer
   WRITE = 2,  // the device writes into this one, and does not read it
