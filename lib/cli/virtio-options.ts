@@ -41,7 +41,7 @@ const ANY_TAP = 'tap%d'
 
 /** One more `--net`. */
 export function collectNet(text: string, before: readonly NetOption[] = []): readonly NetOption[] {
-  const list = parseList(text, ['vhost', 'mac'])
+  const list = parseList(text, ['mac', 'vhost'])
   const tap = /^tap(?:=(.+))?$/s.exec(list.first)
   if (tap === null && list.first !== 'none') throw new InvalidArgumentError('It is tap, tap=NAME or none.')
   const vhost = hasFlag(list, 'vhost')

@@ -60,7 +60,9 @@ test.each([
   ['bridge', /It is tap, tap=NAME or none/],
   ['tap=', /It is tap, tap=NAME or none/],
   ['none,mac=1', /An address is like/],
-  ['none,id=1', /has no 'id'; it has mac/],
+  ['none,id=1', /has no 'id'; it has mac, vhost/],
+  ['none,vhost', /vhost is for a tap/],
+  ['tap,vhost=yes', /'vhost' has no value/],
 ])('refused: --net %s', (text, message) => {
   const { status, stderr } = run('--net', text, path('no-guest'))
   expect(stderr).toMatch(message)
