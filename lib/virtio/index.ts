@@ -16,6 +16,7 @@ export { VirtioMmio, type VirtioMmioContext, type VirtioMmioState } from './mmio
 export { MMIO_LENGTH } from './mmio-registers.js'
 export * from './net/index.js'
 export { VirtioPci, type VirtioPciState } from './pci.js'
+export type { QueueEvents, QueueServer, QueueService, ServedHome, ServedQueue } from './queue-server.js'
 export type { QueueState } from './queue-registers.js'
 export type { RingState } from './ring.js'
 export { type Rate, RateLimiter, type RateLimits } from './rate-limiter.js'
