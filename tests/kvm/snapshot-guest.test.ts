@@ -1,9 +1,11 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Exit } from 'node-kvm'
 import { CpuidTable } from 'node-kvm/arch/x86'
-import { saveVm } from 'node-kvm/snapshot'
+import { restoreVm, saveVm } from 'node-kvm/snapshot'
 import { expect, test } from 'vitest'
 
-import { assemble, HLT, IRET, jumpBack, movEax, movEcx, outAl, STI, WRMSR } from './guests.js'
-import { type Machine, machine, type MachineOptions, runTo } from './machine.js'
+import { assemble, HLT, inDx, IRET, jumpBack, movDx, movEax, movEcx, outAl, STI, WRMSR } from './guests.js'
+import { type Machine, machine, type MachineOptions, runTo, SIZE } from './machine.js'
 import { continued } from './saved-vms.js'
 
 const OPTIONS: MachineOptions = { irqchip: true, pit: true, cpuid: true }
@@ -73,6 +75,17 @@ test.each(TIMERS)('a guest that counts timer interrupts loses no number: %s', (_
   expect([...runTo(first.vcpu, 'io').data]).toEqual([4])
 })
 
+test.each(TIMERS)('a VM that has run goes back to what it was, with its own memory: %s', (_, timer) => {
+  using m = countingGuest(timer)
+  runTo(m.vcpu, 'io')
+  const [state, memory] = [saveVm(m.kvm, m.vm), m.vm.memory.read(0, SIZE)]
+  for (let round = 0; round < 3; round++) {
+    for (const number of [2, 3, 4]) expect([...runTo(m.vcpu, 'io').data]).toEqual([number])
+    m.vm.memory.write(0, memory)
+    restoreVm(m.vm, state)
+  }
+})
+
 test('a timer that goes off while a guest is saved is not lost', () => {
   const [, timer] = TIMERS[1] as [string, Timer]
   using m = countingGuest(timer)
@@ -82,4 +95,28 @@ test('a timer that goes off while a guest is saved is not lost', () => {
   while (performance.now() < late) saveVm(m.kvm, m.vm)
   using copy = continued(m, OPTIONS)
   expect([...runTo(copy.vcpu, 'io').data]).toEqual([2])
+})
+
+test('a vCPU on a thread of its own is paused between two instructions, with its answers taken', async () => {
+  const loop = assemble(movDx(0x10), inDx(1), outAl(0x11))
+  using m = machine(Uint8Array.from([...loop, ...jumpBack(loop.length)]))
+  let answer = 0
+  const handle = (exit: Exit) => {
+    if (exit.reason !== 'io') throw new Error(`unexpected exit: ${exit.reason}`)
+    if (exit.direction === 'in') exit.data[0] = ++answer & 0xff
+    else expect([...exit.data]).toEqual([answer & 0xff])
+  }
+  const finished = m.vcpu.start(handle)
+  for (let round = 0; round < 5; round++) {
+    await setTimeout(10)
+    await m.vm.pause()
+    const answered = answer
+    using copy = continued(m)
+    for (let exits = 0; exits < 10; exits++) handle(runTo(copy.vcpu, 'io'))
+    answer = answered
+    m.vm.resume()
+  }
+  await m.vcpu.stop()
+  await finished
+  expect(answer).toBeGreaterThan(5)
 })

@@ -88,7 +88,7 @@ describe('what is saved is restored', () => {
   })
 
   test('one vCPU by itself', () => {
-    using m = machine(assemble(INC_AX, HLT, INC_AX, HLT))
+    using m = machine(assemble(INC_AX, HLT, INC_AX, HLT), { cpuid: true })
     runTo(m.vcpu, 'hlt')
     const state = throughJson(saveVcpu(m.kvm, m.vcpu))
     runTo(m.vcpu, 'hlt')
