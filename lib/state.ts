@@ -73,6 +73,31 @@ export class StateReader {
     return choice
   }
 
+  /** A text of at most `maxLength` characters. */
+  string(member: string, maxLength: number): string {
+    const value = this.#members[member]
+    if (typeof value !== 'string' || value.length > maxLength) {
+      throw this.#invalid(member, value, `a text of at most ${maxLength} characters`)
+    }
+    return value
+  }
+
+  /** An object, whatever is in it. */
+  object(member: string): object {
+    const value = this.#members[member]
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw this.#invalid(member, value, 'an object')
+    }
+    return value
+  }
+
+  /** An array of at most `most` members, whatever they are. */
+  list(member: string, most: number): unknown[] {
+    const value = this.#members[member]
+    if (!Array.isArray(value) || value.length > most) throw this.#invalid(member, value, `an array of at most ${most}`)
+    return value as unknown[]
+  }
+
   /** An array of exactly `length` members, whatever they are. */
   array(member: string, length: number): unknown[] {
     const value = this.#members[member]

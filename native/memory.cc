@@ -6,7 +6,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -51,12 +54,21 @@ MappedFile AdoptFile(Napi::Env env, int theirs, std::uint64_t offset, std::uint6
   return {.fd = std::move(fd), .offset = offset, .pool = system.f_type == HUGETLBFS_MAGIC};
 }
 
+// Documentation/admin-guide/mm/pagemap.rst: bit 63 present, 62 in swap, 61 a page of a file or of shared memory.
+bool IsOwnPage(std::uint64_t entry) {
+  constexpr std::uint64_t kThere = std::uint64_t{3} << 62;
+  constexpr std::uint64_t kOfFile = std::uint64_t{1} << 61;
+  return (entry & kThere) != 0 && (entry & kOfFile) == 0;
+}
+
 }  // namespace
 
 Napi::Function Memory::Define(Napi::Env env) {
   return DefineClass(env, "Memory",
                      {InstanceMethod<&Memory::Buffer>("buffer"), InstanceMethod<&Memory::Fd>("fd"),
-                      InstanceMethod<&Memory::Freeze>("freeze"), InstanceMethod<&Memory::Close>("close")});
+                      InstanceMethod<&Memory::Freeze>("freeze"), InstanceMethod<&Memory::IsCopy>("isCopy"),
+                      InstanceMethod<&Memory::Revert>("revert"), InstanceMethod<&Memory::WrittenPages>("writtenPages"),
+                      InstanceMethod<&Memory::Close>("close")});
 }
 
 // new Memory(size, backing, hugePageShift, transparent, fd?, offset?, unsealed?): hugePageShift is log2 of the huge page size, 0 for
@@ -93,7 +105,10 @@ Memory::Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) 
   if (transparent && madvise(mapping->data(), size, MADV_HUGEPAGE) != 0 && errno != EINVAL) {
     throw SystemError(env, "madvise", errno);
   }
-  if (backing == Backing::kCopyOfFile) file.fd = UniqueFd();  // which has not what this memory has
+  if (backing == Backing::kCopyOfFile) {
+    file.fd = UniqueFd();  // which has not what this memory has
+    file.copy = true;
+  }
   state_ = std::make_shared<MemoryState>(std::move(file), std::move(mapping));
   info.This().As<Napi::Object>().TypeTag(&kTypeTag);
 }
@@ -139,6 +154,7 @@ Napi::Value Memory::Freeze(const Napi::CallbackInfo& info) {
   }
   if (error == 0) {
     file.fd = UniqueFd();
+    file.copy = true;
     return info.Env().Undefined();
   }
   // As it was. A kernel that refuses this has left nothing behind the addresses: there is no way to go on.
@@ -146,6 +162,57 @@ Napi::Value Memory::Freeze(const Napi::CallbackInfo& info) {
     Napi::Error::Fatal("Memory::Freeze", "the kernel does not give guest memory back its addresses");
   }
   throw SystemError(info.Env(), syscall, error);
+}
+
+// isCopy(): whether what is written to it is not in a file that it began as.
+Napi::Value Memory::IsCopy(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), Require(info.Env()).file.copy);
+}
+
+// revert(): a copy is again what its file has, in its place.
+Napi::Value Memory::Revert(const Napi::CallbackInfo& info) {
+  const MemoryState& state = RequireCopy(info.Env(), "revert");
+  // The kernel drops the pages that are the copy's own, and shows those of the file (madvise(2), MADV_DONTNEED).
+  if (madvise(state.mapping->data(), state.mapping->size(), MADV_DONTNEED) != 0) {
+    throw SystemError(info.Env(), "madvise", errno);
+  }
+  return info.Env().Undefined();
+}
+
+// writtenPages(): a bit for each page of a copy, set where the page is the copy's own.
+Napi::Value Memory::WrittenPages(const Napi::CallbackInfo& info) {
+  const MemoryState& state = RequireCopy(info.Env(), "writtenPages");
+  const UniqueFd pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+  if (!pagemap.valid()) throw SystemError(info.Env(), "open", errno);
+  const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t pages = state.mapping->size() / page_size;
+  // SAFETY: an address is a number here, by which the kernel orders the file.
+  const std::size_t first = reinterpret_cast<std::uintptr_t>(state.mapping->data()) / page_size;
+  auto bits = Napi::Uint8Array::New(info.Env(), (pages + 7) / 8);
+  std::array<std::uint64_t, 4096> entries{};
+  for (std::size_t done = 0; done < pages;) {
+    const std::size_t wanted = std::min(pages - done, entries.size());
+    const auto place = static_cast<off_t>((first + done) * sizeof(std::uint64_t));
+    const ssize_t got = pread(pagemap.get(), entries.data(), wanted * sizeof(std::uint64_t), place);
+    if (got < 0) throw SystemError(info.Env(), "pread", errno);
+    const std::size_t read = static_cast<std::size_t>(got) / sizeof(std::uint64_t);
+    if (read == 0) throw SystemError(info.Env(), "pread", EIO);
+    for (std::size_t index = 0; index < read; ++index) {
+      if (!IsOwnPage(entries[index])) continue;
+      const std::size_t page = done + index;
+      bits[page / 8] = static_cast<std::uint8_t>(bits[page / 8] | (1U << (page % 8)));
+    }
+    done += read;
+  }
+  return bits;
+}
+
+// A copy that nobody else's handler brings pages into.
+const MemoryState& Memory::RequireCopy(Napi::Env env, const char* call) const {
+  const MemoryState& state = Require(env);
+  if (!state.file.copy) throw SystemError(env, call, EINVAL);
+  if (state.end_userfault) throw SystemError(env, call, EBUSY);
+  return state;
 }
 
 // close(): true when closed (again), false while a VM uses the memory.

@@ -20,6 +20,7 @@ struct MappedFile {
   UniqueFd fd;
   std::uint64_t offset = 0;
   bool pool = false;  // its pages are from the host's pool of huge pages
+  bool copy = false;  // what is written to the memory is not in the file, whose descriptor is not kept
 };
 
 struct MemoryState {
@@ -82,9 +83,13 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
  private:
   [[nodiscard]] MemoryState& Require(Napi::Env env) const;
+  [[nodiscard]] const MemoryState& RequireCopy(Napi::Env env, const char* call) const;
   Napi::Value Buffer(const Napi::CallbackInfo& info);
   Napi::Value Fd(const Napi::CallbackInfo& info);
   Napi::Value Freeze(const Napi::CallbackInfo& info);
+  Napi::Value IsCopy(const Napi::CallbackInfo& info);
+  Napi::Value Revert(const Napi::CallbackInfo& info);
+  Napi::Value WrittenPages(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<MemoryState> state_;

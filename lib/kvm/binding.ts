@@ -58,6 +58,11 @@ export interface NativeMemory {
   fd(): number
   /** Seals the file, and becomes a copy of it. */
   freeze(): void
+  isCopy(): boolean
+  /** Of a copy: it is again as its file. */
+  revert(): void
+  /** Of a copy: a bit for each page, set where it is not that of the file. */
+  writtenPages(): Uint8Array
   /** False while a VM uses the memory. */
   close(): boolean
 }

@@ -3,7 +3,7 @@ import { PHYSICAL_ADDRESS_END } from '../memory/accessors.js'
 import type { RegionBacking } from '../memory/region.js'
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../validate.js'
 import { binding, type NativeMemory } from './binding.js'
-import { allocationFailure, freezeFailure, wrongKind } from './memory-failure.js'
+import { allocationFailure, copyFailure, freezeFailure, wrongKind } from './memory-failure.js'
 import { Backing, checkFile, type MemoryFileOptions, openFile } from './memory-file.js'
 import { Userfault, type UserfaultHandler, type UserfaultOptions } from './userfault.js'
 
@@ -108,6 +108,35 @@ export class HostMemory implements RegionBacking {
       throw freezeFailure(size, cause)
     }
     return new MemoryImage(size, image, this.#offset)
+  }
+
+  /**
+   * A copy is again as what it is a copy of, at the cost of the pages that were written; its views and its VMs stay. Let the guests
+   * that use it stand still meanwhile. Throws `ERR_KVM_MEMORY_KIND` for other memory.
+   */
+  revert(): void {
+    try {
+      this.native.revert()
+    } catch (cause) {
+      throw copyFailure('go back to what it began with', this.size, cause)
+    }
+  }
+
+  /**
+   * Which pages of a copy differ from what it is a copy of, or were written, by whomever: a bit for each page, lowest first. Throws
+   * `ERR_KVM_MEMORY_KIND` for other memory.
+   */
+  writtenPages(): Uint8Array {
+    try {
+      return this.native.writtenPages()
+    } catch (cause) {
+      throw copyFailure('say which of its pages were written', this.size, cause)
+    }
+  }
+
+  /** Whether it is a copy of a file: {@link revert} and {@link writtenPages} are for these. */
+  get isCopy(): boolean {
+    return this.native.isCopy()
   }
 
   /** @internal */

@@ -56,6 +56,23 @@ export function freezeFailure(size: number, cause: unknown): KvmError {
   return wrongKind(`cannot be frozen: ${why}`, { size }, cause)
 }
 
+/** The error for what only a copy can do. */
+export function copyFailure(what: string, size: number, cause: unknown): unknown {
+  const name = nameOf(cause)
+  if (name === 'EINVAL') return wrongKind(`cannot ${what}: it is no copy of a file`, { size }, cause)
+  if (name === 'EBUSY') {
+    return new KvmError(
+      'ERR_KVM_MEMORY_IN_USE',
+      `this memory cannot ${what} while it has a userfaultfd; close that first`,
+      {
+        operands: { size },
+        ...refusal(cause),
+      },
+    )
+  }
+  return systemFailure(`this memory cannot ${what}`, cause)
+}
+
 /** The error for a userfaultfd that could not be made. */
 export function userfaultFailure(size: number, cause: unknown): unknown {
   const { syscall, errno } = cause as { syscall?: string; errno?: number }

@@ -59,6 +59,10 @@ export interface Board {
   reset(): void
   /** Stops the guest's clocks, all at one moment with the machine's own; what is returned lets them go on. Every vCPU is paused. */
   stopTime(clock: { stop(): void; start(): void }): () => void
+  /** All that the kernel holds of processors, interrupt controllers and time, as data that JSON can carry. Every vCPU is paused. */
+  save(): object
+  /** Gives that to a machine that was made alike and has not run. What is returned lets its time go on. */
+  restore(state: object, clock: { stop(): void; start(): void }): () => void
   /** Tells the guest that it was paused, so that it takes that for no stall. Every vCPU is paused. */
   tellOfPause(): void
   /** Whether nothing can wake the guest. Every vCPU is paused. */

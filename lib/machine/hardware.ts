@@ -6,6 +6,8 @@ import { onVcpu } from '../bus/device-failure.js'
 import type { Device } from '../bus/device.js'
 import type { CellHome } from '../bus/mapping.js'
 import type { BootResult } from '../boot/types.js'
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
 import { lazy } from '../lazy.js'
 import { describeExit } from '../kvm/describe-exit.js'
 import type { Exit } from '../kvm/exits.js'
@@ -25,6 +27,8 @@ import { cannotGoOn, ExitTable } from './exit-table.js'
 import { callAll, deviceError, failure } from './failures.js'
 import { type DeviceHost, isNode } from './host.js'
 import type { Body, Ending, Life } from './life.js'
+import type { MachineMemory } from './machine-memory.js'
+import { MACHINE_STATE_VERSION, type MachineState, shapeOf } from './machine-state.js'
 import { MmioBus } from './mmio-bus.js'
 import { MachinePci, withConfigSpace } from './pci.js'
 import { Observers } from './observers.js'
@@ -32,6 +36,7 @@ import type { CheckedMachineOptions } from './options.js'
 import type { GuestPlace } from './outcome.js'
 import { Pauses } from './pauses.js'
 import { Ram } from './ram.js'
+import { readDevices, saveDevices } from './saved-devices.js'
 import { VirtualClock } from './virtual-clock.js'
 
 /** How much of the console a post-mortem shows. */
@@ -48,11 +53,11 @@ export class Hardware implements Body {
   readonly exits: ExitTable
   readonly observers = new Observers()
   readonly pauses: Pauses
+  readonly ram: Ram
   /** What the boot loader put where. */
   placed: BootResult['placed'] = []
   readonly #options: CheckedMachineOptions
   readonly #life: () => Life
-  readonly #ram: Ram
   readonly #platform = new Platform()
   readonly #lines: InterruptLines
   readonly #around: Surroundings
@@ -66,12 +71,13 @@ export class Hardware implements Body {
   // The vCPU whose exit is being handled, or could not be.
   #current: Vcpu | undefined
 
-  /** `life` returns the guest's present one. */
-  constructor(kvm: Kvm, options: CheckedMachineOptions, life: () => Life) {
+  /** `life` returns the guest's present one; `memory` is what a machine that is restored begins with. */
+  constructor(kvm: Kvm, options: CheckedMachineOptions, life: () => Life, memory?: MachineMemory) {
     const { strict } = options
     this.#options = options
     this.#life = life
     this.vm = kvm.createVm()
+    this.ram = new Ram(this.vm, options)
     try {
       const kind = architecture()
       const fail = (error: unknown) => {
@@ -83,7 +89,7 @@ export class Hardware implements Body {
       this.exits = this.#answers()
       this.#lines = new InterruptLines(this.vm)
       this.board = kind.board(kvm, this.vm, options)
-      this.#ram = new Ram(this.vm, options)
+      this.ram.begin(options.regions, memory)
       this.pauses = new Pauses(this, this.#clock, options.pausedClock === 'stop')
       this.#around = this.#surroundings(fail)
       const host = this.#host()
@@ -116,7 +122,7 @@ export class Hardware implements Body {
       layout: withConfigSpace(this.#options.layout, nodes),
       rsdp: tables.rsdp,
       mapRom: (at, bytes) => {
-        this.#ram.addRom(at, bytes)
+        this.ram.addRom(at, bytes)
       },
     })
     const left = this.board.enter(result, nodes)
@@ -138,7 +144,42 @@ export class Hardware implements Body {
     this.#console = new ConsoleTail()
     await this.#inContext(() => this.devices.reset())
     this.board.reset()
-    this.#ram.reset(this.#options.onReset === 'warm')
+    this.ram.reset(this.#options.onReset === 'warm')
+  }
+
+  /** All of it but memory. Every vCPU is outside the guest, every device stands still. */
+  save(): MachineState {
+    const { devices, vcpus } = this
+    if (vcpus.some(({ started, paused }) => started && !paused)) {
+      throw new KvmError('ERR_KVM_RUNNING', 'the machine is running; pause() it first')
+    }
+    return {
+      version: MACHINE_STATE_VERSION,
+      architecture: process.arch,
+      shape: shapeOf(this.#options),
+      clock: hex(this.#clock.now()),
+      board: this.board.save(),
+      devices: saveDevices(devices.byName, this.#platform.nodes),
+      memory: this.ram.regions,
+    }
+  }
+
+  /** All is again as it was restored at first. As for {@link save}. */
+  async rewind(state: MachineState, memory: MachineMemory): Promise<void> {
+    await this.#inContext(() => this.devices.reset())
+    this.ram.restore(memory)
+    await this.restore(state)
+  }
+
+  /** Gives it a state that {@link save} returned, of a machine that was made alike. It stands still until its run begins. */
+  async restore({ devices, clock, board }: MachineState): Promise<void> {
+    const restoreDevices = readDevices(devices, this.devices.byName, this.#platform.nodes)
+    await this.pauses.hold(() => {
+      this.#clock.standAt(BigInt(clock))
+      // Before the interrupt controllers: what a device does to its line is in their state already.
+      this.#inContext(restoreDevices)
+      return this.board.restore(board, this.#clock)
+    })
   }
 
   start(vcpu: Vcpu): Promise<void> {
@@ -170,9 +211,14 @@ export class Hardware implements Body {
     return this.#inContext(() => this.devices.close()) as ReturnType<Devices['close']>
   }
 
+  closeVm(): void {
+    this.vm.close()
+    this.ram.close()
+  }
+
   /** Of a machine that could not be put together. */
   close(): void {
-    this.vm.close()
+    this.closeVm()
     const { thrown } = this.closeDevices()
     if (thrown.length > 0) throw failure(thrown, thrown.length)
   }

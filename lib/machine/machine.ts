@@ -18,8 +18,15 @@ import { Hardware } from './hardware.js'
 import { isNode } from './host.js'
 import { type Ending, Life } from './life.js'
 import type { Observer } from './observers.js'
+import type { MachineMemory } from './machine-memory.js'
+import { type MachineState, readMachineState } from './machine-state.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import { describeOutcome, mayBeOfTheHost, type Outcome } from './outcome.js'
+import { checkRestoreOptions, type RestoreOptions } from './restore-options.js'
+import { writeSnapshot } from '../snapshot/directory.js'
+import { sourceOf } from './snapshot.js'
+import { checkSnapshotOptions, type SnapshotOptions } from './snapshot-options.js'
+import { type MachineOrigin, Template } from './template.js'
 
 export interface MachineRunOptions {
   /** Milliseconds after which the run ends with the outcome `timeout`: 1 to 2³¹ - 1. Default: never. */
@@ -55,17 +62,27 @@ export class Machine {
   // A run that waits for its devices' last output does not when the machine is closed.
   #stopWaiting: (() => void) | undefined
 
-  private constructor(kvm: Kvm, options: CheckedMachineOptions, load: (context: BootContext) => BootResult) {
+  // What it was restored from.
+  readonly #origin: MachineOrigin | undefined
+
+  private constructor(
+    kvm: Kvm,
+    options: CheckedMachineOptions,
+    load: (context: BootContext) => BootResult,
+    origin?: MachineOrigin,
+  ) {
     this.#kvm = kvm
     this.#options = options
+    this.#origin = origin
     // A device can end it while the machine is put together.
     this.#life = this.#newLife()
-    this.#hardware = new Hardware(kvm, options, () => this.#life)
+    this.#hardware = new Hardware(kvm, options, () => this.#life, origin && memoryOf(origin))
     this.#complete = true
     // The boot source belongs to who gave it, also in a later life.
     this.#boot = AsyncResource.bind(() => {
       this.#hardware.boot(load)
     })
+    if (origin !== undefined) return
     try {
       this.#boot()
     } catch (error) {
@@ -75,14 +92,33 @@ export class Machine {
   }
 
   /** Puts a machine together. What is wrong with an image is said here, before a vCPU exists. */
-  static async create(options: MachineOptions): Promise<Machine> {
-    const checked = checkMachineOptions(options)
+  static create(options: MachineOptions): Promise<Machine> {
+    return Machine.#make(checkMachineOptions(options))
+  }
+
+  /**
+   * Puts a machine together that goes on from where another one was when it was saved, once its `run()` is called. What that one was
+   * made with it has again; `devices` are made anew, and each gets the state of the one with its name.
+   *
+   * Rejects with `ERR_KVM_INVALID_STATE` for a state that cannot be, and with `ERR_KVM_SNAPSHOT` where this host does not take it over, or
+   * a device is missing.
+   */
+  static async restore(origin: MachineOrigin, options: RestoreOptions = {}): Promise<Machine> {
+    const state = readMachineState(origin.state)
+    return Machine.#make(checkRestoreOptions(state.shape, options), origin)
+  }
+
+  static async #make(checked: CheckedMachineOptions, origin?: MachineOrigin): Promise<Machine> {
     let kvm: Kvm | undefined
+    let machine: Machine | undefined
     try {
       const { load } = await checked.boot.prepare()
       kvm = checked.kvm ?? Kvm.open()
-      return new Machine(kvm, checked, load)
+      machine = new Machine(kvm, checked, load, origin)
+      if (origin !== undefined) await machine.#restore(origin)
+      return machine
     } catch (error) {
+      if (machine !== undefined) machine.#hardware.close()
       if (checked.kvm === undefined) kvm?.close()
       const late = await tellEnd(checked).settled
       throw late.length === 0 ? error : failure([error, ...late], late.length)
@@ -191,6 +227,69 @@ export class Machine {
     this.#gate.open()
   }
 
+  /**
+   * What the machine is now, as plain data, without its memory: that is in `vm.memory`. While it is paused, or before it runs; else
+   * `ERR_KVM_RUNNING`.
+   */
+  save(): MachineState {
+    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
+    return this.#hardware.save()
+  }
+
+  /**
+   * Freezes the machine as it is now, into a template for forks, and lets it go on, if it ran. With `backing: 'memfd'` it goes on as
+   * the first of the forks and no memory is copied; otherwise what is not zero is copied, and it keeps its own.
+   *
+   * Let each of its devices be one that saves its state, or has none.
+   */
+  async freeze(): Promise<Template> {
+    return this.#standingStill(() => {
+      const state = this.save()
+      return new Template(state, this.#hardware.ram.freeze(), (template, options) => Machine.restore(template, options))
+    })
+  }
+
+  /**
+   * Of a machine that was restored, or is a fork: all is again as it was then, at the cost of the pages that it has written since. It
+   * goes on from there, if it ran. Rejects with `ERR_KVM_GUEST_ENDED` when its run has ended.
+   */
+  async rewind(): Promise<void> {
+    const origin = this.#origin
+    if (origin === undefined) {
+      throw new KvmError('ERR_KVM_SNAPSHOT', 'this machine was not restored or forked from anything', {
+        operands: { component: 'origin' },
+      })
+    }
+    if (this.#state === 'ended') throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; make another fork')
+    await this.#standingStill(() => this.#hardware.rewind(origin.state, memoryOf(origin)))
+  }
+
+  /**
+   * Takes a snapshot of the machine into a directory, which is made if it is not there; a snapshot in it is replaced once this one is
+   * whole. The machine goes on, if it ran, as soon as its memory has been set aside: with `backing: 'memfd'` at once, otherwise
+   * when what is not zero has been copied.
+   *
+   * Rejects with `ERR_KVM_SNAPSHOT` where it cannot be written: what was in the directory is as it was.
+   */
+  async snapshot(directory: string, options: SnapshotOptions = {}): Promise<void> {
+    const { base, progress } = checkSnapshotOptions(directory, options)
+    const { state, memory } = await this.#standingStill(() => {
+      const state = this.save()
+      return {
+        state,
+        memory: base === undefined ? this.#hardware.ram.setAside() : this.#hardware.ram.setAsideWritten(base),
+      }
+    })
+    try {
+      const parent = base?.newest
+      const sources = memory.map(({ at, size, copy, pages }) => sourceOf(copy, at, size, pages))
+      const { id } = await writeSnapshot(directory, { machine: state, memory: sources, parent, progress })
+      this.#hardware.ram.wasSaved(id)
+    } finally {
+      for (const { copy } of memory) copy.close()
+    }
+  }
+
   /** Presses the power button. Returns whether the guest's operating system listens: it should shut down then. */
   powerButton(): boolean {
     const heard = this.#hardware.board.pressPowerButton()
@@ -231,7 +330,7 @@ export class Machine {
     this.#ending ??= { kind: 'stopped' }
     if (this.#state !== 'running') this.#life.end({ kind: 'stopped' })
     const isNew = this.#state === 'new'
-    this.#hardware.vm.close()
+    this.#hardware.closeVm()
     this.#gate.open()
     if (this.#options.kvm === undefined) this.#kvm.close()
     if (isNew) this.#state = 'ended'
@@ -245,6 +344,23 @@ export class Machine {
     this.close()
   }
 
+  async #restore({ state }: MachineOrigin): Promise<void> {
+    // What a reset brings back is a new machine, not this state.
+    if (this.#options.onReset !== 'end') this.#hardware.board.remember()
+    await this.#hardware.restore(state)
+  }
+
+  /** Does something while the machine is paused: as it is, or for that long. */
+  async #standingStill<T>(action: () => T | Promise<T>): Promise<T> {
+    const wasPaused = this.#gate.closed
+    await this.pause()
+    try {
+      return await action()
+    } finally {
+      if (!wasPaused) this.resume()
+    }
+  }
+
   /** One life after the other. */
   async #live(): Promise<Outcome> {
     for (let lives = 0; ; lives++) {
@@ -252,12 +368,17 @@ export class Machine {
       // It may have been said while there was no life.
       if (this.#ending !== undefined) this.#life.end(this.#ending)
       // What was changed by hand until now belongs to it.
-      if (lives === 0 && this.#options.onReset !== 'end' && !this.closed) this.#hardware.board.remember()
+      if (lives === 0 && !this.closed) this.#begin()
       const life = this.#oneLife()
       this.#settled = life.catch(() => undefined)
       const outcome = await life
       if (outcome !== undefined) return outcome
     }
+  }
+
+  #begin(): void {
+    if (this.#origin !== undefined) this.#hardware.pauses.begin()
+    else if (this.#options.onReset !== 'end') this.#hardware.board.remember()
   }
 
   /** How it ended; undefined when it was a reset and the next life stands ready. */
@@ -317,6 +438,17 @@ export class Machine {
     if (this.#state === 'ended') {
       throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; Machine.create() makes a machine that can run')
     }
+  }
+}
+
+function memoryOf(origin: MachineOrigin): MachineMemory {
+  return {
+    regions: origin.state.memory,
+    ids: origin.ids ?? [],
+    open: (region) => origin.open(region),
+    patch: (region, memory) => {
+      origin.patch?.(region, memory)
+    },
   }
 }
 

@@ -70,8 +70,11 @@ export interface MachineOptions {
 
 export interface CheckedMachineOptions {
   cpus: number
+  /** In bytes. */
+  memory: number
   backing: 'memfd' | 'anonymous'
   layout: MemoryLayout
+  reserved: readonly AddressRange[]
   regions: readonly AddMemoryOptions[]
   boot: BootSource
   devices: readonly (MachineDevice | DeviceNode)[]
@@ -110,6 +113,7 @@ export function checkMachineOptions(options: MachineOptions): CheckedMachineOpti
   if (kvm !== undefined && !(kvm instanceof Kvm)) throw invalidArgument('kvm', kvm, 'what Kvm.open() returns')
   return {
     cpus: checkInteger('cpus', options.cpus ?? 1, 1, MAX_CPUS),
+    memory,
     backing: checkOneOf('backing', options.backing ?? 'anonymous', ['memfd', 'anonymous']),
     ...checkMemoryMap(memory, options.memoryMap ?? {}),
     boot,
@@ -133,13 +137,13 @@ function isDevice(device: Partial<MachineDevice & DeviceNode> | null | undefined
 function checkMemoryMap(
   memory: number,
   map: MemoryMap,
-): { layout: MemoryLayout; regions: readonly AddMemoryOptions[] } {
+): Pick<CheckedMachineOptions, 'layout' | 'reserved' | 'regions'> {
   checkOptions('memoryMap', map, ['hole', 'reserved', 'regions'])
-  const { hole, reserved, regions = [] } = map
+  const { hole, reserved = [], regions = [] } = map
   if (!Array.isArray(regions)) throw invalidArgument('memoryMap.regions', regions, 'an array of memory regions')
   const layout = memoryLayout(memory, {
     ...(hole === undefined ? {} : { hole }),
-    ...(reserved === undefined ? {} : { reserved }),
+    reserved,
   })
-  return { layout, regions }
+  return { layout, reserved, regions }
 }

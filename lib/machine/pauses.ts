@@ -20,6 +20,8 @@ export class Pauses {
   #wanted = false
   // While the guest's time stands still: what lets it go on.
   #startTime: (() => void) | undefined
+  // Of a machine that was restored and has not begun to run: the same.
+  #begin: (() => void) | undefined
 
   constructor(hardware: Paused, clock: VirtualClock, clockStops: boolean) {
     this.#hardware = hardware
@@ -46,6 +48,7 @@ export class Pauses {
 
   resume(): void {
     this.#wanted = false
+    if (this.#begin !== undefined) return
     const { vm, devices } = this.#hardware
     const startTime = this.#startTime
     this.#startTime = undefined
@@ -54,6 +57,28 @@ export class Pauses {
     this.#clock.resume()
     devices.resume()
     vm.resume()
+  }
+
+  /**
+   * Lets `restore` give the hardware a saved state while it stands still, whose time goes on when the run begins, or when a machine
+   * that is paused is resumed.
+   */
+  async hold(restore: () => () => void): Promise<void> {
+    this.#clock.pause()
+    await this.#hardware.devices.pause()
+    const start = restore()
+    if (this.#hardware.vcpus.some(({ started }) => started)) this.#startTime = start
+    else this.#begin = start
+  }
+
+  /** The run begins. */
+  begin(): void {
+    const begin = this.#begin
+    if (begin === undefined) return
+    this.#begin = undefined
+    begin()
+    this.#clock.resume()
+    this.#hardware.devices.resume()
   }
 
   /**

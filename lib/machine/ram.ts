@@ -1,13 +1,31 @@
 import type { MemoryLayout } from '../arch/x86/memory-layout.js'
+import { HostMemory, type MemoryImage } from '../kvm/host-memory.js'
 import type { AddMemoryOptions } from '../kvm/memory-slots.js'
 import type { Vm } from '../kvm/vm.js'
 import type { MemoryRegion } from '../memory/region.js'
+import { copyMemory, copyPages, type MachineMemory, PAGE, type SavedRegion } from './machine-memory.js'
+import { noBase, type Snapshot } from './snapshot.js'
 
 export interface RamOptions {
   layout: MemoryLayout
   backing: 'memfd' | 'anonymous'
-  /** Memory beside RAM. */
-  regions: readonly AddMemoryOptions[]
+}
+
+/** A region, and what it is to the machine. */
+interface Part {
+  kind: SavedRegion['kind']
+  region: MemoryRegion
+  /** A copy of something saved, which the VM does not own. */
+  copy?: HostMemory
+}
+
+/** A region as it was at a moment. */
+export interface SetAside {
+  readonly at: number
+  readonly size: number
+  readonly copy: HostMemory
+  /** Where it has only some pages: a bit for each. */
+  readonly pages?: Uint8Array
 }
 
 /** A machine's RAM, the read-only memory that its boot source has put in, and whatever else was asked for. */
@@ -15,35 +33,155 @@ export class Ram {
   readonly #vm: Vm
   readonly #layout: MemoryLayout
   readonly #backing: RamOptions['backing']
-  #regions: MemoryRegion[]
-  #roms: MemoryRegion[] = []
+  #parts: Part[] = []
+  // The snapshots from which it differs only in pages that were written.
+  readonly #saved = new Set<string>()
 
-  constructor(vm: Vm, { layout, backing, regions }: RamOptions) {
+  constructor(vm: Vm, { layout, backing }: RamOptions) {
     this.#vm = vm
     this.#layout = layout
     this.#backing = backing
-    this.#regions = this.#add()
-    for (const region of regions) vm.addMemory(region)
+  }
+
+  /** Puts in what there is from the beginning: `saved`, or zeros. */
+  begin(regions: readonly AddMemoryOptions[], saved: MachineMemory | undefined): void {
+    for (const region of regions) this.#parts.push({ kind: 'beside', region: this.#vm.addMemory(region) })
+    if (saved === undefined) this.#addRam()
+    else this.restore(saved)
+  }
+
+  /** What there is to save, lowest address first. */
+  get regions(): SavedRegion[] {
+    return this.#inOrder.map(({ kind, region: { at, size } }) => ({ kind, at, size }))
   }
 
   /** Read-only memory with these bytes; the guest's next life begins without it. */
   addRom(at: number, bytes: Uint8Array): void {
-    const rom = this.#vm.addMemory({ at, size: bytes.length, readonly: true })
-    rom.write(at, bytes)
-    this.#roms.push(rom)
+    const region = this.#vm.addMemory({ at, size: bytes.length, readonly: true })
+    region.write(at, bytes)
+    this.#parts.push({ kind: 'rom', region })
   }
 
   /** The guest begins again: with new, empty RAM, unless that is kept. */
   reset(keep: boolean): void {
-    for (const rom of this.#roms.splice(0)) this.#vm.removeMemory(rom)
-    if (keep) return
-    for (const region of this.#regions) this.#vm.removeMemory(region)
-    this.#regions = this.#add()
+    this.#saved.clear()
+    this.#remove(({ kind }) => kind === 'rom' || (kind === 'ram' && !keep))
+    if (!keep) this.#addRam()
+  }
+
+  /** A copy of each region as it is. It is the caller's. As for {@link freeze}. */
+  setAside(): SetAside[] {
+    const images = this.freeze()
+    return this.regions.map(({ at, size }) => {
+      using image = images.get(at)
+      return { at, size, copy: (image as MemoryImage).copy() }
+    })
+  }
+
+  /** The same of the pages that may differ from that snapshot. Throws `ERR_KVM_SNAPSHOT` where that is not known. */
+  setAsideWritten(base: Snapshot): SetAside[] {
+    if (!this.#saved.has(base.info.id)) throw noBase(base.info.directories[0] ?? '')
+    return this.#inOrder.map(({ kind, region: { at, size }, region }) => {
+      const { memory, offset } = this.#vm.hostMemory(region)
+      const pages = kind === 'beside' ? new Uint8Array(Math.ceil(size / PAGE / 8)).fill(0xff) : memory.writtenPages()
+      const copy = HostMemory.allocate({ size, backing: 'memfd' })
+      copyPages({ memory, offset }, { memory: copy, offset: 0 }, pages, size)
+      return { at, size, copy, pages }
+    })
+  }
+
+  /** A snapshot has been taken of it. What differs from it is what is written from now on, and maybe more. */
+  wasSaved(id: string): void {
+    const areCopies = this.#parts.every(
+      ({ kind, region }) => kind === 'beside' || this.#vm.hostMemory(region).memory.isCopy,
+    )
+    if (areCopies) this.#saved.add(id)
+  }
+
+  /**
+   * An image of each region, by its address. What has a memfd of its own goes on as the first copy of its image; the rest is
+   * copied into one. Every vCPU is outside the guest.
+   */
+  freeze(): ReadonlyMap<number, MemoryImage> {
+    const images = new Map<number, MemoryImage>()
+    try {
+      for (const part of this.#parts) images.set(part.region.at, this.#freeze(part))
+      return images
+    } catch (error) {
+      for (const image of images.values()) image.close()
+      throw error
+    }
+  }
+
+  /** All is as it was saved, at the cost of what was written since, if it began as that. Every vCPU is outside the guest. */
+  restore(memory: MachineMemory): void {
+    const wanted = memory.regions.filter(({ kind }) => kind !== 'beside')
+    const copies = this.#parts.flatMap(({ copy, region }) => (copy === undefined ? [] : [{ copy, at: region.at }]))
+    const isOfIt = copies.length === wanted.length && wanted.every((each) => copies.some(({ at }) => at === each.at))
+    if (isOfIt) this.#revert(memory)
+    else {
+      this.#remove(({ kind }) => kind !== 'beside')
+      for (const region of wanted) this.#addCopy(region, memory.open(region))
+    }
+    for (const region of memory.regions) if (region.kind === 'beside') this.#fill(region, memory)
+    this.#saved.clear()
+    for (const id of memory.ids) this.#saved.add(id)
+  }
+
+  /** After the VM has been closed. */
+  close(): void {
+    for (const { copy } of this.#parts.splice(0)) copy?.close()
+  }
+
+  get #inOrder(): Part[] {
+    return this.#parts.toSorted((one, other) => one.region.at - other.region.at)
   }
 
   // A kernel touches most of its memory; huge pages save it the faults.
-  #add(): MemoryRegion[] {
+  #addRam(): void {
     const kind = { backing: this.#backing, hugePages: 'transparent' } as const
-    return this.#layout.ram.map(({ at, size }) => this.#vm.addMemory({ at, size, ...kind }))
+    for (const { at, size } of this.#layout.ram) {
+      this.#parts.push({ kind: 'ram', region: this.#vm.addMemory({ at, size, ...kind }) })
+    }
+  }
+
+  #addCopy({ kind, at, size }: SavedRegion, copy: HostMemory): void {
+    try {
+      const region = this.#vm.addMemory({ at, size, memory: copy, readonly: kind === 'rom' })
+      this.#parts.push({ kind, region, copy })
+    } catch (error) {
+      copy.close()
+      throw error
+    }
+  }
+
+  #revert(memory: MachineMemory): void {
+    for (const { kind, region, copy } of this.#parts) {
+      copy?.revert()
+      if (copy !== undefined) memory.patch({ kind, at: region.at, size: region.size }, copy)
+    }
+  }
+
+  #fill({ at, size }: SavedRegion, memory: MachineMemory): void {
+    const part = this.#parts.find(({ kind, region }) => kind === 'beside' && region.at === at && region.size === size)
+    if (part === undefined) return
+    using copy = memory.open({ kind: 'beside', at, size })
+    copyMemory({ memory: copy, offset: 0 }, this.#vm.hostMemory(part.region), size)
+  }
+
+  #freeze({ kind, region }: Part): MemoryImage {
+    const { memory, offset } = this.#vm.hostMemory(region)
+    if (kind !== 'beside' && memory.fd !== undefined) return memory.freeze()
+    using copy = HostMemory.allocate({ size: region.size, backing: 'memfd' })
+    copyMemory({ memory, offset }, { memory: copy, offset: 0 }, region.size)
+    return copy.freeze()
+  }
+
+  #remove(which: (part: Part) => boolean): void {
+    for (const part of this.#parts.filter(which)) {
+      this.#vm.removeMemory(part.region)
+      part.copy?.close()
+    }
+    this.#parts = this.#parts.filter((part) => !which(part))
   }
 }

@@ -34,6 +34,12 @@ export class VirtualClock implements Clock {
     this.#held = undefined
   }
 
+  /** It stands still there until {@link start}. No timer has been set. */
+  standAt(now: bigint): void {
+    this.#held = monotonicClock.now()
+    this.#behind = this.#held - now
+  }
+
   /** No timer fires until {@link resume}, whether or not the clock goes on. */
   pause(): void {
     this.#paused = true

@@ -5,6 +5,7 @@ import type { VcpuRemains } from '../../inspect/post-mortem.js'
 import type { Kvm } from '../../kvm/kvm.js'
 import type { Vcpu } from '../../kvm/vcpu.js'
 import type { Vm } from '../../kvm/vm.js'
+import type { X86VmState } from '../../snapshot/x86/vm.js'
 import { GSI_COUNT } from '../../platform/interrupt-lines.js'
 import type { DeviceNode, PlacedHardware } from '../../platform/node.js'
 import { PNP_SERIAL_16550A } from '../../platform/pnp-ids.js'
@@ -13,12 +14,13 @@ import type { Architecture, Board, BoardOptions } from '../architecture.js'
 import { Chipset } from './chipset.js'
 import { machineCpuid, vcpuCpuid } from './cpuid.js'
 import { gsiTable } from './gsi-table.js'
-import { type StoppableClock, stopTime, tellOfPause } from './guest-time.js'
+import { type GuestTime, startTime, type StoppableClock, stopTime, tellOfPause } from './guest-time.js'
 import { haltedForGood } from './halted.js'
 import { handOver, startsAtReset } from './hand-over.js'
 import { pciPlaces } from './pci-root.js'
 import * as P from './platform.js'
 import { resetState } from './reset-state.js'
+import { restoreBoard, saveBoard } from './saved-board.js'
 import { writeTables } from './tables.js'
 import { enter, setUpVcpu } from './vcpu-setup.js'
 
@@ -32,6 +34,8 @@ class PcBoard implements Board {
   readonly #options: BoardOptions
   #vcpus: readonly Vcpu[] = []
   #reset: () => void = () => undefined
+  // While the guest's time stands still.
+  #stopped: GuestTime | undefined
 
   constructor(kvm: Kvm, vm: Vm, options: BoardOptions) {
     this.#kvm = kvm
@@ -95,7 +99,15 @@ class PcBoard implements Board {
   }
 
   stopTime(clock: StoppableClock): () => void {
-    return stopTime(this.#vm, this.#vcpus, clock, this.#options.timer)
+    return this.#keepStopped(clock, stopTime(this.#vm, this.#vcpus, clock, this.#options.timer))
+  }
+
+  save(): X86VmState {
+    return saveBoard(this.#kvm, this.#vm, this.#stopped)
+  }
+
+  restore(state: object, clock: StoppableClock): () => void {
+    return this.#keepStopped(clock, restoreBoard(this.#vm, state as X86VmState, this.#options.timer))
   }
 
   tellOfPause(): void {
@@ -132,6 +144,14 @@ class PcBoard implements Board {
       master: this.#vm.getIrqchip('pic-master'),
       slave: this.#vm.getIrqchip('pic-slave'),
       ioapic: this.#vm.getIrqchip('ioapic'),
+    }
+  }
+
+  #keepStopped(clock: StoppableClock, time: GuestTime): () => void {
+    this.#stopped = time
+    return () => {
+      this.#stopped = undefined
+      startTime(this.#vm, this.#vcpus, clock, time)
     }
   }
 }

@@ -1,0 +1,32 @@
+import { PAGE } from './format.js'
+
+/** Stretches of a file or of memory, in pages: the first one's number, and how many follow each other. */
+export type PageRuns = [first: number, count: number][]
+
+const ZEROS = Buffer.alloc(PAGE)
+
+const pageOf = (bytes: Uint8Array, page: number) => bytes.subarray(page * PAGE, (page + 1) * PAGE)
+
+/** The pages of `bytes` for which `wanted` holds. */
+export function runsWhere(bytes: Uint8Array, wanted: (page: Uint8Array, index: number) => boolean): PageRuns {
+  const runs: PageRuns = []
+  for (let index = 0; index < bytes.length / PAGE; index++) {
+    if (!wanted(pageOf(bytes, index), index)) continue
+    const last = runs.at(-1)
+    if (last !== undefined && last[0] + last[1] === index) last[1]++
+    else runs.push([index, 1])
+  }
+  return runs
+}
+
+export const isZero = (page: Uint8Array): boolean => ZEROS.equals(page)
+
+/** The part of each run that lies in the pages from `first` on, counted from there. `runs` are in order. */
+export function* runsWithin(runs: PageRuns, first: number, count: number): Generator<[first: number, count: number]> {
+  for (const [from, pages] of runs) {
+    const start = Math.max(from, first)
+    const end = Math.min(from + pages, first + count)
+    if (start < end) yield [start - first, end - start]
+    if (from >= first + count) return
+  }
+}

@@ -1,0 +1,279 @@
+// Machines that are frozen, forked and put back.
+import { readdirSync } from 'node:fs'
+import {
+  firmware,
+  flat,
+  Machine,
+  type MachineOptions,
+  type RestoreOptions,
+  serial,
+  type Template,
+  virtio,
+} from 'node-kvm/machine'
+import { Rng } from 'node-kvm/virtio'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { expectRejection } from '../thrown.js'
+import { COUNTER, counting, Listener } from './counting-machine.js'
+import { assemble, HLT, outAl, SPIN } from './guests.js'
+
+async function start(options: Partial<MachineOptions> = {}) {
+  const listener = new Listener()
+  const { devices = [], ...others } = options
+  const machine = await Machine.create({ ...counting, ...others, devices: [listener.node, ...devices] })
+  const run = machine.run()
+  onTestFinished(() => {
+    machine.close()
+  })
+  await listener.hear(10)
+  return { machine, listener, run }
+}
+
+async function fork(template: Template, options: RestoreOptions = {}) {
+  const listener = new Listener()
+  const { devices = [], ...others } = options
+  const machine = await template.fork({ devices: [listener.node, ...devices], ...others })
+  onTestFinished(() => {
+    machine.close()
+  })
+  return { machine, listener }
+}
+
+describe.each(['memfd', 'anonymous'] as const)('a machine with RAM in %s memory', (backing) => {
+  test('is frozen as it runs, and it and its forks go on from there, each by itself', async () => {
+    const { machine, listener, run } = await start({ backing })
+    using template = await machine.freeze()
+    const frozenAt = listener.last
+    const [one, other] = [await fork(template), await fork(template)]
+    const forks = [one, other]
+    const runs = forks.map((each) => each.machine.run())
+    await Promise.all([listener, ...forks.map((each) => each.listener)].map((each) => each.hear(50)))
+    expect(listener.isWhole()).toBe(true)
+    for (const each of forks) {
+      expect(each.listener.first).toBe(frozenAt + 1)
+      expect(each.listener.isWhole()).toBe(true)
+    }
+    // One stops; the others do not notice.
+    await one.machine.stop()
+    expect(await runs[0]).toMatchObject({ kind: 'stopped' })
+    await Promise.all([listener.hear(5), other.listener.hear(5)])
+    await machine.stop()
+    expect(await run).toMatchObject({ kind: 'stopped' })
+    await other.listener.hear(5)
+  })
+
+  test('is frozen while it is paused, and stays so', async () => {
+    const { machine, listener } = await start({ backing })
+    await machine.pause()
+    using template = await machine.freeze()
+    const count = listener.heard.length
+    const { machine: made, listener: heard } = await fork(template)
+    void made.run()
+    await heard.hear(20)
+    expect(listener.heard).toHaveLength(count)
+    machine.resume()
+    await listener.hear(5)
+    expect(listener.isWhole()).toBe(true)
+  })
+
+  test('is frozen before it runs', async () => {
+    using machine = await Machine.create({ ...counting, backing, devices: [new Listener().node] })
+    using template = await machine.freeze()
+    const { machine: made, listener } = await fork(template)
+    void made.run()
+    await listener.hear(5)
+    expect(listener.heard.slice(0, 3)).toEqual([1, 2, 3])
+  })
+
+  test('is frozen again, and so is a fork: each template is of its own moment', async () => {
+    const { machine, listener } = await start({ backing })
+    using first = await machine.freeze()
+    const at = listener.last
+    await listener.hear(20)
+    using second = await machine.freeze()
+    const { machine: made, listener: heard } = await fork(first)
+    void made.run()
+    await heard.hear(10)
+    using ofFork = await made.freeze()
+    const ofForkAt = heard.last
+    const [again, later] = [await fork(second), await fork(ofFork)]
+    void again.machine.run()
+    void later.machine.run()
+    await Promise.all([again.listener.hear(3), later.listener.hear(3)])
+    expect(heard.first).toBe(at + 1)
+    expect(again.listener.first).toBeGreaterThan(at + 20)
+    expect(later.listener.first).toBe(ofForkAt + 1)
+  })
+})
+
+describe('a fork', () => {
+  test('is put back as it runs: what it wrote is gone, and it goes on from where it began', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    const { machine: made, listener } = await fork(template)
+    const run = made.run()
+    for (let times = 0; times < 3; times++) {
+      const before = listener.heard.length
+      await listener.hear(30)
+      made.vm.memory.writeUint32(0x10_0000, 0xdead)
+      await made.rewind()
+      const index = listener.heard.length
+      expect(made.vm.memory.readUint32(0x10_0000)).toBe(0)
+      await listener.hear(10)
+      expect(listener.heard[index]).toBe(listener.first)
+      expect(listener.isWhole(index)).toBe(true)
+      expect(index).toBeGreaterThan(before)
+    }
+    await made.stop()
+    await run
+    await expectRejection(made.rewind(), 'ERR_KVM_GUEST_ENDED', /make another fork/)
+  })
+
+  test('is put back while it is paused, and stays so', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    const { machine: made, listener } = await fork(template)
+    void made.run()
+    await listener.hear(10)
+    await made.pause()
+    const index = listener.heard.length
+    await made.rewind()
+    expect(made.vm.memory.readUint32(COUNTER)).toBeLessThan(listener.last)
+    made.resume()
+    await listener.hear(10)
+    expect(listener.heard[index]).toBe(listener.first)
+  })
+
+  test('waits for resume() when it was paused before it ran', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    const { machine: made, listener } = await fork(template)
+    await made.pause()
+    void made.run()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(listener.heard).toEqual([])
+    made.resume()
+    await listener.hear(5)
+    expect(listener.isWhole()).toBe(true)
+  })
+
+  test('has the state of each device', async () => {
+    const device = () => serial({ output: () => undefined })
+    const { machine } = await start({ devices: [device(), virtio(new Rng())] })
+    // 8 data bits, even parity: in COM1's line control register
+    void machine.ports.write(0x3fb, Uint8Array.of(0x1b))
+    using template = await machine.freeze()
+    const { machine: made } = await fork(template, { devices: [device(), virtio(new Rng())] })
+    const data = new Uint8Array(1)
+    void made.ports.read(0x3fb, data)
+    expect(data[0]).toBe(0x1b)
+    expect(made.devices.get('serial0')?.save?.()).toEqual(machine.devices.get('serial0')?.save?.())
+  })
+
+  test('that resets ends, or boots what it was given for that', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    const { machine: ends } = await fork(template)
+    const run = ends.run()
+    void ends.ports.write(0x64, Uint8Array.of(0xfe))
+    expect(await run).toMatchObject({ kind: 'reset' })
+    const { machine: boots, listener } = await fork(template, { boot: counting.boot })
+    void boots.run()
+    await listener.hear(5)
+    const index = listener.heard.length
+    void boots.ports.write(0x64, Uint8Array.of(0xfe))
+    await listener.hear(50)
+    expect(listener.heard.slice(index)).toContain(1)
+  })
+
+  test('does not need its template any more, and a closed one makes none', async () => {
+    const { machine } = await start()
+    const template = await machine.freeze()
+    const { machine: made, listener } = await fork(template)
+    template.close()
+    machine.close()
+    void made.run()
+    await listener.hear(20)
+    expect(listener.isWhole()).toBe(true)
+    await expectRejection(fork(template), 'ERR_KVM_CLOSED', /template/)
+  })
+
+  test('must have the same devices in the same places', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    await expectRejection(template.fork(), 'ERR_KVM_SNAPSHOT', /listener cannot be restored: the saved machine had it/)
+    const more = [new Listener().node, serial({ output: () => undefined })]
+    await expectRejection(template.fork({ devices: more }), 'ERR_KVM_SNAPSHOT', /serial0 .* leave it out/)
+    const elsewhere = { ...new Listener().node, resources: [{ port: 0x770, length: 4 }] }
+    await expectRejection(
+      template.fork({ devices: [elsewhere] }),
+      'ERR_KVM_SNAPSHOT',
+      /listener .* it was at .* and is at/,
+    )
+  })
+
+  test('leaves nothing behind', { timeout: 120_000 }, async () => {
+    const { machine } = await start()
+    await machine.pause()
+    using template = await machine.freeze()
+    const descriptors = () => readdirSync('/proc/self/fd').length
+    const make = async () => {
+      const { machine: made, listener } = await fork(template)
+      const run = made.run()
+      await listener.hear(2)
+      await made.stop()
+      await run
+      made.close()
+    }
+    await make()
+    const before = descriptors()
+    for (let times = 0; times < 40; times++) await make()
+    expect(descriptors()).toBeLessThanOrEqual(before + 2)
+  })
+})
+
+test('read-only memory and memory beside RAM are forked, too', async () => {
+  const kept = { at: 0x4000_0000, size: 0x1000 }
+  const image = new Uint8Array(0x1_0000).fill(0x90)
+  // At the reset vector: out 0x80, al; and round.
+  image.set(assemble([...outAl(0x80), ...SPIN]), 0xfff0)
+  using machine = await Machine.create({
+    memory: '2M',
+    boot: firmware({ image }),
+    memoryMap: { regions: [kept] },
+  })
+  machine.vm.memory.writeUint32(kept.at, 0x1234)
+  using template = await machine.freeze()
+  machine.vm.memory.writeUint32(kept.at, 0x5678)
+  using made = await template.fork({ regions: [kept] })
+  expect(made.vm.memory.readUint32(kept.at)).toBe(0x1234)
+  expect(made.vm.memory.readUint8(0xffff_fff0)).toBe(image[0xfff0])
+  expect(made.vm.memory.dma.write(0xffff_fff0, Uint8Array.of(0))).toBe(false)
+})
+
+test('a machine that was restored from nothing cannot be put back', async () => {
+  using machine = await Machine.create({
+    memory: '1M',
+    boot: flat({ image: assemble([...HLT]), address: 0x8000, mode: 'real' }),
+  })
+  await expectRejection(machine.rewind(), 'ERR_KVM_SNAPSHOT', /not restored or forked/)
+})
+
+test('a state from elsewhere is checked before there is a VM', async () => {
+  const { machine } = await start()
+  await machine.pause()
+  const state = machine.save()
+  const wrong: [object, RegExp][] = [
+    [{ ...state, version: 2 }, /version/],
+    [{ ...state, architecture: 'arm' }, /architecture/],
+    [{ ...state, shape: { ...state.shape, cpus: 0 } }, /cpus/],
+    [{ ...state, memory: [] }, /memory/],
+    [{ ...state, memory: state.memory.map((region) => ({ ...region, size: 4097 })) }, /multiple of 4096/],
+    [{ ...state, clock: 12 }, /clock/],
+  ]
+  const open = () => {
+    throw new Error('nobody asks for memory')
+  }
+  for (const [each, message] of wrong) {
+    await expectRejection(Machine.restore({ state: each as typeof state, open }), 'ERR_KVM_INVALID_STATE', message)
+  }
+})
