@@ -35,7 +35,7 @@ const VIRTIO_MODULES = [
 const APPLETS = [
   'arping', 'cat', 'chroot', 'cmp', 'cttyhack', 'cut', 'dd', 'devmem', 'dmesg', 'echo', 'expr', 'find', 'grep', 'head',
   'hexdump', 'insmod', 'ip', 'ls', 'lspci', 'md5sum', 'mkdir', 'mount', 'nc', 'nproc', 'ping', 'poweroff', 'reboot', 'seq',
-  'setsid', 'sh', 'sleep', 'stty', 'sync', 'tail', 'umount', 'uname', 'wc',
+  'setsid', 'sh', 'sleep', 'stty', 'switch_root', 'sync', 'tail', 'umount', 'uname', 'wc',
 ] // prettier-ignore
 
 /** ACPICA's own reader of tables, and what it is linked with: where it is here, by where it is in the guest. */
@@ -53,7 +53,7 @@ export const kernelPath = (name) => kernels[name].vmlinuz()
  * @public
  * @param {KernelName} kernel  whose modules are in it
  * @param {{ acpidump?: boolean, virtio?: boolean }} [options]  acpidump: with that program, which then=report wants; virtio: with
- *   its drivers, which then=drivers loads
+ *   its drivers, which then=drivers and root= load
  */
 export function guestInitramfs(kernel, { acpidump = false, virtio = false } = {}) {
   const modules = kernels[kernel].modules([...MODULES, ...(virtio ? VIRTIO_MODULES : [])])

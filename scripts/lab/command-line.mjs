@@ -12,6 +12,7 @@ import { hosts } from './hosts/index.mjs'
  * @property {import('./job.mjs').Job} job
  * @property {number | undefined} timeout  seconds
  * @property {number | undefined} silence  seconds
+ * @property {boolean} debian  whether guests need the root disk of a Debian
  * @property {boolean} verbose
  */
 
@@ -27,6 +28,7 @@ import { hosts } from './hosts/index.mjs'
  * @property {number} [silence]
  * @property {string} output
  * @property {import('./job.mjs').Share[]} share
+ * @property {boolean} debian
  * @property {boolean} shell
  * @property {boolean} verbose
  */
@@ -115,6 +117,7 @@ export function parseCommandLine(argv) {
     .option('--silence <seconds>', 'takes a command that prints nothing for so long for a failure of the lab', positive)
     .option('--output <folder>', 'where files written inside come back', 'build/lab-output')
     .option('--share <folder[:inside]>', 'shows a folder inside, there or at another path; may be repeated', share, [])
+    .option('--debian', 'makes the root disk of a Debian for guests first, if there is none', false)
     .option('--shell', 'runs COMMAND, or bash, on a terminal', false)
     .option('--verbose', "shows the kernel's console", false)
     .addHelpText('after', HELP)
@@ -139,6 +142,7 @@ export function parseCommandLine(argv) {
     host,
     timeout: options.timeout,
     silence: options.silence,
+    debian: options.debian,
     verbose: options.verbose,
     job: {
       command,

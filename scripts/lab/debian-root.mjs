@@ -1,35 +1,20 @@
 // @ts-check
-// A Debian for another processor than this machine's, as a folder: packages that are unpacked and not set up, for no program of theirs
-// runs here.
+// A Debian for another processor than this machine's, as a folder.
 
-import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { addEntry, cachePath } from './cache.mjs'
+import { debianVersion, writeDebian } from './debian.mjs'
 import { LabError } from './errors.mjs'
 import { resolveModules } from './kernel-modules.mjs'
 import { run } from './tool.mjs'
 
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-
-/** What makes the folder, for `installedPrograms`. */
-export const debianRootPrograms = { mmdebstrap: 'mmdebstrap', [KEYRING]: 'debian-archive-keyring' }
-
-/** /bin is /usr/bin, as in every Debian of today. */
-const MERGED_USR = '/usr/share/mmdebstrap/hooks/merged-usr'
-
-/**
- * @param {object} options
- * @param {string} options.architecture  as Debian calls it
- * @param {string} options.release
- * @param {readonly string[]} options.packages  with a kernel among them; what they depend on comes, too
- */
-export function debianRoot({ architecture, release, packages }) {
-  const name = `debian-${architecture}`
-  const version = createHash('sha256')
-    .update([release, ...packages].join())
-    .digest('hex')
-    .slice(0, 12)
+/** @param {Pick<import('./debian.mjs').Debian, 'architecture' | 'release' | 'packages'>} options  with a kernel among the packages */
+export function debianRoot(options) {
+  /** @type {import('./debian.mjs').Debian} */
+  const debian = { variant: 'extract', ...options }
+  const name = `debian-${debian.architecture}`
+  const version = debianVersion(debian)
   const path = () => cachePath(`${name}@${version}`)
 
   /** @param {string} folder @param {string} prefix */
@@ -40,16 +25,12 @@ export function debianRoot({ architecture, release, packages }) {
   }
 
   return {
-    title: `Download a Debian for ${architecture}`,
+    title: `Download a Debian for ${debian.architecture}`,
     isDone: () => existsSync(path()),
     run: () =>
       addEntry(name, version, async (folder) => {
         const archive = join(folder, '..', 'root.tar')
-        await run('mmdebstrap', [
-          ...[`--architectures=${architecture}`, '--variant=extract', '--skip=output/mknod'],
-          ...[`--hook-dir=${MERGED_USR}`, `--keyring=${KEYRING}`, `--include=${packages.join()}`],
-          ...[release, archive],
-        ])
+        await writeDebian(archive, debian)
         await run('tar', ['--extract', '--no-same-owner', '--file', archive, '--directory', folder])
       }),
     path,

@@ -11,8 +11,8 @@ import { spawnEmulator } from './machine.mjs'
 
 /** @typedef {import('node:net').Socket} Socket */
 
-/** Modules that init/qemu.sh needs, whatever the host kind. */
-export const QEMU_MODULES = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay']
+/** Modules that init/qemu.sh needs, whatever the host kind, and taps. */
+export const QEMU_MODULES = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'tun']
 
 /** QEMU's file descriptors: the first three are the usual ones. */
 const FIRST_PORT_FD = 3

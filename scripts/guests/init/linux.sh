@@ -2,7 +2,8 @@
 # Process 1 of the Linux guests. It says that user space is there, and does what then= on the kernel's command line
 # says; the kernel puts what it does not know itself into this script's environment.
 #   power-off, reboot, panic, report (then power off), button (wait for it, then power off), drivers (load all that are here, then a
-#   shell), shell (the default)
+#   shell), shell
+# Without then=, it goes on with the init of the disk that root= names; or, if nothing is named, gives a shell.
 
 export PATH=/bin
 cat /ready
@@ -13,6 +14,8 @@ mount -t sysfs sys /sys
 
 load_modules() {
   for module in $(cat /modules/order); do insmod "/modules/$module.ko" || echo "guest: no $module"; done
+  # A virtio console was not there yet when this script was started.
+  [ -t 0 ] || exec <>/dev/console >&0 2>&0
 }
 
 # Each part between a line with its name and a line with "end".
@@ -41,7 +44,24 @@ wait_for_button() {
   echo 'guest: button'
 }
 
-case $then in
+# With the kernel's own words root=, ro and rw, which it keeps to itself.
+enter_root() {
+  load_modules
+  mkdir -p /root
+  for try in $(seq 100); do [ -b "$root" ] && break || sleep 0.1; done
+  mount -t ext4 -o "$mode" "$root" /root || exec setsid cttyhack sh
+  umount /sys /proc /dev
+  exec switch_root /root /sbin/init
+}
+mode=ro
+for word in $(cat /proc/cmdline); do
+  case $word in
+  root=*) root=${word#root=} ;;
+  ro | rw) mode=$word ;;
+  esac
+done
+
+case ${then:-${root:+root}} in
   power-off) ;;
   reboot) reboot -f ;;
   panic)
@@ -55,6 +75,7 @@ case $then in
     load_modules
     setsid cttyhack sh
     ;;
+  root) enter_root ;;
   *) setsid cttyhack sh ;;
 esac
 poweroff -f

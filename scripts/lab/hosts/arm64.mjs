@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addonPath, isFresh } from '../../prebuild/fresh.mjs'
 import { groups } from '../../system-packages.mjs'
-import { debianRoot, debianRootPrograms } from '../debian-root.mjs'
+import { debianPrograms } from '../debian.mjs'
+import { debianRoot } from '../debian-root.mjs'
 import { initramfs } from '../initramfs.mjs'
 import { npmPackages } from '../npm-packages.mjs'
 import { installedPrograms } from '../packages.mjs'
@@ -64,7 +65,7 @@ export const arm64 = {
     installedPrograms({
       [PROGRAM]: 'qemu-system-arm',
       ...groups['arm64'],
-      ...debianRootPrograms,
+      ...debianPrograms,
       setpriv: 'util-linux',
     }),
     debian,

@@ -25,7 +25,7 @@ const guests = (await import(new URL('../../../scripts/guests/linux.mjs', import
 export const { READY, kernelPath, guestInitramfs } = guests
 
 /** A boot takes 10 to 60 s in emulation, more on a busy machine. */
-const PATIENCE = 240_000
+export const PATIENCE = 240_000
 
 export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory' | 'onReset' | 'devices'> {
   /** Default: the cloud kernel. */
