@@ -11,6 +11,8 @@ import { type LinuxGuest, outcomeOf, startLinux } from './linux.js'
 const PIECES = 64
 /** What `dd bs=64k count=64` makes of /dev/zero. */
 const ZEROS = Buffer.alloc(PIECES * 65536)
+/** The way back, frame by frame: over MMIO each may be an interrupt by way of JavaScript, and a guest lives four minutes here. */
+const FEWER = ZEROS.subarray(0, 2 ** 19)
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
 
 async function does(guest: LinuxGuest, command: string, answer: string | RegExp): Promise<void> {
@@ -60,13 +62,13 @@ test.each(['mmio', 'pci'] as const)(
         socket.once('end', resolve)
       })
     })
-    await listen(5001, (socket) => socket.end(ZEROS))
+    await listen(5001, (socket) => socket.end(FEWER))
     const guest = await startLinux({ then: 'drivers', memory: '192M', devices: [virtio(card, { transport })] })
     await goOnline(guest)
     await does(guest, 'dd if=/dev/zero bs=64k count=64 2>/dev/null | nc 10.9.0.1 5000; echo sent', /^sent$(?=\n)/m)
     await whole
     expect(md5(Buffer.concat(received))).toBe(md5(ZEROS))
-    await does(guest, 'nc 10.9.0.1 5001 </dev/null | md5sum', md5(ZEROS))
+    await does(guest, 'nc 10.9.0.1 5001 </dev/null | md5sum', md5(FEWER))
     card.link = false
     await does(guest, 'ping -c 1 -W 1 10.9.0.1', '0 packets received')
     card.link = true
