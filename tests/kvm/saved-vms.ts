@@ -1,3 +1,4 @@
+import { MSR } from 'node-kvm/arch/x86'
 import { restoreVm, saveVm, type X86VmState } from 'node-kvm/snapshot'
 
 import { type Machine, machine, type MachineOptions, SIZE } from './machine.js'
@@ -5,9 +6,11 @@ import { type Machine, machine, type MachineOptions, SIZE } from './machine.js'
 /** As it comes out of a file. */
 export const throughJson = <T>(state: T): T => JSON.parse(JSON.stringify(state)) as T
 
-/** Without what goes on while nobody runs: the clocks. */
+/** Without what goes on while no guest runs: the clocks, and the time that the thread has taken. */
 export function withoutTime({ clock: _, vcpus, ...state }: X86VmState): object {
-  return { ...state, vcpus: vcpus.map(({ tsc: _, ...vcpu }) => vcpu) }
+  const withoutRuntime = (msrs: X86VmState['vcpus'][number]['msrs']) =>
+    msrs.filter(({ index }) => index !== MSR.HV_X64_MSR_VP_RUNTIME)
+  return { ...state, vcpus: vcpus.map(({ tsc: _, msrs, ...vcpu }) => ({ ...vcpu, msrs: withoutRuntime(msrs) })) }
 }
 
 /** An untouched machine like `source`: the same parts, and its memory. */

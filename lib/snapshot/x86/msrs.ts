@@ -15,8 +15,8 @@ type MsrValue = readonly [index: number, value: bigint]
 /** More than any kernel lists. */
 const MOST = 4096
 
-/** These are time, which goes on by itself: tsc.ts and lapic.ts keep them. */
-const TIME: readonly number[] = [MSR.IA32_TSC, MSR.IA32_TSC_DEADLINE]
+/** These are time, which goes on by itself: tsc.ts and lapic.ts keep the first two, and KVM takes the third from kvmclock. */
+const TIME: readonly number[] = [MSR.IA32_TSC, MSR.IA32_TSC_DEADLINE, MSR.HV_X64_MSR_TIME_REF_COUNT]
 
 /** All of KVM_GET_MSR_INDEX_LIST that this vCPU lets be read, in the kernel's order, but time. */
 export function saveMsrs(kvm: Kvm, vcpu: Vcpu): SavedMsr[] {
