@@ -8,6 +8,7 @@ import type { QueueEvents } from './queue-server.js'
 import { QueueRegisters, type QueueState } from './queue-registers.js'
 import type { RingState } from './ring.js'
 import { SplitRing } from './split-ring.js'
+import { TurnBudget } from './turn-budget.js'
 import type { VirtioDevice } from './virtio-device.js'
 import { Virtqueue } from './virtqueue.js'
 
@@ -40,6 +41,7 @@ export class Queues {
   readonly #device: VirtioDevice
   readonly #home: QueuesHome
   readonly #active: (Active | undefined)[] = []
+  readonly #budget = new TurnBudget()
   #paused = false
 
   constructor(device: VirtioDevice, home: QueuesHome) {
@@ -165,6 +167,7 @@ export class Queues {
     })
     const place = { addresses, features, memory }
     return new Virtqueue(index, size, ring, place, {
+      budget: this.#budget,
       interrupt: () => {
         home.interrupt(index)
       },

@@ -1,21 +1,9 @@
 import { promised } from '../bus/in-order.js'
 import { invalidArgument } from '../validate.js'
 import type { Chain } from './chain.js'
-import type { QueueEvents, QueueServer, QueueService, ServedQueue } from './queue-server.js'
+import type { QueueHome, QueuePlace } from './queue-home.js'
+import type { QueueServer, QueueService } from './queue-server.js'
 import type { Done, Ring, RingState } from './ring.js'
-
-/** What a queue has of its transport. */
-export interface QueueHome {
-  /** The driver is to look at what has been given back. */
-  interrupt(): void
-  /** The driver has broken a rule, or the device an assumption of its own: the device cannot go on. */
-  fail(error: unknown): void
-  /** From now on doorbell and interrupts are these events; or they are JavaScript's again. */
-  delegated(events: QueueEvents | undefined): void
-}
-
-/** Where a queue is, for who serves it in place of JavaScript. */
-export type QueuePlace = Pick<ServedQueue, 'addresses' | 'features' | 'memory'>
 
 /**
  * What executes a chain: it returns how many bytes it has written into it, at once or by and by. In which order chains are done
@@ -48,7 +36,7 @@ export class Virtqueue {
   #state: 'running' | 'paused' | 'over' = 'running'
   // Chains are being begun: the driver is told of those that are done when there are no more.
   #working = false
-  #turn: NodeJS.Immediate | undefined
+  #cancelTurn: (() => void) | undefined
   #notifiable = true
   #waiting: (() => void)[] = []
 
@@ -137,6 +125,18 @@ export class Virtqueue {
     for (const settle of this.#waiting.splice(0)) settle()
   }
 
+  /**
+   * Asks whether so many bytes may be moved now. A chain's own have been counted when its handler is called; a device that moves
+   * them later, or in parts, asks before it does. Undefined: at once. Otherwise the promise says when, and others on the event loop
+   * come first.
+   */
+  mayMove(bytes: number): Promise<void> | undefined {
+    const { budget } = this.#home
+    if (budget.isSpent) return new Promise((resolve) => budget.wait(bytes, resolve))
+    budget.spend(bytes)
+    return undefined
+  }
+
   /** The driver has made chains available. @internal */
   notify(): void {
     if (this.#service !== undefined && this.#state === 'running') this.#service.kick.signal()
@@ -147,7 +147,7 @@ export class Virtqueue {
   /** Resolves when the device has given all chains back. It gets no more until {@link resume}. @internal */
   pause(): Promise<void> {
     if (this.#state === 'running') this.#state = 'paused'
-    clearImmediate(this.#turn)
+    this.#takeNoTurn()
     this.#service?.stop()
     if (this.#inFlight === 0) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push(resolve))
@@ -164,7 +164,7 @@ export class Virtqueue {
   /** The device gets no more chains, and what it gives back the driver does not hear of. @internal */
   end(): void {
     this.#state = 'over'
-    clearImmediate(this.#turn)
+    this.#takeNoTurn()
     const service = this.#service
     if (service === undefined) return
     this.#service = undefined
@@ -178,21 +178,34 @@ export class Virtqueue {
   }
 
   #work(): void {
-    clearImmediate(this.#turn)
-    if (this.#working || this.#handler === undefined) return
+    // What comes while it waits for its turn is done in that turn.
+    if (this.#working || this.#handler === undefined || this.#cancelTurn !== undefined) return
     this.#working = true
-    let left = CHAINS_PER_TURN
+    const { budget } = this.#home
+    let isDone = false
     try {
-      for (; left > 0; left--) {
+      for (let left = CHAINS_PER_TURN; left > 0 && !isDone && !budget.isSpent; left--) {
         const chain = this.pop()
-        if (chain === undefined) break
-        this.#begin(this.#handler, chain)
+        if (chain === undefined) isDone = true
+        else {
+          budget.spend(chain.readable.length + chain.writable.length)
+          this.#begin(this.#handler, chain)
+        }
       }
     } finally {
       this.#working = false
     }
     if (this.#state !== 'over') this.#tryInterrupt()
-    if (left === 0) this.#turn = setImmediate(() => this.#work())
+    if (isDone) return
+    this.#cancelTurn = budget.wait(0, () => {
+      this.#cancelTurn = undefined
+      this.#work()
+    })
+  }
+
+  #takeNoTurn(): void {
+    this.#cancelTurn?.()
+    this.#cancelTurn = undefined
   }
 
   #begin(handler: ChainHandler, chain: Chain): void {

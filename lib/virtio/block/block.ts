@@ -10,7 +10,7 @@ import * as L from './layout.js'
 import { type BlockFailure, type BlockOptions, checkBlockOptions, checkDisk } from './options.js'
 import { type BlockRequest, type DiskFacts, type Range, readRequest } from './request.js'
 import { type BlockOperation, type BlockStatistics, newStatistics } from './statistics.js'
-import { readInto, writeFrom } from './transfer.js'
+import { type MayMove, PART, readInto, writeFrom } from './transfer.js'
 
 const QUEUE_SIZE = 256
 /** A request's header and its status take a descriptor each. */
@@ -106,20 +106,24 @@ export class Block implements VirtioDevice {
   /** All of a chain but its status: it is written when everything else has been. */
   async #serve(chain: Chain, queue: Virtqueue): Promise<number> {
     const request = readRequest(chain, this.#facts)
-    const mayGo = (await this.#limiter.admit(costOf(request), queue)) ?? true
-    const status = mayGo ? await this.#execute(request) : L.S_IOERR
+    const cost = costOf(request)
+    const admission = this.#limiter.admit(cost, queue)
+    const mayGo = admission === undefined || (await admission)
+    // Many that have waited may go together.
+    if (admission !== undefined && mayGo) await queue.mayMove(Math.min(cost, PART))
+    const status = mayGo ? await this.#execute(request, (bytes) => queue.mayMove(bytes)) : L.S_IOERR
     const { writable } = chain
     writable.set(Uint8Array.of(status), writable.length - L.STATUS_SIZE)
     return writable.length
   }
 
-  async #execute(request: BlockRequest): Promise<number> {
+  async #execute(request: BlockRequest, mayMove: MayMove): Promise<number> {
     const { disk } = this
     switch (request.operation) {
       case 'read':
-        return this.#run('read', request, () => readInto(disk, request.offset, request.data))
+        return this.#run('read', request, () => readInto(disk, request.offset, request.data, mayMove))
       case 'write':
-        return this.#change('write', request, () => writeFrom(disk, request.offset, request.data))
+        return this.#change('write', request, () => writeFrom(disk, request.offset, request.data, mayMove))
       case 'flush':
         return this.#run('flush', undefined, () => disk.flush?.())
       case 'discard':

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { type Disk, SECTOR } from '../../disk/disk.js'
 import type { Buffers } from '../buffers.js'
 
@@ -6,29 +5,34 @@ import type { Buffers } from '../buffers.js'
  * How much of a request a disk gets at once: a driver may ask for gigabytes, and what a disk does for one request is to be little
  * enough that others get their turn.
  */
-const PART = 2 ** 20
+export const PART = 2 ** 20
 /** How much is copied at once where a driver has cut its data in the middle of sectors. */
 const COPIED = 65_536
 
+/** When the part after the first may be moved: a disk that answers at once would keep the event loop to itself. */
+export type MayMove = (bytes: number) => Promise<void> | undefined
+
 /** From the disk into the guest's memory: without a copy, if the driver has cut it into whole sectors. */
-export function readInto(disk: Disk, offset: number, data: Buffers): Promise<void> {
-  return inParts(offset, data, (at, part) => readPart(disk, at, part))
+export function readInto(disk: Disk, offset: number, data: Buffers, mayMove: MayMove): Promise<void> {
+  return inParts(offset, data, mayMove, (at, part) => readPart(disk, at, part))
 }
 
 /** And the other way. */
-export function writeFrom(disk: Disk, offset: number, data: Buffers): Promise<void> {
-  return inParts(offset, data, (at, part) => writePart(disk, at, part))
+export function writeFrom(disk: Disk, offset: number, data: Buffers, mayMove: MayMove): Promise<void> {
+  return inParts(offset, data, mayMove, (at, part) => writePart(disk, at, part))
 }
 
-/** One after the other. A disk that answers at once would keep the event loop to itself: between them, others come. */
+/** One after the other. */
 async function inParts(
   offset: number,
   data: Buffers,
+  mayMove: MayMove,
   act: (at: number, part: Buffers) => Promise<void>,
 ): Promise<void> {
   for (let done = 0; done < data.length; done += PART) {
-    if (done > 0) await setImmediate()
-    await act(offset + done, data.slice(done, done + PART))
+    const part = data.slice(done, done + PART)
+    if (done > 0) await mayMove(part.length)
+    await act(offset + done, part)
   }
 }
 
