@@ -2,6 +2,7 @@ import { promised } from '../bus/in-order.js'
 import type { DeviceContext, Doorbell, Ring } from '../bus/device-context.js'
 import type { HostEvent } from '../bus/host-event.js'
 import { VIRTIO_F_RING_RESET } from './features.js'
+import { isDriverFault } from './driver-fault.js'
 import { half, Negotiation } from './negotiation.js'
 import type { QueueRegisters } from './queue-registers.js'
 import { Queues } from './queues.js'
@@ -209,11 +210,20 @@ export class Transport {
   /** The first fault counts; the queues stop. */
   #fail(error: unknown): void {
     const { agreed } = this
-    if (agreed.needsReset || this.#stopping) return
+    if (agreed.needsReset) return
+    if (this.#stopping) {
+      // There is nothing to reset, and what a driver did before is over. A failure of this side is told all the same.
+      if (!isDriverFault(error)) this.#tell(error)
+      return
+    }
     const wasRunning = agreed.isRunning
     agreed.fail()
     this.#queues.end()
     if (wasRunning) this.#signals.configInterrupt()
+    this.#tell(error)
+  }
+
+  #tell(error: unknown): void {
     this.#context.effects.needsReset(this.#context.name, error)
   }
 }

@@ -2,6 +2,8 @@ import { COMPLETE, featuresOf, GSO_ECN, GSO_NONE, GSO_TCPV4, type NetHeader } fr
 
 /** A large segment becomes at most so many frames: one that would become more is no sensible one. */
 const MAX_FRAMES = 256
+/** How long its headers may be: each of the frames gets them. */
+const MAX_HEADERS = 512
 
 // IPv4 (RFC 791) and IPv6 (RFC 8200), from their header's beginning.
 const IPV4_TOTAL_LENGTH = 2
@@ -59,7 +61,12 @@ function segments(frame: Uint8Array, header: NetHeader): Uint8Array[] {
   if (tcp < ip + ipHeader || tcp + TCP_MIN_HEADER > frame.length || view.getUint8(ip) >> 4 !== version) return []
   const payload = tcp + 4 * (view.getUint8(tcp + TCP_DATA_OFFSET) >> 4)
   const count = Math.ceil((frame.length - payload) / header.gso_size)
-  if (payload < tcp + TCP_MIN_HEADER || header.csum_offset !== TCP_CHECKSUM || !(count >= 1 && count <= MAX_FRAMES))
+  if (
+    payload < tcp + TCP_MIN_HEADER ||
+    payload > MAX_HEADERS ||
+    header.csum_offset !== TCP_CHECKSUM ||
+    !(count >= 1 && count <= MAX_FRAMES)
+  )
     return []
   return Array.from({ length: count }, (_, index) => {
     const start = payload + index * header.gso_size

@@ -21,6 +21,8 @@ export class NetSwitch {
   readonly #addressesPerPort: number
   readonly #waitingPerPort: number
   readonly #ports = new Set<SwitchPort>()
+  // Sent, and not delivered yet. No card sends more in a turn of the event loop than its queues may move.
+  #onTheWay: Delivery[] = []
   readonly #learned = new Map<number, SwitchPort>()
 
   constructor(options: NetSwitchOptions = {}) {
@@ -44,8 +46,18 @@ export class NetSwitch {
     // What is for its own side of the port has arrived already.
     if (known === from) return
     for (const port of known === undefined ? this.#ports : [known]) {
-      if (port !== from) port.deliver(frame, header, queue)
+      if (port !== from) this.#send({ port, frame, header, queue })
     }
+  }
+
+  /** What one card receives is no part of what another one sends: it comes in a turn of its own. */
+  #send(delivery: Delivery): void {
+    if (this.#onTheWay.push(delivery) > 1) return
+    setImmediate(() => {
+      for (const { port, frame, header, queue } of this.#onTheWay.splice(0)) {
+        if (this.#ports.has(port)) port.deliver(frame, header, queue)
+      }
+    })
   }
 
   #learn(address: number, port: SwitchPort): void {
@@ -73,6 +85,13 @@ export class NetSwitch {
 export interface NetSwitchPort extends NetBackend {
   /** How many frames for its guest have been lost, since it took none and too many waited. */
   readonly dropped: number
+}
+
+interface Delivery {
+  port: SwitchPort
+  frame: Uint8Array
+  header: NetHeader
+  queue: number
 }
 
 interface SwitchSide {

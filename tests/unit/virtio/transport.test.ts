@@ -210,6 +210,23 @@ describe('resets in the middle', () => {
     expect([driver.faults, driver.interrupts]).toEqual([[], 0])
   })
 
+  test('what the device itself fails at then is told, and asks for no other reset', async () => {
+    let fail: (error: Error) => void = () => undefined
+    const device: VirtioDevice = {
+      ...{ id: 1, features: 0n, queueSizes: [8] },
+      startQueue: (queue) => {
+        queue.serve(() => new Promise((_, reject) => (fail = reject)))
+      },
+    }
+    const driver = await new MmioDriver(device).start()
+    void driver.send(0, [{ data: bytes(1) }])
+    const reset = driver.write(R.STATUS, 0)
+    const error = new Error('the disk is gone')
+    fail(error)
+    await reset
+    expect([driver.faults, driver.status, driver.interrupts]).toEqual([[error], 0, 0])
+  })
+
   test('a thousand times, with chains on their way', async () => {
     const echo = new Echo()
     echo.hold = true

@@ -65,8 +65,29 @@ test('a guest that takes nothing loses its own frames, and holds up nobody', asy
   await networkCard(slow, { mac: C })
   const sender = await networkCard(hub.port(), { mac: A })
   for (let count = 0; count < 8; count++) await send(sender.driver, frame({ to: BROADCAST, from: A }))
+  await turn()
   expect(slow.dropped).toBe(3)
   expect(sender.net.statistics.sentFrames).toBe(8)
+})
+
+test('what one card receives is no part of what another one sends', async () => {
+  const { cards, drivers, frames } = await threeGuests()
+  const [sender, receiver] = drivers as [(typeof drivers)[0], (typeof drivers)[0]]
+  for (let count = 0; count < 3; count++) void send(sender, frame({ to: B, from: A }))
+  expect([cards[0]?.net.statistics.sentFrames, cards[1]?.net.statistics.receivedFrames]).toEqual([3, 0])
+  expect(receiver.interrupts).toBe(0)
+  await turn()
+  await turn()
+  expect([cards[1]?.net.statistics.receivedFrames, frames[1]?.length]).toEqual([3, 3])
+})
+
+test('what is on its way to a machine that goes is lost', async () => {
+  const { cards, drivers } = await threeGuests()
+  const [sender, receiver] = drivers as [(typeof drivers)[0], (typeof drivers)[0]]
+  void send(sender, frame({ to: BROADCAST, from: A }))
+  await receiver.mmio.close()
+  await turn()
+  expect(cards.map(({ net }) => net.statistics.receivedFrames)).toEqual([0, 0, 1])
 })
 
 test('a machine that has gone is forgotten', async () => {
@@ -154,6 +175,10 @@ test.each([4, 6] as const)(
 
 test.each([
   ['more than 256 frames', (all: ReturnType<typeof tcp>) => ({ ...all.rest, gso_size: 1 })],
+  [
+    'headers of more than 512 bytes, which each part would have',
+    (all: ReturnType<typeof tcp>) => ({ ...all.rest, gso_size: 1, csum_start: all.bytes.length - 40 }),
+  ],
   ['headers before IP', (all: ReturnType<typeof tcp>) => ({ ...all.rest, gso_size: 100, csum_start: 20 })],
   [
     'headers at its end',
