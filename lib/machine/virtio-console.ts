@@ -21,7 +21,7 @@ export interface VirtioConsole extends MachineDevice {
 
 /** A terminal without a serial line's hardware. `console=hvc0` on Linux's command line is the first one. */
 export function virtioConsole(options: VirtioConsoleOptions = {}): VirtioConsole {
-  checkOptions('options', options, ['output', 'input', 'console', 'size', 'name', 'transport'])
+  checkOptions('options', options, ['output', 'input', 'console', 'size', 'name', 'transport', 'place'])
   const place = checkVirtioOptions(options)
   const ends = new LineEnds('the virtio console', options)
   let size = checkSize(options.size ?? UNKNOWN_SIZE)

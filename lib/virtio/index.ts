@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export type { Disk } from '../disk/disk.js'
-export { Block } from './block/block.js'
+export { Block, type BlockState } from './block/block.js'
 export type { BlockFailure, BlockOptions } from './block/options.js'
 export type { BlockCount, BlockOperation, BlockStatistics } from './block/statistics.js'
 export { Buffers } from './buffers.js'

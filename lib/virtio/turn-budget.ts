@@ -1,5 +1,5 @@
 /** How many bytes the queues of a device may move, together, before others on the event loop get their turn. */
-const BYTES_PER_TURN = 2 ** 21
+const BYTES_PER_TURN = 2 ** 20
 
 interface Waiting {
   bytes: number

@@ -1,5 +1,6 @@
 import type { Registers } from '../../bus/registers.js'
 import { type Disk, SECTOR } from '../../disk/disk.js'
+import { StateReader, type Versioned } from '../../state.js'
 import { checkInteger } from '../../validate.js'
 import type { Chain } from '../chain.js'
 import { RateLimiter, type RateLimits } from '../rate-limiter.js'
@@ -12,6 +13,12 @@ import { type BlockRequest, type DiskFacts, type Range, readRequest } from './re
 import { type BlockOperation, type BlockStatistics, newStatistics } from './statistics.js'
 import { type MayMove, PART, readInto, writeFrom } from './transfer.js'
 
+export interface BlockState extends Versioned {
+  /** The driver wants each write to be durable when it is done. */
+  writeThrough: boolean
+}
+
+const STATE_VERSION = 1
 const QUEUE_SIZE = 256
 /** A request's header and its status take a descriptor each. */
 const SEG_MAX = QUEUE_SIZE - 2
@@ -33,6 +40,8 @@ export class Block implements VirtioDevice {
   readonly #onError: (failure: BlockFailure) => void
   readonly #counts = newStatistics()
   #host: VirtioHost | undefined
+  // What the driver has said of it.
+  #writeThrough = false
 
   constructor(disk: Disk, options: BlockOptions = {}) {
     const { id, queues, blockSize, limits, onError } = checkBlockOptions(options)
@@ -55,11 +64,13 @@ export class Block implements VirtioDevice {
       L.F_TOPOLOGY |
       L.F_FLUSH |
       (writable ? 0n : L.F_RO) |
+      (writable ? L.F_CONFIG_WCE : 0n) |
       (queues > 1 ? L.F_MQ : 0n) |
       (this.#facts.canDiscard ? L.F_DISCARD : 0n) |
       (this.#facts.canWriteZeroes ? L.F_WRITE_ZEROES : 0n)
     const capacity = () => BigInt(this.#facts.size / SECTOR)
-    this.config = configRegisters({ capacity, segMax: SEG_MAX, blockSize, queues })
+    const writeback = { read: () => (this.#flushesAlways ? 0 : 1), write: (value: number) => this.#setWriteback(value) }
+    this.config = configRegisters({ capacity, segMax: SEG_MAX, blockSize, queues, writeback })
   }
 
   attach(host: VirtioHost): void {
@@ -78,6 +89,18 @@ export class Block implements VirtioDevice {
   /** The guest's time stands still: who waits for it must not. */
   pause(): void {
     this.#limiter.release()
+  }
+
+  reset(): void {
+    this.#writeThrough = false
+  }
+
+  save(): BlockState {
+    return { version: STATE_VERSION, writeThrough: this.#writeThrough }
+  }
+
+  restore(state: BlockState): void {
+    this.#writeThrough = new StateReader(this.#host?.name ?? 'block', state, STATE_VERSION).boolean('writeThrough')
   }
 
   async close(): Promise<void> {
@@ -125,7 +148,7 @@ export class Block implements VirtioDevice {
       case 'write':
         return this.#change('write', request, () => writeFrom(disk, request.offset, request.data, mayMove))
       case 'flush':
-        return this.#run('flush', undefined, () => disk.flush?.())
+        return this.#flush()
       case 'discard':
         return this.#forEach('discard', request.ranges, ({ offset, length }) => disk.discard?.(offset, length))
       case 'writeZeroes':
@@ -153,11 +176,30 @@ export class Block implements VirtioDevice {
     return L.S_OK
   }
 
-  /** A driver that has not accepted flushes takes what is done for durable (virtio 1.2, 5.2.6.2). */
+  /** A driver that has not accepted flushes takes what is done for durable, and one that has said so (virtio 1.2, 5.2.6.2). */
+  get #flushesAlways(): boolean {
+    return this.#writeThrough || !this.#has(L.F_FLUSH)
+  }
+
+  #has(feature: bigint): boolean {
+    return ((this.#host?.features ?? 0n) & feature) !== 0n
+  }
+
+  /** What has been written before is durable, too, when the cache is off. */
+  #setWriteback(value: number): unknown {
+    if (!this.#has(L.F_CONFIG_WCE)) return undefined
+    const before = this.#flushesAlways
+    this.#writeThrough = value === 0
+    return this.#flushesAlways && !before ? this.#flush() : undefined
+  }
+
   async #change(operation: BlockOperation, range: Range, act: () => unknown): Promise<number> {
     const status = await this.#run(operation, range, act)
-    const writesThrough = ((this.#host?.features ?? 0n) & L.F_FLUSH) === 0n
-    return status === L.S_OK && writesThrough ? this.#run('flush', undefined, () => this.disk.flush?.()) : status
+    return status === L.S_OK && this.#flushesAlways ? this.#flush() : status
+  }
+
+  #flush(): Promise<number> {
+    return this.#run('flush', undefined, () => this.disk.flush?.())
   }
 
   async #run(operation: BlockOperation, range: Range | undefined, act: () => unknown): Promise<number> {

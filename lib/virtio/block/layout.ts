@@ -5,6 +5,7 @@ export const F_RO = 1n << 5n
 export const F_BLK_SIZE = 1n << 6n
 export const F_FLUSH = 1n << 9n
 export const F_TOPOLOGY = 1n << 10n
+export const F_CONFIG_WCE = 1n << 11n
 export const F_MQ = 1n << 12n
 export const F_DISCARD = 1n << 13n
 export const F_WRITE_ZEROES = 1n << 14n

@@ -9,6 +9,8 @@ export class NetCard {
   /** What the driver has accepted. */
   features = 0n
   mac: Uint8Array
+  /** The driver is to tell the network where it is, and has not said that it has. */
+  isAnnouncing = false
   // What the program says of the link, and what the back end does.
   isPlugged = true
   isConnected = true

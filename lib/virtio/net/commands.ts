@@ -22,6 +22,11 @@ export function netCommands(card: NetCard, receiver: Receiver, pairs: number): N
       card.mac = mac
       return true
     },
+    announced: () => {
+      if (!card.has(F.VIRTIO_NET_F_GUEST_ANNOUNCE)) return false
+      card.isAnnouncing = false
+      return true
+    },
     setQueuePairs: (wanted) => {
       if (!card.has(F.VIRTIO_NET_F_MQ) || wanted < 1 || wanted > pairs) return false
       receiver.pairs = wanted

@@ -9,6 +9,8 @@ const CTRL_RX = 0
 const CTRL_MAC = 1
 const CTRL_MAC_TABLE_SET = 0
 const CTRL_MAC_ADDR_SET = 1
+const CTRL_ANNOUNCE = 3
+const CTRL_ANNOUNCE_ACK = 0
 const CTRL_MQ = 4
 const CTRL_MQ_VQ_PAIRS_SET = 0
 const COMMAND_SIZE = 2
@@ -23,6 +25,7 @@ export interface NetCommands {
   setMode(mode: RxMode, on: boolean): boolean
   setAddresses(unicast: number[], multicast: number[]): boolean
   setMac(mac: Uint8Array): boolean
+  announced(): boolean
   setQueuePairs(pairs: number): boolean
 }
 
@@ -50,6 +53,7 @@ function perform(readable: Buffers, commands: NetCommands): boolean {
   if (kind === CTRL_MAC && command === CTRL_MAC_ADDR_SET) {
     return data.length === MAC_LENGTH && !isGroup(data, 0) && commands.setMac(data)
   }
+  if (kind === CTRL_ANNOUNCE && command === CTRL_ANNOUNCE_ACK) return data.length === 0 && commands.announced()
   if (kind === CTRL_MQ && command === CTRL_MQ_VQ_PAIRS_SET) {
     return data.length === 2 && commands.setQueuePairs((data[0] ?? 0) | ((data[1] ?? 0) << 8))
   }

@@ -25,6 +25,8 @@ export const VIRTIO_NET_F_CTRL_VQ = 1n << 17n
 /** Commands say which frames are received: all, none of a kind, those of a list. */
 export const VIRTIO_NET_F_CTRL_RX = 1n << 18n
 export const VIRTIO_NET_F_CTRL_RX_EXTRA = 1n << 20n
+/** The device can ask the driver to tell the network where it is. */
+export const VIRTIO_NET_F_GUEST_ANNOUNCE = 1n << 21n
 /** There are several pairs of queues. */
 export const VIRTIO_NET_F_MQ = 1n << 22n
 /** A command sets the address. */

@@ -21,8 +21,10 @@ const ALWAYS =
   F.VIRTIO_NET_F_MRG_RXBUF |
   F.VIRTIO_NET_F_CTRL_VQ |
   F.VIRTIO_NET_F_CTRL_RX |
-  F.VIRTIO_NET_F_CTRL_RX_EXTRA
+  F.VIRTIO_NET_F_CTRL_RX_EXTRA |
+  F.VIRTIO_NET_F_GUEST_ANNOUNCE
 const STATUS_LINK_UP = 1
+const STATUS_ANNOUNCE = 2
 const CONTROL_QUEUE_SIZE = 64
 
 /** A network card (virtio 1.2, 5.1). */
@@ -70,7 +72,12 @@ export class Net implements VirtioDevice {
       ...Array.from({ length: MAC_LENGTH }, (_, offset) => {
         return { name: `mac[${offset}]`, offset, width: 1 as const, read: () => card.mac[offset] ?? 0 }
       }),
-      { name: 'status', offset: 6, width: 2, read: () => (card.link ? STATUS_LINK_UP : 0) },
+      {
+        name: 'status',
+        offset: 6,
+        width: 2,
+        read: () => (card.link ? STATUS_LINK_UP : 0) | (card.isAnnouncing ? STATUS_ANNOUNCE : 0),
+      },
       { name: 'max_virtqueue_pairs', offset: 8, width: 2, read: () => queuePairs },
       { name: 'mtu', offset: 10, width: 2, read: () => mtu ?? 0 },
     ])
@@ -96,6 +103,18 @@ export class Net implements VirtioDevice {
     this.#card.isPlugged = checkBoolean('link', plugged)
     this.#backend.plug?.(plugged)
     this.#host?.configChanged()
+  }
+
+  /**
+   * Asks the guest to tell the network where it is, as after it has come to another host: Linux sends gratuitous ARP. Returns
+   * whether its driver can.
+   */
+  announce(): boolean {
+    const card = this.#card
+    if (!card.has(F.VIRTIO_NET_F_GUEST_ANNOUNCE) || !card.has(F.VIRTIO_NET_F_CTRL_VQ)) return false
+    card.isAnnouncing = true
+    this.#host?.configChanged()
+    return true
   }
 
   get statistics(): Readonly<NetStatistics> {
@@ -165,6 +184,7 @@ export class Net implements VirtioDevice {
     const card = this.#card
     card.features = 0n
     card.mac = this.#ownMac
+    card.isAnnouncing = false
     card.filter.reset()
     this.#receiver.pairs = 1
     this.#isStarted = false

@@ -12,9 +12,11 @@ export interface NetState extends Versioned {
   modes: number
   unicast: number[]
   multicast: number[]
+  /** The driver has been asked to tell the network where it is, and has not said that it has. */
+  announcing: boolean
 }
 
-const STATE_VERSION = 1
+const STATE_VERSION = 2
 const MAX_MAC = 2 ** 48 - 1
 
 /** What a state is checked by. */
@@ -26,7 +28,7 @@ export interface NetFacts {
   source: Uint8Array | undefined
 }
 
-export function saveNet({ mac, filter }: NetCard, { pairs }: Receiver): NetState {
+export function saveNet({ mac, filter, isAnnouncing }: NetCard, { pairs }: Receiver): NetState {
   const [unicast, multicast] = filter.addresses
   return {
     version: STATE_VERSION,
@@ -35,6 +37,7 @@ export function saveNet({ mac, filter }: NetCard, { pairs }: Receiver): NetState
     modes: filter.modes,
     unicast: [...unicast],
     multicast: [...multicast],
+    announcing: isAnnouncing,
   }
 }
 
@@ -51,7 +54,9 @@ export function restoreNet(
   const queuePairs = reader.integer('queuePairs', pairs, 1)
   const modes = reader.bits('modes', 2 ** RX_MODES.length - 1)
   const addresses = ['unicast', 'multicast'].map((each) => reader.integers(each, MAX_REMEMBERED, MAX_MAC))
+  const announcing = reader.boolean('announcing')
   card.mac = mac
+  card.isAnnouncing = announcing
   card.filter.modes = modes
   card.filter.addresses = [addresses[0] ?? [], addresses[1] ?? []]
   receiver.pairs = queuePairs

@@ -6,7 +6,7 @@ import { Echo } from './echo.js'
 import { MmioDriver } from './mmio-driver.js'
 
 const MIB = 2 ** 20
-const PER_TURN = 2 * MIB
+const PER_TURN = MIB
 const QUEUES = 16
 const HEADER = 0x3f_0000
 const DATA = 0x20_0000
@@ -54,7 +54,7 @@ async function instantDisk(limits = {}) {
   return { block, driver, bytes: () => bytes, reads: () => reads }
 }
 
-test('a driver with sixteen full queues: a disk that answers at once moves 2 MiB in a turn, and then a part', async () => {
+test('a driver with sixteen full queues: a disk that answers at once moves 1 MiB in a turn, and then a part', async () => {
   const { driver, bytes, reads } = await instantDisk()
   const count = askForAll(driver)
   expect(count).toBe(QUEUES * 85)

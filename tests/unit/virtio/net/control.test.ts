@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { NetCallback, Net, netFeatures as F } from '../../../../lib/virtio/index.js'
+import * as R from '../../../../lib/virtio/mmio-registers.js'
 import { expectRefusal } from '../../../thrown.js'
 import {
   BASIC,
@@ -19,6 +20,7 @@ import {
 
 const CTRL_RX = 0
 const CTRL_MAC = 1
+const CTRL_ANNOUNCE = 3
 const CTRL_MQ = 4
 const MULTICAST = '01:00:5e:00:00:01'
 const bytesOf = (mac: string) => mac.split(':').map((byte) => Number.parseInt(byte, 16))
@@ -218,6 +220,33 @@ test('a link that the back end loses is down until it says otherwise', async () 
   ])
 })
 
+test('a guest is asked to tell where it is, until it says that it has', async () => {
+  const { net, driver } = await card(CONTROL | F.VIRTIO_NET_F_GUEST_ANNOUNCE)
+  const status = () => driver.config(6, 2)[0]
+  expect([net.announce(), status(), driver.read(R.INTERRUPT_STATUS) & R.CONFIG_CHANGE]).toEqual([
+    true,
+    3,
+    R.CONFIG_CHANGE,
+  ])
+  const state = net.save()
+  expect([await command(driver, [CTRL_ANNOUNCE, 1]), await command(driver, [CTRL_ANNOUNCE, 0, 0]), status()]).toEqual([
+    ...[false, false, 3],
+  ])
+  expect([await command(driver, [CTRL_ANNOUNCE, 0]), status(), net.save().announcing]).toEqual([true, 1, false])
+  net.restore(state)
+  expect(status()).toBe(3)
+  await driver.start()
+  expect(status()).toBe(1)
+})
+
+test.each([
+  ['a driver that cannot', CONTROL],
+  ['one without commands', BASIC | F.VIRTIO_NET_F_GUEST_ANNOUNCE],
+])('%s is not asked', async (_, features) => {
+  const { net, driver } = await card(features)
+  expect([net.announce(), driver.config(6, 2)[0], driver.interrupts]).toEqual([false, 1, 0])
+})
+
 test('state: what the driver has said is there again', async () => {
   const first = await card()
   await command(first.driver, [CTRL_RX, 0, 0])
@@ -229,7 +258,8 @@ test('state: what the driver has said is there again', async () => {
   expect(second.net.save()).toEqual(saved)
   expect(second.net.mac).toBe('52:54:00:00:00:09')
   for (const wrong of [
-    { version: 2 },
+    { version: 3 },
+    { announcing: 1 },
     { mac: [1] },
     { queuePairs: 2 },
     { modes: 64 },
