@@ -11,7 +11,9 @@ import { addDoctor } from './doctor.js'
 import { addExample } from './example.js'
 import { codeOf } from './error-code.js'
 import { formatError } from './format-error.js'
+import { addRestore } from './restore.js'
 import { addRun } from './run.js'
+import { addSnapshot } from './snapshot.js'
 import { writeError } from './write-error.js'
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -35,7 +37,7 @@ const program = new Command('node-kvm')
   })
   .hook('preAction', (_program, command) => {
     // A guest's run has ways out of its own. All others print little, and by Node's streams.
-    if (command.name() !== 'run') watchOutput()
+    if (!['run', 'restore'].includes(command.name())) watchOutput()
   })
   .exitOverride()
   .addHelpText(
@@ -51,6 +53,8 @@ Examples:
 addDoctor(program)
 addExample(program)
 addRun(program)
+addRestore(program)
+addSnapshot(program)
 addDisk(program)
 
 async function run(): Promise<void> {

@@ -4,6 +4,7 @@ const ESCAPE = 0x01
 const COMMANDS = {
   x: 'stop',
   p: 'powerButton',
+  s: 'snapshot',
   w: 'windowSize',
   h: 'help',
   a: 'escape',
@@ -15,6 +16,7 @@ export type EscapeCommand = (typeof COMMANDS)[keyof typeof COMMANDS]
 export const KEYS_HELP = `\
 Ctrl-A x       ends the guest
 Ctrl-A p       presses the power button
+Ctrl-A s       takes a snapshot, with --snapshot-to
 Ctrl-A w       types "stty rows R cols C" with this window's size, for a shell
 Ctrl-A h       shows these keys
 Ctrl-A Ctrl-A  sends Ctrl-A; so does Ctrl-A a

@@ -1,16 +1,16 @@
 import type { Command } from 'commander'
 import { KvmError } from '../index.js'
 import type { SymbolTable } from '../inspect/index.js'
-import { Machine, type MachineOptions, type Outcome, serial, virtioConsole } from '../machine/index.js'
+import { type Machine, type MachineOptions, type Outcome, serial, virtioConsole } from '../machine/index.js'
 import { openTraceFile, type Outlets } from './outlets.js'
 import { inspection, type RunReport } from './report.js'
-import type { RunOptions } from './run-options.js'
-import { bootSource, firmwareLog, named } from './run-source.js'
+import type { GuestOptions } from './run-options.js'
+import { firmwareLog, named } from './run-source.js'
 import type { EndingSignals } from './signals.js'
-import type { BootFile } from './source-options.js'
+import { Snapshots } from './snapshots.js'
 import { openTerminal } from './terminal.js'
 import { traceLine } from './trace-exits.js'
-import { transportOf, VirtioDevices } from './virtio-devices.js'
+import { type Transport, VirtioDevices } from './virtio-devices.js'
 
 /** After these it is said what the guest was doing. */
 const UNEXPECTED: readonly Outcome['kind'][] = ['panic', 'triple-fault', 'kvm-error', 'halted', 'timeout']
@@ -29,30 +29,37 @@ interface Surroundings {
   signals: EndingSignals
 }
 
-/** One guest from its boot to its end, with its console on this terminal. */
-export async function liveGuest(file: BootFile, options: RunOptions, around: Surroundings): Promise<RunReport> {
-  const { command, outlets, signals } = around
+/** How a guest comes to be: it is booted, or restored. */
+export interface Beginning {
+  /** Whether there is a device for what firmware says of itself. */
+  readonly firmwareLog: boolean
+  /** How virtio devices reach the guest, where the command line does not say. */
+  readonly transport: Transport
+  create(devices: MachineDevices, virtio: VirtioDevices): Promise<Machine>
+}
+
+type MachineDevices = NonNullable<MachineOptions['devices']>
+
+/** One guest from its beginning to its end, with its console on this terminal. */
+export async function liveGuest(beginning: Beginning, options: GuestOptions, around: Surroundings): Promise<RunReport> {
+  const { outlets, signals } = around
   const { stdout, stderr } = outlets
-  const terminal = openTerminal((text) => {
+  const say = (text: string) => {
     stderr.line(`[${text.replaceAll('\n', '\n ')}]`)
-  })
+  }
+  const terminal = openTerminal(say)
   const output = (bytes: Uint8Array) => {
     stdout.write(bytes)
   }
   const ends = { output, input: terminal.input }
-  const hvc = options.console === 'virtio' ? virtioConsole({ ...ends, transport: transportOf(options) }) : undefined
+  const transport = options.virtio ?? beginning.transport
+  const hvc = options.console === 'virtio' ? virtioConsole({ ...ends, transport }) : undefined
   const line = hvc ?? serial(ends)
-  const { cpus, memory, timeout } = options
-  const devices = new VirtioDevices(options, (text) => {
-    stderr.line(`[${text}]`)
-  })
-  const machine = await createMachine(command, devices, {
-    cpus,
-    memory,
-    boot: devices.before(bootSource(file, options, command)),
-    devices: [...(file.kind === 'firmware' ? [firmwareLog(output)] : []), line, devices],
-    onReset: options.reboot ? 'boot' : 'end',
-  })
+  const { timeout } = options
+  const virtio = new VirtioDevices(options, transport, say)
+  const log = beginning.firmwareLog ? [firmwareLog(output)] : []
+  const machine = await createMachine(around.command, virtio, () => beginning.create([...log, line, virtio], virtio))
+  const snapshots = new Snapshots(machine, options.snapshotTo, say)
   try {
     const symbols = options.symbols === undefined ? {} : { symbols: await readSymbols(options.symbols) }
     trace(machine, options, outlets)
@@ -61,7 +68,8 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
     for (const outlet of [stdout, stderr, outlets.trace]) if (outlet !== undefined) outlet.onError = stop
     signals.end = stop
     const resize = hvc === undefined ? {} : { resize: hvc.resize.bind(hvc) }
-    terminal.attach({ stop, powerButton: () => machine.powerButton(), ...resize })
+    const snapshot = () => void snapshots.take()
+    terminal.attach({ stop, powerButton: () => machine.powerButton(), snapshot, ...resize })
     const outcome = await machine.run(timeout === undefined ? {} : { timeout: timeout * 1000 })
     const postMortem = UNEXPECTED.includes(outcome.kind) ? await machine.postMortem(symbols) : undefined
     const vcpus = machine.vm.vcpus.map(({ id, stats }) => ({ id, ...stats }))
@@ -70,14 +78,19 @@ export async function liveGuest(file: BootFile, options: RunOptions, around: Sur
   } finally {
     signals.end = undefined
     terminal.close()
+    await snapshots.close()
     machine.close()
   }
 }
 
 /** The machine checks its own options, before anything is read: they are the command line's. */
-async function createMachine(command: Command, devices: VirtioDevices, options: MachineOptions): Promise<Machine> {
+async function createMachine(
+  command: Command,
+  devices: VirtioDevices,
+  create: () => Promise<Machine>,
+): Promise<Machine> {
   try {
-    return await Machine.create(options)
+    return await create()
   } catch (error) {
     await devices.close()
     if (!(error instanceof KvmError) || error.code !== 'ERR_KVM_INVALID_ARGUMENT') throw error
@@ -94,7 +107,7 @@ async function readSymbols(path: string): Promise<SymbolTable> {
   }
 }
 
-function trace(machine: Machine, { traceExits, traceFile }: RunOptions, outlets: Outlets): void {
+function trace(machine: Machine, { traceExits, traceFile }: GuestOptions, outlets: Outlets): void {
   if (traceFile !== undefined) outlets.trace = openTraceFile(traceFile)
   else if (!traceExits) return
   const outlet = outlets.trace ?? outlets.stderr

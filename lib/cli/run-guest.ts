@@ -1,12 +1,11 @@
 import { type Command, CommanderError } from 'commander'
 import { formatError } from './format-error.js'
-import { liveGuest } from './live-guest.js'
+import { type Beginning, liveGuest } from './live-guest.js'
 import type { Patience } from './outlet.js'
 import { openOutlets, type Outlets } from './outlets.js'
 import { formatReport, type RunReport } from './report.js'
-import type { RunOptions } from './run-options.js'
+import type { GuestOptions } from './run-options.js'
 import { EndingSignals, statusOf } from './signals.js'
-import { checkSource } from './source-options.js'
 
 /** How the command ends, by outcome. All are even: a guest's own code, through the exit port, is odd. */
 const RUN_STATUS = {
@@ -25,15 +24,14 @@ const RUN_STATUS = {
 const PATIENT: Patience = { idle: 5000, total: Infinity }
 const HASTY: Patience = { idle: 1000, total: 1000 }
 
-/** Boots what the command line names, to its end. */
-export async function runGuest(positional: string | undefined, options: RunOptions, command: Command): Promise<void> {
-  const file = checkSource(positional, options, command)
+/** A guest of the command line, to its end, with all that is said of it. */
+export async function runGuest(beginning: Beginning, options: GuestOptions, command: Command): Promise<void> {
   const outlets = openOutlets()
   const signals = new EndingSignals()
   let report: RunReport | undefined
   let error: unknown
   try {
-    report = await liveGuest(file, options, { command, outlets, signals })
+    report = await liveGuest(beginning, options, { command, outlets, signals })
   } catch (caught) {
     // Commander has printed it.
     if (caught instanceof CommanderError) throw caught
@@ -64,7 +62,7 @@ async function say(report: RunReport | undefined, error: unknown, outlets: Outle
   if (text !== undefined) stderr.line(text)
 }
 
-function exitStatus(report: RunReport | undefined, error: unknown, { success }: RunOptions): number {
+function exitStatus(report: RunReport | undefined, error: unknown, { success }: GuestOptions): number {
   // Also when it cannot be said any more: with its terminal the process gets SIGHUP.
   if (report?.signal !== undefined) return statusOf(report.signal)
   if (report === undefined || error !== undefined) return 1

@@ -26,20 +26,26 @@ export interface SourceOptions {
   mode?: (typeof MODES)[number]
 }
 
-/** What the command line says, checked. */
-export interface RunOptions extends SourceOptions {
-  cpus: number
-  memory: string
+/** What a guest has around it, however it came to be. */
+export interface GuestOptions {
+  console: (typeof CONSOLES)[number]
   timeout?: number
   disk?: readonly DiskOption[]
   net?: readonly NetOption[]
   rng?: true
-  /** Default: `mmio`; `pci` where firmware boots, which looks nowhere else. */
+  /** Default: `mmio`; `pci` where firmware boots, which looks nowhere else, or where the machine had PCI. */
   virtio?: (typeof TRANSPORTS)[number]
-  reboot: boolean
+  snapshotTo?: string
   symbols?: string
   success?: number
   traceExits?: true
   traceFile?: string
   json?: true
+}
+
+/** What the command line says of a guest that is booted, checked. */
+export interface RunOptions extends SourceOptions, GuestOptions {
+  cpus: number
+  memory: string
+  reboot: boolean
 }

@@ -98,10 +98,13 @@ function refuse(path: string, image: string, problem: string, cause?: unknown): 
   return new KvmError('ERR_KVM_BOOT_IMAGE', `${image} ${path}: ${problem}`, { operands: { image, path }, cause })
 }
 
+/** By what name a machine knows it. */
+export const FIRMWARE_LOG = 'firmware-log'
+
 /** Beside the serial line, for firmware. `output` copies the bytes. */
 export function firmwareLog(output: (bytes: Uint8Array) => void): DeviceNode {
   return {
-    name: 'firmware-log',
+    name: FIRMWARE_LOG,
     device: new DebugConsole({ output }),
     resources: [{ port: FIRMWARE_LOG_PORT, length: 1 }],
   }

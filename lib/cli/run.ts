@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { KEYS_HELP } from './escape-keys.js'
-import { CONSOLES, FORMATS, MODES, type RunOptions, TRANSPORTS } from './run-options.js'
-import { collectDisk, collectNet } from './virtio-options.js'
+import { addGuestOptions, number } from './guest-options.js'
+import { FORMATS, MODES, type RunOptions } from './run-options.js'
 
 /** `node-kvm run`: boots a kernel or firmware, with its console on this terminal. */
 export function addRun(program: Command): void {
-  program
+  const run = program
     .command('run')
     .summary('boot a kernel or firmware')
     .description('Boot a kernel, Linux or another, or firmware, with its console on this terminal.')
@@ -29,35 +29,8 @@ export function addRun(program: Command): void {
     .addOption(new Option('--mode <mode>', 'in which mode a flat binary is started (default: real)').choices(MODES))
     .option('--cpus <n>', 'virtual CPUs, 1 to 16', wholeNumber, 1)
     .option('--memory <size>', 'RAM, for example 512M or 2G', '256M')
-    .option(
-      '--disk <file[,readonly][,format=qcow2][,backing=folder][,id=…]>',
-      'a disk, from a raw file, a block device or an image, whose backing files may be in that folder; repeatable',
-      collectDisk,
-    )
-    .option(
-      '--net <tap[=name]|none[,vhost][,mac=…]>',
-      'a network card, on a tap interface of the host, whose frames the kernel moves with vhost; repeatable',
-      collectNet,
-    )
-    .addOption(
-      new Option('--console <console>', "what this terminal is to the guest: its first serial line, or Linux's hvc0")
-        .choices(CONSOLES)
-        .default('serial'),
-    )
-    .option('--rng', "random numbers of the host's for the guest")
-    .addOption(
-      new Option(
-        '--virtio <transport>',
-        'how these devices reach the guest (default: mmio; with --firmware, pci)',
-      ).choices(TRANSPORTS),
-    )
-    .option('--timeout <seconds>', 'end the guest after that time', seconds)
     .addOption(new Option('--no-reboot', 'end when the guest resets the machine, instead of booting again'))
-    .option('--success <value>', 'what the guest writes to the exit port for status 0', number)
-    .option('--symbols <file>', "the kernel's System.map or vmlinux: names for what is printed when it dies")
-    .option('--trace-exits', 'print every exit that is handled here to standard error')
-    .option('--trace-file <file>', 'write every exit that is handled here to that file')
-    .option('--json', 'print the outcome, what each vCPU did, and errors as one line of JSON to standard error')
+  addGuestOptions(run)
     .addHelpText(
       'after',
       `
@@ -86,8 +59,8 @@ Examples:
   node-kvm run --firmware /usr/share/seabios/bios.bin --timeout 10`,
     )
     .action(async (positional: string | undefined, options: RunOptions, command: Command) => {
-      const { runGuest } = await import('./run-guest.js')
-      await runGuest(positional, options, command)
+      const { bootGuest } = await import('./boot-guest.js')
+      await bootGuest(positional, options, command)
     })
 }
 
@@ -98,20 +71,7 @@ function wholeNumber(text: string): number {
   return Number(text)
 }
 
-function number(text: string): number {
-  if (!/^(\d{1,10}|0x[\da-f]{1,8})$/i.test(text)) {
-    throw new InvalidArgumentError('It must be a whole number, for example 4096 or 0x1000.')
-  }
-  return Number(text)
-}
-
 const collect = (text: string, before: string[] = []) => {
   if (text.trim() === '') throw new InvalidArgumentError('It must be a file, or a file, a blank and text.')
   return [...before, text]
-}
-
-function seconds(text: string): number {
-  const value = Number(text)
-  if (!(value > 0 && value <= 2_000_000)) throw new InvalidArgumentError('It must be a number of seconds above 0.')
-  return Math.ceil(value * 1000) / 1000
 }

@@ -8,6 +8,8 @@ export interface TerminalActions {
   stop(): void
   /** Returns whether the guest listens. */
   powerButton(): boolean
+  /** Takes a snapshot, if it has been said where to. */
+  snapshot(): void
   /** The window has this size, now and whenever it gets another one. Default: nobody looks. */
   resize?(columns: number, rows: number): void
 }
@@ -58,6 +60,7 @@ export function openTerminal(say: (text: string) => void): Terminal {
     powerButton: () => {
       say(actions?.powerButton() ? 'power button pressed' : 'the guest does not listen to the power button')
     },
+    snapshot: () => actions?.snapshot(),
     windowSize: () => {
       const size = windowSize()
       // Enter is a carriage return.

@@ -1,23 +1,22 @@
 import type { BootSource, MachineDevice } from '../machine/index.js'
 import { openDisk, openTap, virtio } from '../machine/index.js'
 import { Block, Net, NetCallback, Rng, type VirtioDevice } from '../virtio/index.js'
-import type { RunOptions } from './run-options.js'
+import type { GuestOptions } from './run-options.js'
 import type { NetOption } from './virtio-options.js'
 
-/** How virtio devices reach the guest. */
-export function transportOf({ virtio: given, firmware }: RunOptions): NonNullable<RunOptions['virtio']> {
-  return given ?? (firmware === undefined ? 'mmio' : 'pci')
-}
+export type Transport = NonNullable<GuestOptions['virtio']>
 
 /** The virtio devices that the options name. */
 export class VirtioDevices implements MachineDevice {
-  readonly #options: RunOptions
+  readonly #options: GuestOptions
+  readonly #transport: Transport
   readonly #warn: (text: string) => void
   readonly #devices: VirtioDevice[] = []
 
   /** `warn` tells the user of what a device's host side fails at. */
-  constructor(options: RunOptions, warn: (text: string) => void) {
+  constructor(options: GuestOptions, transport: Transport, warn: (text: string) => void) {
     this.#options = options
+    this.#transport = transport
     this.#warn = warn
   }
 
@@ -26,14 +25,14 @@ export class VirtioDevices implements MachineDevice {
     return {
       ...source,
       prepare: async () => {
-        await this.#open()
+        await this.open()
         return source.prepare()
       },
     }
   }
 
   attach(host: Parameters<MachineDevice['attach']>[0]): void {
-    const transport = transportOf(this.#options)
+    const transport = this.#transport
     for (const device of this.#devices) virtio(device, { transport }).attach(host)
   }
 
@@ -42,7 +41,8 @@ export class VirtioDevices implements MachineDevice {
     await Promise.all(this.#devices.map(async (device) => device.close?.()))
   }
 
-  async #open(): Promise<void> {
+  /** Opens the devices' files. */
+  async open(): Promise<void> {
     const { disk = [], net = [], rng } = this.#options
     for (const { path, id, ...how } of disk) {
       const opened = await openDisk(path, how)
