@@ -55,6 +55,10 @@ export class Machine {
   #state: 'new' | 'running' | 'ended' = 'new'
   // A wish to pause holds over resets, and before the run. No life begins while there is one.
   readonly #gate = new Gate()
+  #paused = false
+  // How many things are done, or wait to be, for which it stands still.
+  #standing = 0
+  #turn: Promise<unknown> = Promise.resolve()
   // The present life, up to the moment at which the next one stands ready.
   #settled: Promise<unknown> = Promise.resolve()
   // Why the run is to end, for when the guest ends its life at the same time.
@@ -92,7 +96,7 @@ export class Machine {
   }
 
   /** Puts a machine together. What is wrong with an image is said here, before a vCPU exists. */
-  static create(options: MachineOptions): Promise<Machine> {
+  static async create(options: MachineOptions): Promise<Machine> {
     return Machine.#make(checkMachineOptions(options))
   }
 
@@ -214,17 +218,14 @@ export class Machine {
    * unless `pausedClock` says otherwise; the time limit of {@link run} does not.
    */
   async pause(): Promise<void> {
-    this.#gate.close()
-    const life = this.#life
-    await this.#hardware.pauses.pause()
-    // It was about to reset: the next life stands at its entry now.
-    if (life.ended) await this.#settled
+    this.#paused = true
+    await this.#standStill()
   }
 
   /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    this.#hardware.pauses.resume()
-    this.#gate.open()
+    this.#paused = false
+    this.#goOn()
   }
 
   /**
@@ -273,18 +274,17 @@ export class Machine {
    */
   async snapshot(directory: string, options: SnapshotOptions = {}): Promise<void> {
     const { base, progress } = checkSnapshotOptions(directory, options)
-    const { state, memory } = await this.#standingStill(() => {
+    const { ram } = this.#hardware
+    const { state, memory, wasSaved } = await this.#standingStill(() => {
       const state = this.save()
-      return {
-        state,
-        memory: base === undefined ? this.#hardware.ram.setAside() : this.#hardware.ram.setAsideWritten(base),
-      }
+      const memory = base === undefined ? ram.setAside() : ram.setAsideWritten(base)
+      return { state, memory, wasSaved: ram.toBeSaved() }
     })
     try {
       const parent = base?.newest
       const sources = memory.map(({ at, size, copy, pages }) => sourceOf(copy, at, size, pages))
       const { id } = await writeSnapshot(directory, { machine: state, memory: sources, parent, progress })
-      this.#hardware.ram.wasSaved(id)
+      wasSaved(id)
     } finally {
       for (const { copy } of memory) copy.close()
     }
@@ -350,15 +350,37 @@ export class Machine {
     await this.#hardware.restore(state)
   }
 
-  /** Does something while the machine is paused: as it is, or for that long. */
-  async #standingStill<T>(action: () => T | Promise<T>): Promise<T> {
-    const wasPaused = this.#gate.closed
-    await this.pause()
-    try {
-      return await action()
-    } finally {
-      if (!wasPaused) this.resume()
+  /** Does something while the machine stands still: one thing after the other. It is paused afterwards if somebody wants it so. */
+  #standingStill<T>(action: () => T | Promise<T>): Promise<T> {
+    const inTurn = async (before: Promise<unknown>) => {
+      this.#standing++
+      try {
+        await before
+        await this.#standStill()
+        return await action()
+      } finally {
+        this.#standing--
+        this.#goOn()
+      }
     }
+    const done = inTurn(this.#turn)
+    this.#turn = done.catch(() => undefined)
+    return done
+  }
+
+  async #standStill(): Promise<void> {
+    this.#gate.close()
+    const life = this.#life
+    await this.#hardware.pauses.pause()
+    // It was about to reset: the next life stands at its entry now.
+    if (life.ended) await this.#settled
+  }
+
+  /** Unless somebody wants it to stand still. */
+  #goOn(): void {
+    if (this.#paused || this.#standing > 0) return
+    this.#hardware.pauses.resume()
+    this.#gate.open()
   }
 
   /** One life after the other. */
@@ -368,7 +390,7 @@ export class Machine {
       // It may have been said while there was no life.
       if (this.#ending !== undefined) this.#life.end(this.#ending)
       // What was changed by hand until now belongs to it.
-      if (lives === 0 && !this.closed) this.#begin()
+      if (!this.closed) this.#begin(lives)
       const life = this.#oneLife()
       this.#settled = life.catch(() => undefined)
       const outcome = await life
@@ -376,9 +398,9 @@ export class Machine {
     }
   }
 
-  #begin(): void {
+  #begin(lives: number): void {
     if (this.#origin !== undefined) this.#hardware.pauses.begin()
-    else if (this.#options.onReset !== 'end') this.#hardware.board.remember()
+    else if (lives === 0 && this.#options.onReset !== 'end') this.#hardware.board.remember()
   }
 
   /** How it ended; undefined when it was a reset and the next life stands ready. */

@@ -35,7 +35,7 @@ export class Ram {
   readonly #backing: RamOptions['backing']
   #parts: Part[] = []
   // The snapshots from which it differs only in pages that were written.
-  readonly #saved = new Set<string>()
+  #saved = new Set<string>()
 
   constructor(vm: Vm, { layout, backing }: RamOptions) {
     this.#vm = vm
@@ -64,7 +64,7 @@ export class Ram {
 
   /** The guest begins again: with new, empty RAM, unless that is kept. */
   reset(keep: boolean): void {
-    this.#saved.clear()
+    this.#saved = new Set()
     this.#remove(({ kind }) => kind === 'rom' || (kind === 'ram' && !keep))
     if (!keep) this.#addRam()
   }
@@ -72,30 +72,38 @@ export class Ram {
   /** A copy of each region as it is. It is the caller's. As for {@link freeze}. */
   setAside(): SetAside[] {
     const images = this.freeze()
-    return this.regions.map(({ at, size }) => {
-      using image = images.get(at)
-      return { at, size, copy: (image as MemoryImage).copy() }
-    })
+    try {
+      return collect(this.regions, ({ at, size }) => ({ at, size, copy: (images.get(at) as MemoryImage).copy() }))
+    } finally {
+      for (const image of images.values()) image.close()
+    }
   }
 
   /** The same of the pages that may differ from that snapshot. Throws `ERR_KVM_SNAPSHOT` where that is not known. */
   setAsideWritten(base: Snapshot): SetAside[] {
     if (!this.#saved.has(base.info.id)) throw noBase(base.info.directories[0] ?? '')
-    return this.#inOrder.map(({ kind, region: { at, size }, region }) => {
+    return collect(this.#inOrder, ({ kind, region }) => {
+      const { at, size } = region
       const { memory, offset } = this.#vm.hostMemory(region)
-      const pages = kind === 'beside' ? new Uint8Array(Math.ceil(size / PAGE / 8)).fill(0xff) : memory.writtenPages()
+      const all = () => new Uint8Array(Math.ceil(size / PAGE / 8)).fill(0xff)
+      const pages = kind === 'beside' ? all() : memory.writtenPages()
       const copy = HostMemory.allocate({ size, backing: 'memfd' })
       copyPages({ memory, offset }, { memory: copy, offset: 0 }, pages, size)
       return { at, size, copy, pages }
     })
   }
 
-  /** A snapshot has been taken of it. What differs from it is what is written from now on, and maybe more. */
-  wasSaved(id: string): void {
-    const areCopies = this.#parts.every(
-      ({ kind, region }) => kind === 'beside' || this.#vm.hostMemory(region).memory.isCopy,
-    )
-    if (areCopies) this.#saved.add(id)
+  /**
+   * What has been set aside is to be a snapshot: what is returned says that it is one. Memory that has been exchanged, or put back, since
+   * then does not differ from it in written pages alone.
+   */
+  toBeSaved(): (id: string) => void {
+    const saved = this.#saved
+    const isCopy = ({ kind, region }: Part) => kind === 'beside' || this.#vm.hostMemory(region).memory.isCopy
+    const areCopies = this.#parts.every(isCopy)
+    return (id) => {
+      if (areCopies) saved.add(id)
+    }
   }
 
   /**
@@ -124,8 +132,7 @@ export class Ram {
       for (const region of wanted) this.#addCopy(region, memory.open(region))
     }
     for (const region of memory.regions) if (region.kind === 'beside') this.#fill(region, memory)
-    this.#saved.clear()
-    for (const id of memory.ids) this.#saved.add(id)
+    this.#saved = new Set(memory.ids)
   }
 
   /** After the VM has been closed. */
@@ -183,5 +190,17 @@ export class Ram {
       part.copy?.close()
     }
     this.#parts = this.#parts.filter((part) => !which(part))
+  }
+}
+
+/** Each of them set aside, or none. */
+function collect<T>(all: readonly T[], setAside: (each: T) => SetAside): SetAside[] {
+  const done: SetAside[] = []
+  try {
+    for (const each of all) done.push(setAside(each))
+    return done
+  } catch (error) {
+    for (const { copy } of done) copy.close()
+    throw error
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { KvmError } from '../errors.js'
@@ -8,6 +9,8 @@ import { lengthOf, type MemorySource, writeMemory } from './memory-writer.js'
 /** The file without which a directory is no snapshot. It is put in place last. */
 const STATE = 'state.json'
 const MEMORY = /^memory-[0-9a-f]+$/
+/** A FIFO does not keep whoever opens it, and a link leads nowhere. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
 /** A snapshot on disk that has been looked at: its state is whole, its memory file has its length. */
 export interface SnapshotFiles {
@@ -35,6 +38,15 @@ export interface WriteOptions {
  */
 export async function writeSnapshot(directory: string, options: WriteOptions): Promise<SnapshotContent> {
   const { machine, memory, parent, progress } = options
+  if (parent?.directory === resolve(directory)) {
+    throw new KvmError(
+      'ERR_KVM_SNAPSHOT',
+      `${directory} has the snapshot on which this one stands; take another directory`,
+      {
+        operands: { path: directory },
+      },
+    )
+  }
   const id = randomUUID()
   const name = `memory-${id.replaceAll('-', '').slice(0, 16)}`
   try {
@@ -77,7 +89,7 @@ export async function openSnapshot(directory: string): Promise<SnapshotFiles> {
   const path = join(directory, STATE)
   const content = decodeSnapshot(path, await readState(path))
   const file = join(directory, content.file)
-  const memory = await open(file, 'r').catch((cause: unknown) => {
+  const memory = await open(file, READ).catch((cause: unknown) => {
     throw damaged(file, 'its memory file cannot be opened', cause)
   })
   const facts = await memory.stat()
@@ -91,8 +103,10 @@ export async function openSnapshot(directory: string): Promise<SnapshotFiles> {
 async function readState(path: string): Promise<string> {
   let file: FileHandle | undefined
   try {
-    file = await open(path, 'r')
-    const { size } = await file.stat()
+    file = await open(path, READ)
+    const facts = await file.stat()
+    if (!facts.isFile()) throw damaged(path, 'it is no file')
+    const { size } = facts
     if (size > MAX_STATE_BYTES) throw damaged(path, `it has ${size} bytes, more than any snapshot`)
     return await file.readFile('utf8')
   } catch (cause) {

@@ -77,8 +77,8 @@ function readContent(path: string, content: object): SnapshotContent {
   const reader = new StateReader(`the snapshot ${path}`, content)
   const parts = reader.parts('parts', 512).map((part) => ({
     at: part.integer('at', Number.MAX_SAFE_INTEGER),
-    size: part.integer('size', 2 ** 46, 1),
-    offset: part.integer('offset', 2 ** 46),
+    size: multiple(part, 'size', PAGE),
+    offset: multiple(part, 'offset', CHUNK),
   }))
   const length = parts.reduce((end, { offset, size }) => Math.max(end, offset + size), 0)
   const file = reader.string('file', 64)
@@ -101,6 +101,12 @@ function readContent(path: string, content: object): SnapshotContent {
     ...(parent && { pages: readPages(reader, length) }),
     machine: reader.object('machine'),
   }
+}
+
+function multiple(part: StateReader, member: string, unit: number): number {
+  const value = part.integer(member, 2 ** 46)
+  if (value % unit !== 0) throw part.refuse(member, `a multiple of ${unit}`)
+  return value
 }
 
 /** Runs of pages, in order, that do not overlap and lie within the file. */

@@ -226,7 +226,7 @@ for (const [name, output] of Object.entries(expected))
 
 const needy = manifest.flatMap(({ name, needs }) => (needs === undefined ? [] : [[name, needs] as const]))
 
-// tests/lab/inside/examples.test.ts gives them what they need.
+// tests/lab/inside/examples.test.ts and debian-example.test.ts give them what they need.
 test.runIf(process.arch === 'x64').each(needy)(
   '%s without its arguments says what it needs, and ends with status 2',
   (name, needs) => {
@@ -240,8 +240,10 @@ test('every example is tested', () => {
   expect(manifest.map(({ name }) => name).sort()).toEqual(
     [...Object.keys(expected), ...needy.map(([name]) => name)].sort(),
   )
-  const inLab = readFileSync(new URL('../lab/inside/examples.test.ts', import.meta.url), 'utf8')
-  for (const [name] of needy) expect(inLab).toContain(`test('${name}: `)
+  const inLab = ['examples', 'debian-example']
+    .map((file) => readFileSync(new URL(`../lab/inside/${file}.test.ts`, import.meta.url), 'utf8'))
+    .join()
+  for (const [name] of needy) expect(inLab).toContain(`'${name}: `)
 })
 
 test('the documentation lists every example, in order, with its title', () => {

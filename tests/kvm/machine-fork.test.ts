@@ -185,6 +185,45 @@ describe('a fork', () => {
     expect(listener.heard.slice(index)).toContain(1)
   })
 
+  test('that has booted again is put back, too', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    const { machine: made, listener } = await fork(template, { boot: counting.boot })
+    void made.run()
+    await listener.hear(5)
+    const index = listener.heard.length
+    void made.ports.write(0x64, Uint8Array.of(0xfe))
+    while (!listener.heard.slice(index).includes(1)) await listener.hear(5)
+    await made.rewind()
+    const again = listener.heard.length
+    await listener.hear(5)
+    expect(listener.heard[again]).toBe(listener.first)
+    expect(listener.isWhole(again)).toBe(true)
+  })
+
+  test('may be frozen, put back and paused all at once: one thing is done after the other', async () => {
+    const { machine } = await start()
+    using template = await machine.freeze()
+    const { machine: made, listener } = await fork(template)
+    void made.run()
+    await listener.hear(20)
+    const [first, , , second] = await Promise.all([made.freeze(), made.rewind(), made.pause(), made.freeze()])
+    const count = listener.heard.length
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(listener.heard).toHaveLength(count)
+    const [before, after] = [await fork(first), await fork(second)]
+    void before.machine.run()
+    void after.machine.run()
+    await Promise.all([before.listener.hear(3), after.listener.hear(3)])
+    expect(before.listener.first).toBeGreaterThan(listener.first + 15)
+    expect(after.listener.first).toBe(listener.first)
+    made.resume()
+    await listener.hear(3)
+    expect(listener.heard[count]).toBe(listener.first)
+    first.close()
+    second.close()
+  })
+
   test('does not need its template any more, and a closed one makes none', async () => {
     const { machine } = await start()
     const template = await machine.freeze()

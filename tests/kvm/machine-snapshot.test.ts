@@ -1,5 +1,5 @@
 // Machines on disk.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   copyFileSync,
@@ -158,6 +158,21 @@ describe('what differs from another snapshot', () => {
     await expectRejection(other.snapshot(folder(), { base }), 'ERR_KVM_SNAPSHOT', /leave `base` out/)
   })
 
+  test('is not known any more of a machine that was put back, and does not replace what it stands on', async () => {
+    const [first, second] = [folder(), folder()]
+    const { machine } = await start()
+    await machine.snapshot(first)
+    const base = await open(first)
+    const { machine: restored } = await restore(base)
+    await restored.snapshot(second, { base })
+    await expectRejection(restored.snapshot(first, { base }), 'ERR_KVM_SNAPSHOT', /take another directory/)
+    await base.verify()
+    const changed = await open(second)
+    await restored.rewind()
+    await expectRejection(restored.snapshot(folder(), { base: changed }), 'ERR_KVM_SNAPSHOT', /leave `base` out/)
+    await restored.snapshot(second, { base })
+  })
+
   test('does not go with another snapshot in the place of the first', async () => {
     const [first, second] = [folder(), folder()]
     const { machine } = await start()
@@ -215,6 +230,16 @@ describe('a snapshot that was damaged is refused:', () => {
     await expectRejection(Snapshot.open(path), 'ERR_KVM_SNAPSHOT', /cut off/)
     rmSync(memory)
     await expectRejection(Snapshot.open(path), 'ERR_KVM_SNAPSHOT', /memory file cannot be opened/)
+  })
+
+  test('what is no file', async () => {
+    const { path, state, memory } = await taken()
+    rmSync(memory)
+    execFileSync('mkfifo', [memory])
+    await expectRejection(Snapshot.open(path), 'ERR_KVM_SNAPSHOT', /memory-/)
+    rmSync(state)
+    execFileSync('mkfifo', [state])
+    await expectRejection(Snapshot.open(path), 'ERR_KVM_SNAPSHOT', /no file/)
   })
 
   test('memory that differs, when it is verified', async () => {
