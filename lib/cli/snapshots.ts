@@ -1,5 +1,4 @@
 import type { Machine } from '../machine/index.js'
-import { KvmError } from '../index.js'
 
 /** Node takes SIGUSR1 for its inspector. */
 const SIGNAL = 'SIGUSR2'
@@ -42,8 +41,7 @@ export class Snapshots {
       await this.#machine.snapshot(directory)
       this.#say(`a snapshot is in ${directory}`)
     } catch (error) {
-      if (!(error instanceof KvmError)) throw error
-      this.#say(`no snapshot: ${error.message}`)
+      this.#say(`no snapshot: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 

@@ -41,13 +41,20 @@ function eachPiece(
   }
 }
 
-/** Copies what is in a part of one memory to a part of another. Where both are zero the host need not have pages. */
+/** Copies what is in a part of one memory to a part of another. */
 export function copyMemory(from: RegionMemory, to: RegionMemory, size: number): void {
   eachPiece(from, size, (source, at) => {
-    const target = new Uint8Array(to.memory.buffer(to.offset + at, source.length))
-    for (let page = 0; page < source.length; page += PAGE) {
-      const bytes = source.subarray(page, page + PAGE)
-      if (!isZero(bytes) || !isZero(target.subarray(page, page + PAGE))) target.set(bytes, page)
+    new Uint8Array(to.memory.buffer(to.offset + at, source.length)).set(source)
+  })
+}
+
+/** The same to memory that is new: where there are zeros, the host need not have pages. To look at them would make it have them. */
+export function copyToNew(from: RegionMemory, to: HostMemory, size: number): void {
+  eachPiece(from, size, (source, at) => {
+    const target = new Uint8Array(to.buffer(at, source.length))
+    for (let offset = 0; offset < source.length; offset += PAGE) {
+      const page = source.subarray(offset, offset + PAGE)
+      if (!isZero(page)) target.set(page, offset)
     }
   })
 }

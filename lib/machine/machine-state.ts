@@ -1,4 +1,5 @@
 import { memoryLayout } from '../arch/x86/memory-layout.js'
+import { KvmError } from '../errors.js'
 import { StateReader, type Versioned } from '../state.js'
 import { REGION_KINDS, type SavedRegion } from './machine-memory.js'
 import type { CheckedMachineOptions, MachineOptions } from './options.js'
@@ -46,8 +47,7 @@ export function readMachineState(state: unknown): MachineState {
   const shape = readShape(reader.part('shape'))
   const memory = reader.parts('memory', MAX_REGIONS).map(readRegion)
   const ram = memory.filter(({ kind }) => kind === 'ram').map(({ at, size }) => ({ at, size }))
-  const { hole, reserved } = shape
-  const { ram: expected } = memoryLayout(shape.memory, { hole, reserved })
+  const expected = ramOf(shape, reader)
   if (JSON.stringify(ram) !== JSON.stringify(expected)) throw reader.refuse('memory', 'where its shape has RAM')
   return {
     version: MACHINE_STATE_VERSION,
@@ -61,6 +61,16 @@ export function readMachineState(state: unknown): MachineState {
       ...(device.has('state') ? { state: device.object('state') } : {}),
     })),
     memory,
+  }
+}
+
+/** Where a machine of that shape has RAM. */
+function ramOf({ memory, hole, reserved }: MachineShape, reader: StateReader) {
+  try {
+    return memoryLayout(memory, { hole, reserved }).ram
+  } catch (cause) {
+    if (cause instanceof KvmError) throw reader.refuse('shape', 'one that a machine can have')
+    throw cause
   }
 }
 

@@ -56,6 +56,8 @@ export class Machine {
   // A wish to pause holds over resets, and before the run. No life begins while there is one.
   readonly #gate = new Gate()
   #paused = false
+  // Between two lives.
+  #resetting = false
   // How many things are done, or wait to be, for which it stands still.
   #standing = 0
   #turn: Promise<unknown> = Promise.resolve()
@@ -234,6 +236,7 @@ export class Machine {
    */
   save(): MachineState {
     if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
+    this.#checkAlive()
     return this.#hardware.save()
   }
 
@@ -261,8 +264,16 @@ export class Machine {
         operands: { component: 'origin' },
       })
     }
-    if (this.#state === 'ended') throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; make another fork')
-    await this.#standingStill(() => this.#hardware.rewind(origin.state, memoryOf(origin)))
+    await this.#standingStill(async () => {
+      origin.checkOpen?.()
+      try {
+        await this.#hardware.rewind(origin.state, memoryOf(origin))
+      } catch (error) {
+        // Half of it is of another moment now.
+        this.#life.fail(error)
+        throw error
+      }
+    })
   }
 
   /**
@@ -274,6 +285,7 @@ export class Machine {
    */
   async snapshot(directory: string, options: SnapshotOptions = {}): Promise<void> {
     const { base, progress } = checkSnapshotOptions(directory, options)
+    base?.checkOpen()
     const { ram } = this.#hardware
     const { state, memory, wasSaved } = await this.#standingStill(() => {
       const state = this.save()
@@ -281,12 +293,17 @@ export class Machine {
       return { state, memory, wasSaved: ram.toBeSaved() }
     })
     try {
-      const parent = base?.newest
-      const sources = memory.map(({ at, size, copy, pages }) => sourceOf(copy, at, size, pages))
-      const { id } = await writeSnapshot(directory, { machine: state, memory: sources, parent, progress })
+      const chain = base?.chain
+      const { id } = await writeSnapshot(directory, {
+        machine: state,
+        memory: memory.map(sourceOf),
+        chain,
+        parent: chain?.[0],
+        progress,
+      })
       wasSaved(id)
     } finally {
-      for (const { copy } of memory) copy.close()
+      for (const each of memory) each.close()
     }
   }
 
@@ -357,6 +374,7 @@ export class Machine {
       try {
         await before
         await this.#standStill()
+        this.#checkAlive()
         return await action()
       } finally {
         this.#standing--
@@ -368,12 +386,18 @@ export class Machine {
     return done
   }
 
+  /** Devices that are closed have no state. */
+  #checkAlive(): void {
+    if (this.#state !== 'ended' && !this.#life.ended) return
+    throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; there is nothing that could go on')
+  }
+
   async #standStill(): Promise<void> {
     this.#gate.close()
     const life = this.#life
     await this.#hardware.pauses.pause()
     // It was about to reset: the next life stands at its entry now.
-    if (life.ended) await this.#settled
+    if (life.ended || this.#resetting) await this.#settled
   }
 
   /** Unless somebody wants it to stand still. */
@@ -411,12 +435,15 @@ export class Machine {
     if (this.#options.onReset === 'end') return outcome
     if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
     this.#life = this.#newLife()
+    this.#resetting = true
     try {
       await this.#hardware.reset()
       this.#boot()
     } catch (error) {
       // A device can close the machine when it is reset.
       if (!this.closed) throw error
+    } finally {
+      this.#resetting = false
     }
     return undefined
   }

@@ -1,10 +1,12 @@
 import type { MemoryLayout } from '../arch/x86/memory-layout.js'
+import { KvmError } from '../errors.js'
+import { hex } from '../format.js'
 import { HostMemory, type MemoryImage } from '../kvm/host-memory.js'
 import type { AddMemoryOptions } from '../kvm/memory-slots.js'
 import type { Vm } from '../kvm/vm.js'
 import type { MemoryRegion } from '../memory/region.js'
-import { copyMemory, copyPages, type MachineMemory, PAGE, type SavedRegion } from './machine-memory.js'
-import { noBase, type Snapshot } from './snapshot.js'
+import { copyMemory, copyPages, copyToNew, type MachineMemory, PAGE, type SavedRegion } from './machine-memory.js'
+import { type Content, noBase, type Snapshot } from './snapshot.js'
 
 export interface RamOptions {
   layout: MemoryLayout
@@ -19,13 +21,9 @@ interface Part {
   copy?: HostMemory
 }
 
-/** A region as it was at a moment. */
-export interface SetAside {
-  readonly at: number
-  readonly size: number
-  readonly copy: HostMemory
-  /** Where it has only some pages: a bit for each. */
-  readonly pages?: Uint8Array
+/** A region as it was at a moment; a file has it. */
+export interface SetAside extends Content {
+  close(): void
 }
 
 /** A machine's RAM, the read-only memory that its boot source has put in, and whatever else was asked for. */
@@ -69,28 +67,26 @@ export class Ram {
     if (!keep) this.#addRam()
   }
 
-  /** A copy of each region as it is. It is the caller's. As for {@link freeze}. */
+  /** Each region as it is, in a file. It is the caller's. As for {@link freeze}. */
   setAside(): SetAside[] {
     const images = this.freeze()
-    try {
-      return collect(this.regions, ({ at, size }) => ({ at, size, copy: (images.get(at) as MemoryImage).copy() }))
-    } finally {
-      for (const image of images.values()) image.close()
-    }
+    return this.regions.map(({ at, size }) => {
+      const image = images.get(at) as MemoryImage
+      return { at, size, fd: image.fd, close: () => image.close() }
+    })
   }
 
   /** The same of the pages that may differ from that snapshot. Throws `ERR_KVM_SNAPSHOT` where that is not known. */
   setAsideWritten(base: Snapshot): SetAside[] {
     if (!this.#saved.has(base.info.id)) throw noBase(base.info.directories[0] ?? '')
-    return collect(this.#inOrder, ({ kind, region }) => {
-      const { at, size } = region
-      const { memory, offset } = this.#vm.hostMemory(region)
-      const all = () => new Uint8Array(Math.ceil(size / PAGE / 8)).fill(0xff)
-      const pages = kind === 'beside' ? all() : memory.writtenPages()
-      const copy = HostMemory.allocate({ size, backing: 'memfd' })
-      copyPages({ memory, offset }, { memory: copy, offset: 0 }, pages, size)
-      return { at, size, copy, pages }
-    })
+    const done: SetAside[] = []
+    try {
+      for (const part of this.#inOrder) done.push(this.#setAsideWritten(part))
+      return done
+    } catch (error) {
+      for (const each of done) each.close()
+      throw error
+    }
   }
 
   /**
@@ -121,17 +117,21 @@ export class Ram {
     }
   }
 
-  /** All is as it was saved, at the cost of what was written since, if it began as that. Every vCPU is outside the guest. */
+  /**
+   * All is as it was saved, at the cost of what was written since, if it began as that. Every vCPU is outside the guest. Throws
+   * `ERR_KVM_SNAPSHOT`, and has changed nothing, where memory beside RAM is missing, or is one too many.
+   */
   restore(memory: MachineMemory): void {
-    const wanted = memory.regions.filter(({ kind }) => kind !== 'beside')
-    const copies = this.#parts.flatMap(({ copy, region }) => (copy === undefined ? [] : [{ copy, at: region.at }]))
-    const isOfIt = copies.length === wanted.length && wanted.every((each) => copies.some(({ at }) => at === each.at))
-    if (isOfIt) this.#revert(memory)
+    const besides = (regions: readonly SavedRegion[]) => regions.filter(({ kind }) => kind === 'beside')
+    checkSame(besides(memory.regions), besides(this.regions))
+    this.#saved = new Set()
+    const isCopy = ({ kind, copy }: Part) => kind === 'beside' || copy !== undefined
+    if (this.#parts.every(isCopy) && isSame(memory.regions, this.regions)) this.#revert(memory)
     else {
       this.#remove(({ kind }) => kind !== 'beside')
-      for (const region of wanted) this.#addCopy(region, memory.open(region))
+      for (const region of memory.regions) if (region.kind !== 'beside') this.#addCopy(region, memory.open(region))
     }
-    for (const region of memory.regions) if (region.kind === 'beside') this.#fill(region, memory)
+    for (const region of besides(memory.regions)) this.#fill(region, memory)
     this.#saved = new Set(memory.ids)
   }
 
@@ -170,17 +170,27 @@ export class Ram {
   }
 
   #fill({ at, size }: SavedRegion, memory: MachineMemory): void {
-    const part = this.#parts.find(({ kind, region }) => kind === 'beside' && region.at === at && region.size === size)
+    const part = this.#parts.find(({ region }) => region.at === at)
     if (part === undefined) return
     using copy = memory.open({ kind: 'beside', at, size })
     copyMemory({ memory: copy, offset: 0 }, this.#vm.hostMemory(part.region), size)
+  }
+
+  #setAsideWritten({ kind, region }: Part): SetAside {
+    const { at, size } = region
+    const { memory, offset } = this.#vm.hostMemory(region)
+    const all = () => new Uint8Array(Math.ceil(size / PAGE / 8)).fill(0xff)
+    const pages = kind === 'beside' ? all() : memory.writtenPages()
+    const copy = HostMemory.allocate({ size, backing: 'memfd' })
+    copyPages({ memory, offset }, { memory: copy, offset: 0 }, pages, size)
+    return { at, size, pages, fd: copy.fd as number, close: () => copy.close() }
   }
 
   #freeze({ kind, region }: Part): MemoryImage {
     const { memory, offset } = this.#vm.hostMemory(region)
     if (kind !== 'beside' && memory.fd !== undefined) return memory.freeze()
     using copy = HostMemory.allocate({ size: region.size, backing: 'memfd' })
-    copyMemory({ memory, offset }, { memory: copy, offset: 0 }, region.size)
+    copyToNew({ memory, offset }, copy, region.size)
     return copy.freeze()
   }
 
@@ -193,14 +203,15 @@ export class Ram {
   }
 }
 
-/** Each of them set aside, or none. */
-function collect<T>(all: readonly T[], setAside: (each: T) => SetAside): SetAside[] {
-  const done: SetAside[] = []
-  try {
-    for (const each of all) done.push(setAside(each))
-    return done
-  } catch (error) {
-    for (const { copy } of done) copy.close()
-    throw error
-  }
+const isSame = (some: readonly SavedRegion[], others: readonly SavedRegion[]) =>
+  JSON.stringify(some) === JSON.stringify(others)
+
+function checkSame(saved: readonly SavedRegion[], here: readonly SavedRegion[]): void {
+  if (isSame(saved, here)) return
+  const places = (regions: readonly SavedRegion[]) =>
+    regions.map(({ at, size }) => `${size} bytes at ${hex(at)}`).join(', ')
+  const problem = `the saved machine had memory beside its RAM (${places(saved) || 'none'}), and this one has ${places(here) || 'none'}`
+  throw new KvmError('ERR_KVM_SNAPSHOT', `${problem}: give it the same, as \`regions\``, {
+    operands: { component: 'regions' },
+  })
 }

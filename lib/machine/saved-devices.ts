@@ -1,5 +1,6 @@
 import type { Device } from '../bus/device.js'
 import { KvmError } from '../errors.js'
+import { printable } from '../format.js'
 import type { PlacedHardware, PlacedResource } from '../platform/node.js'
 
 /** A device of a machine, by its name. */
@@ -16,7 +17,11 @@ type ByName = ReadonlyMap<string, Device>
 /** Every device stands still. */
 export function saveDevices(devices: ByName, nodes: readonly PlacedHardware[]): SavedDevice[] {
   return Array.from(devices, ([name, device]) => {
-    const state = device.restore === undefined ? undefined : device.save?.()
+    if ((device.save === undefined) !== (device.restore === undefined)) {
+      throw refused(name, 'it has one of save() and restore(): give it both, or none')
+    }
+    // What JSON carries: the device may go on with the object that it returned.
+    const state = device.save === undefined ? undefined : (JSON.parse(JSON.stringify(device.save())) as object)
     return { name, resources: resourcesOf(name, nodes), ...(state === undefined ? {} : { state }) }
   })
 }
@@ -31,6 +36,7 @@ export function readDevices(
   nodes: readonly PlacedHardware[],
 ): () => void {
   const byName = new Map(saved.map((each) => [each.name, each]))
+  if (byName.size < saved.length) throw refused(saved.at(-1)?.name ?? '', 'two devices have one name')
   for (const name of devices.keys()) {
     if (!byName.has(name)) throw refused(name, 'the machine has it, and the saved one had not: leave it out')
   }
@@ -46,7 +52,7 @@ export function readDevices(
     if (state === undefined && device.restore !== undefined) throw refused(name, 'it has been saved without a state')
   }
   return () => {
-    for (const { name, state } of saved) if (state !== undefined) devices.get(name)?.restore?.(state)
+    for (const { name, state } of saved) if (state !== undefined) devices.get(name)?.restore?.(structuredClone(state))
   }
 }
 
@@ -55,7 +61,7 @@ function resourcesOf(name: string, nodes: readonly PlacedHardware[]): PlacedReso
 }
 
 function refused(name: string, why: string): KvmError {
-  return new KvmError('ERR_KVM_SNAPSHOT', `the device ${name} cannot be restored: ${why}`, {
+  return new KvmError('ERR_KVM_SNAPSHOT', `the device ${printable(name)} cannot be restored: ${why}`, {
     operands: { component: name },
   })
 }

@@ -1,5 +1,5 @@
 import { checkOptions, invalidArgument } from '../validate.js'
-import { Snapshot } from './snapshot.js'
+import { checkDirectory, Snapshot } from './snapshot.js'
 
 export interface SnapshotOptions {
   /**
@@ -12,7 +12,7 @@ export interface SnapshotOptions {
 }
 
 export function checkSnapshotOptions(directory: string, options: SnapshotOptions): SnapshotOptions {
-  if (typeof directory !== 'string' || directory === '') throw invalidArgument('directory', directory, 'a path')
+  checkDirectory(directory)
   checkOptions('options', options, ['base', 'progress'])
   const { base, progress } = options
   if (base !== undefined && !(base instanceof Snapshot)) {

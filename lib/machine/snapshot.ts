@@ -1,10 +1,12 @@
-import { readSync } from 'node:fs'
+import { read, readSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { KvmError } from '../errors.js'
 import { HostMemory } from '../kvm/host-memory.js'
-import { openSnapshot, type SnapshotFiles, writeSnapshot } from '../snapshot/directory.js'
+import { checkOptions, invalidArgument } from '../validate.js'
+import { openSnapshot, type SnapshotFiles, type WriteOptions, writeSnapshot } from '../snapshot/directory.js'
 import { damaged, type MemoryPart, PAGE } from '../snapshot/format.js'
-import type { MemorySource } from '../snapshot/memory-writer.js'
+import { type MemorySource, placeParts } from '../snapshot/memory-writer.js'
 import { runsWithin } from '../snapshot/pages.js'
 import { verifySnapshot } from '../snapshot/verify.js'
 import type { SavedRegion } from './machine-memory.js'
@@ -43,17 +45,23 @@ export class Snapshot implements MachineOrigin {
    * {@link verify} reads all. Rejects with `ERR_KVM_SNAPSHOT` for what is not there, not whole, or of another version.
    */
   static async open(directory: string): Promise<Snapshot> {
+    checkDirectory(directory)
     const chain: SnapshotFiles[] = []
     try {
       for (let next: string | undefined = directory; next !== undefined;) {
         const files = await openSnapshot(next)
         chain.push(files)
-        checkParent(chain.at(-2), files)
+        checkParent(chain, files)
         const { parent } = files.content
         next = parent && resolve(files.directory, parent.directory)
-        if (chain.length > MOST_PARENTS) throw damaged(directory, `it stands on more than ${MOST_PARENTS} others`)
       }
-      return new Snapshot(chain, readMachineState(chain[0]?.content.machine))
+      const state = readMachineState(chain[0]?.content.machine)
+      // So that each part is where a writer puts it, and nothing else is looked at.
+      for (const { content, directory: each } of chain) {
+        if (JSON.stringify(content.parts) === JSON.stringify(placeParts(state.memory))) continue
+        throw damaged(each, "its memory file is not laid out as its machine's memory is")
+      }
+      return new Snapshot(chain, state)
     } catch (error) {
       for (const { memory } of chain) await memory.close()
       throw error
@@ -76,21 +84,21 @@ export class Snapshot implements MachineOrigin {
 
   /** Reads all of the memory, and compares it with its checksums. Rejects with `ERR_KVM_SNAPSHOT`, which says where it differs. */
   async verify(): Promise<void> {
+    this.checkOpen()
     for (const files of this.#chain) await verifySnapshot(files)
   }
 
   /** Writes it to another directory so that it stands on no other. */
-  async flatten(directory: string, progress?: (done: number, total: number) => void): Promise<void> {
-    const opened = this.state.memory.map((region) => ({ region, memory: this.open(region) }))
-    try {
-      const memory = opened.map(({ region: { at, size }, memory }) => sourceOf(memory, at, size))
-      await writeSnapshot(directory, { machine: this.state, memory, progress })
-    } finally {
-      for (const { memory } of opened) memory.close()
-    }
+  async flatten(directory: string, options: Pick<WriteOptions, 'progress'> = {}): Promise<void> {
+    checkDirectory(directory)
+    const { progress } = checkOptions('options', options, ['progress']) as typeof options
+    this.checkOpen()
+    const memory = this.state.memory.map((region) => this.#sourceOf(region))
+    await writeSnapshot(directory, { machine: this.state, memory, progress, chain: this.#chain })
   }
 
   open(region: SavedRegion): HostMemory {
+    this.checkOpen()
     const { at, size } = region
     const last = this.#chain.at(-1) as SnapshotFiles
     const { offset } = partOf(last, region)
@@ -116,13 +124,36 @@ export class Snapshot implements MachineOrigin {
   }
 
   /** @internal */
-  get newest(): SnapshotFiles {
-    return this.#newest
+  get chain(): readonly SnapshotFiles[] {
+    return this.#chain
+  }
+
+  checkOpen(): void {
+    if (this.#newest.memory.fd < 0) throw new KvmError('ERR_KVM_CLOSED', 'this snapshot has been closed')
   }
 
   /** Machines that were restored from it stay. Closing again does nothing. */
   async close(): Promise<void> {
     for (const { memory } of this.#chain) if (memory.fd >= 0) await memory.close()
+  }
+
+  /** Each page from the newest that has it. */
+  #sourceOf(region: SavedRegion): MemorySource {
+    const { at, size } = region
+    return {
+      ...{ at, size },
+      read: async (offset, bytes) => {
+        for (const files of this.#chain.toReversed()) {
+          const begin = partOf(files, region).offset + offset
+          const { pages } = files.content
+          const runs =
+            pages === undefined ? [[0, bytes.length / PAGE]] : runsWithin(pages, begin / PAGE, bytes.length / PAGE)
+          for (const [first = 0, count = 0] of runs) {
+            await readFully(files.memory.fd, bytes.subarray(first * PAGE, (first + count) * PAGE), begin + first * PAGE)
+          }
+        }
+      },
+    }
   }
 
   get #newest(): SnapshotFiles {
@@ -134,26 +165,48 @@ export class Snapshot implements MachineOrigin {
   }
 }
 
-/** A part of memory as it is written. */
-export function sourceOf(memory: HostMemory, at: number, size: number, pages?: Uint8Array): MemorySource {
+/** What is in memory of which a file has the content, as it is written. */
+export function sourceOf({ at, size, fd, pages }: Content): MemorySource {
   return {
     ...{ at, size },
-    read: (offset, length) => new Uint8Array(memory.buffer(offset, length)),
+    // By its file: to look at a page that has never been touched through a mapping would make the host have it.
+    read: (offset, bytes) => readFully(fd, bytes, offset),
     has: pages && ((page) => ((pages[page >> 3] ?? 0) & (1 << (page & 7))) !== 0),
   }
 }
 
-function checkParent(child: SnapshotFiles | undefined, files: SnapshotFiles): void {
+/** A region of which a file has the content, from its beginning on. */
+export interface Content {
+  readonly at: number
+  readonly size: number
+  readonly fd: number
+  /** Where only some pages are meant: a bit for each. */
+  readonly pages?: Uint8Array | undefined
+}
+
+const readPart = promisify(read)
+
+async function readFully(fd: number, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesRead } = await readPart(fd, bytes, done, bytes.length - done, position + done)
+    if (bytesRead === 0) throw new KvmError('ERR_KVM_SNAPSHOT', 'memory that was set aside has become shorter')
+    done += bytesRead
+  }
+}
+
+/** Whether the last of a chain is the one on which the one before stands. */
+function checkParent(chain: readonly SnapshotFiles[], last: SnapshotFiles): void {
+  const child = chain.at(-2)
   if (child === undefined) return
-  const { parent, parts } = child.content
-  if (parent?.id !== files.content.id) {
+  const { id } = last.content
+  if (child.content.parent?.id !== id) {
     throw damaged(
       child.directory,
-      `it stands on the snapshot ${parent?.id}, and ${files.directory} has another one now`,
+      `it stands on the snapshot ${child.content.parent?.id}, and ${last.directory} has another one now`,
     )
   }
-  if (JSON.stringify(parts) !== JSON.stringify(files.content.parts)) {
-    throw damaged(child.directory, `its memory is not where that of ${files.directory} is`)
+  if (chain.length > MOST_PARENTS || chain.slice(0, -1).some(({ content }) => content.id === id)) {
+    throw damaged(child.directory, `it stands on itself, or on more than ${MOST_PARENTS} others`)
   }
 }
 
@@ -179,6 +232,10 @@ function readInto(
     if (count === 0) throw damaged(directory, 'its memory file has been cut off')
     done += count
   }
+}
+
+export function checkDirectory(directory: unknown): void {
+  if (typeof directory !== 'string' || directory === '') throw invalidArgument('directory', directory, 'a path')
 }
 
 /** What a differential snapshot cannot be taken of. */

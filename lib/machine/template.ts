@@ -12,6 +12,8 @@ export interface MachineOrigin {
   open(region: SavedRegion): HostMemory
   /** Puts into memory that is as it was when {@link open} mapped it what `open` put there; absent where that is nothing. */
   patch?(region: SavedRegion, memory: HostMemory): void
+  /** Throws where it has been closed. */
+  checkOpen?(): void
   /** The snapshots from which the memory differs only in pages that were written. */
   readonly ids?: readonly string[]
 }
@@ -43,9 +45,12 @@ export class Template implements MachineOrigin {
   }
 
   open({ at }: SavedRegion): HostMemory {
-    const image = this.#images.get(at)
-    if (this.#closed || image === undefined) throw new KvmError('ERR_KVM_CLOSED', 'this template has been closed')
-    return image.copy()
+    this.checkOpen()
+    return (this.#images.get(at) as MemoryImage).copy()
+  }
+
+  checkOpen(): void {
+    if (this.#closed) throw new KvmError('ERR_KVM_CLOSED', 'this template has been closed')
   }
 
   get closed(): boolean {

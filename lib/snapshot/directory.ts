@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
 import { KvmError } from '../errors.js'
 import { damaged, decodeSnapshot, encodeSnapshot, MAX_STATE_BYTES, type SnapshotContent } from './format.js'
 import { lengthOf, type MemorySource, writeMemory } from './memory-writer.js'
 
 /** The file without which a directory is no snapshot. It is put in place last. */
 const STATE = 'state.json'
-const MEMORY = /^memory-[0-9a-f]+$/
+/** What {@link write} makes, and whoever was killed meanwhile has left. */
+const BEGUN = /^(memory-[0-9a-f]{16}|state\.json\.[0-9a-f-]{36})$/
 /** A FIFO does not keep whoever opens it, and a link leads nowhere. */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
@@ -28,35 +29,40 @@ export interface WriteOptions {
   memory: readonly MemorySource[]
   /** Of what this has only the pages that differ. */
   parent?: SnapshotFiles | undefined
+  /** What has to stay where it is: that on which the parent stands, and what is read from. */
+  chain?: readonly SnapshotFiles[] | undefined
   /** How many of the bytes have been looked at. */
   progress?: ((done: number, total: number) => void) | undefined
 }
+
+// One at a time in this process: each removes what the others have begun.
+let turn: Promise<unknown> = Promise.resolve()
 
 /**
  * Writes a snapshot. What is in the directory stays whole until the new one is on the disk, and takes its place in one step; after a
  * crash there is the old one, or none.
  */
-export async function writeSnapshot(directory: string, options: WriteOptions): Promise<SnapshotContent> {
-  const { machine, memory, parent, progress } = options
-  if (parent?.directory === resolve(directory)) {
-    throw new KvmError(
-      'ERR_KVM_SNAPSHOT',
-      `${directory} has the snapshot on which this one stands; take another directory`,
-      {
-        operands: { path: directory },
-      },
-    )
-  }
+export function writeSnapshot(directory: string, options: WriteOptions): Promise<SnapshotContent> {
+  const written = turn.then(() => write(directory, options))
+  turn = written.catch(() => undefined)
+  return written
+}
+
+async function write(directory: string, options: WriteOptions): Promise<SnapshotContent> {
+  const { machine, memory, parent, chain = [], progress } = options
   const id = randomUUID()
   const name = `memory-${id.replaceAll('-', '').slice(0, 16)}`
+  const memoryFile = join(directory, name)
+  const stateFile = join(directory, `${STATE}.${id}`)
+  let begun = [memoryFile, stateFile]
   try {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
+    await checkChain(directory, chain)
     const total = memory.reduce((sum, { size }) => sum + size, 0)
     let done = 0
-    const written = await toFile(join(directory, name), (file) =>
+    const { parts, sums, pages } = await toFile(memoryFile, (file) =>
       writeMemory(file, memory, (bytes) => progress?.((done += bytes), total)),
     )
-    const { parts, sums, pages } = written
     const content: SnapshotContent = {
       ...{ id, created: new Date().toISOString() },
       ...(parent && { parent: { directory: relative(resolve(directory), parent.directory), id: parent.content.id } }),
@@ -64,24 +70,46 @@ export async function writeSnapshot(directory: string, options: WriteOptions): P
       ...(parent && { pages }),
       machine,
     }
-    await toFile(join(directory, `${STATE}.new`), (file) => file.writeFile(encodeSnapshot(content)))
-    await rename(join(directory, `${STATE}.new`), join(directory, STATE))
+    await toFile(stateFile, (file) => file.writeFile(encodeSnapshot(content)))
+    await syncDirectory(directory)
+    await rename(stateFile, join(directory, STATE))
+    // From here on it is the one that is there.
+    begun = []
     await syncDirectory(directory)
     await removeOthers(directory, name)
     return content
   } catch (cause) {
     // What was there is there still; what could not be finished is in nobody's way.
-    await rm(join(directory, name), { force: true }).catch(() => undefined)
+    await Promise.all(begun.map((each) => rm(each, { force: true }).catch(() => undefined)))
     if (cause instanceof KvmError) throw cause
-    throw new KvmError(
-      'ERR_KVM_SNAPSHOT',
-      `the snapshot ${directory} could not be written: ${(cause as Error).message}`,
-      {
-        operands: { path: directory },
-        cause,
-      },
-    )
+    throw notWritten(directory, (cause as Error).message, cause)
   }
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  const made = await mkdir(directory, { recursive: true })
+  if (made !== undefined) await syncDirectory(dirname(resolve(made)))
+}
+
+/** That what others stand on is there still, and is not replaced. */
+async function checkChain(directory: string, chain: readonly SnapshotFiles[]): Promise<void> {
+  const target = await stat(directory)
+  for (const { directory: other, content } of chain) {
+    const { dev, ino } = await stat(other)
+    if (dev === target.dev && ino === target.ino) {
+      throw notWritten(directory, 'it has a snapshot that this one is made of; take another directory')
+    }
+    const path = join(other, STATE)
+    const there = decodeSnapshot(path, await readState(path))
+    if (there.id !== content.id) throw notWritten(directory, `${other} has another snapshot now`)
+  }
+}
+
+function notWritten(directory: string, why: string, cause?: unknown): KvmError {
+  return new KvmError('ERR_KVM_SNAPSHOT', `the snapshot ${directory} could not be written: ${why}`, {
+    operands: { path: directory },
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 /** Opens one. Throws `ERR_KVM_SNAPSHOT` for what is not there, not whole, or not of this library. */
@@ -106,9 +134,11 @@ async function readState(path: string): Promise<string> {
     file = await open(path, READ)
     const facts = await file.stat()
     if (!facts.isFile()) throw damaged(path, 'it is no file')
-    const { size } = facts
-    if (size > MAX_STATE_BYTES) throw damaged(path, `it has ${size} bytes, more than any snapshot`)
-    return await file.readFile('utf8')
+    if (facts.size > MAX_STATE_BYTES) throw damaged(path, `it has ${facts.size} bytes, more than any snapshot`)
+    // And no more, should it grow meanwhile.
+    const bytes = Buffer.alloc(facts.size)
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)
+    return bytes.toString('utf8', 0, bytesRead)
   } catch (cause) {
     if (cause instanceof KvmError) throw cause
     const { code } = cause as { code?: string }
@@ -120,7 +150,7 @@ async function readState(path: string): Promise<string> {
 
 /** Makes a file, of which a crash leaves nothing or, once this has resolved, all. */
 async function toFile<T>(path: string, write: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, 'w', 0o600)
+  const file = await open(path, 'wx', 0o600)
   try {
     const result = await write(file)
     await file.sync()
@@ -139,8 +169,8 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** The memory of what was replaced, or never finished. Whoever has it open keeps it. */
+/** The memory of what was replaced, or never finished. Whoever has it open keeps it. That it cannot be removed harms nobody. */
 async function removeOthers(directory: string, name: string): Promise<void> {
-  const others = (await readdir(directory)).filter((each) => MEMORY.test(each) && each !== name)
-  await Promise.all(others.map((each) => rm(join(directory, each), { force: true })))
+  const others = (await readdir(directory)).filter((each) => BEGUN.test(each) && each !== name)
+  await Promise.allSettled(others.map((each) => rm(join(directory, each), { force: true })))
 }

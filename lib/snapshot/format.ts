@@ -54,6 +54,11 @@ export interface SnapshotContent {
 /** A state file: a line that says what it is, with a checksum of the rest; then the rest. */
 export function encodeSnapshot(content: SnapshotContent): string {
   const body = JSON.stringify(content)
+  if (body.length > MAX_STATE_BYTES - MAX_LINE) {
+    throw new KvmError('ERR_KVM_SNAPSHOT', 'too many stretches of memory differ: leave `base` out', {
+      operands: { bytes: body.length },
+    })
+  }
   return `${JSON.stringify({ format: FORMAT, version: VERSION, sha256: sum(body) })}\n${body}\n`
 }
 
@@ -82,14 +87,14 @@ function readContent(path: string, content: object): SnapshotContent {
   }))
   const length = parts.reduce((end, { offset, size }) => Math.max(end, offset + size), 0)
   const file = reader.string('file', 64)
-  if (!/^memory-[0-9a-f]{1,32}$/.test(file)) throw reader.refuse('file', 'the name of a file beside it')
+  if (!/^memory-[0-9a-f]{16}$/.test(file)) throw reader.refuse('file', 'the name of a file beside it')
   const sums = reader.list('sums', Math.ceil(length / CHUNK))
   if (sums.length !== Math.ceil(length / CHUNK)) throw reader.refuse('sums', 'one for each chunk of the memory')
   const parent = reader.has('parent') ? reader.part('parent') : undefined
   return {
-    id: reader.string('id', 64),
+    id: readId(reader),
     created: reader.string('created', 64),
-    ...(parent && { parent: { directory: parent.string('directory', 4096), id: parent.string('id', 64) } }),
+    ...(parent && { parent: { directory: parent.string('directory', 4096), id: readId(parent) } }),
     file,
     parts,
     sums: sums.map((each) => {
@@ -107,6 +112,12 @@ function multiple(part: StateReader, member: string, unit: number): number {
   const value = part.integer(member, 2 ** 46)
   if (value % unit !== 0) throw part.refuse(member, `a multiple of ${unit}`)
   return value
+}
+
+function readId(reader: StateReader): string {
+  const id = reader.string('id', 36)
+  if (!/^[0-9a-f-]{36}$/.test(id)) throw reader.refuse('id', 'a UUID')
+  return id
 }
 
 /** Runs of pages, in order, that do not overlap and lie within the file. */

@@ -8,8 +8,8 @@ export interface MemorySource {
   readonly at: number
   /** In bytes. */
   readonly size: number
-  /** The memory itself, without a copy, for use at once and until the next call. */
-  read(offset: number, length: number): Uint8Array
+  /** Fills `bytes` with what is there from `offset` on. */
+  read(offset: number, bytes: Uint8Array): Promise<void>
   /** Only of some pages: whether that one, by its number from the first, is wanted. */
   readonly has?: ((page: number) => boolean) | undefined
 }
@@ -41,15 +41,17 @@ export async function writeMemory(
   const parts = placeParts(sources)
   const sums: (string | null)[] = []
   const pages: PageRuns = []
+  const buffer = new Uint8Array(CHUNK)
   for (const [index, source] of sources.entries()) {
     const { offset = 0 } = parts[index] ?? {}
     for (let at = 0; at < source.size; at += CHUNK) {
-      const bytes = source.read(at, Math.min(CHUNK, source.size - at))
+      const bytes = buffer.subarray(0, Math.min(CHUNK, source.size - at))
+      await source.read(at, bytes)
       const firstPage = at / PAGE
       const { has } = source
       const wanted = has && runsWhere(bytes, (_, page) => has(firstPage + page))
       sums.push(await sumOf(bytes, wanted))
-      const runs = runsWhere(bytes, (page, number) => !isZero(page) && (has === undefined || has(firstPage + number)))
+      const runs = runsWhere(bytes, (page, number) => (has === undefined || has(firstPage + number)) && !isZero(page))
       for (const [first, count] of runs)
         await writeAll(file, bytes.subarray(first * PAGE, (first + count) * PAGE), offset + at + first * PAGE)
       for (const [first, count] of wanted ?? []) pages.push([(offset + at) / PAGE + first, count])

@@ -30,3 +30,19 @@ export function* runsWithin(runs: PageRuns, first: number, count: number): Gener
     if (from >= first + count) return
   }
 }
+
+/** The same for one stretch after the other, from the first on, each of which is looked for behind the one before. */
+export function runsInTurn(runs: PageRuns): (first: number, count: number) => PageRuns {
+  let index = 0
+  return (first, count) => {
+    const found: PageRuns = []
+    for (; index < runs.length; index++) {
+      const [from, pages] = runs[index] as PageRuns[number]
+      if (from >= first + count) break
+      const [start, end] = [Math.max(from, first), Math.min(from + pages, first + count)]
+      if (start < end) found.push([start - first, end - start])
+      if (from + pages > first + count) break
+    }
+    return found
+  }
+}

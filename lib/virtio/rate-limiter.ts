@@ -37,7 +37,9 @@ class Bucket {
   }
 
   fill(now: bigint): number {
-    const come = (Number(now - this.#filled) * this.#perSecond) / NS_PER_SECOND
+    // A machine that goes on from a saved state has its clock put back.
+    const passed = Math.max(Number(now - this.#filled), 0)
+    const come = (passed * this.#perSecond) / NS_PER_SECOND
     this.#left = Math.min(this.#left + come, this.#burst)
     this.#filled = now
     return this.#left

@@ -125,7 +125,9 @@ describe('a fork', () => {
     }
     await made.stop()
     await run
-    await expectRejection(made.rewind(), 'ERR_KVM_GUEST_ENDED', /make another fork/)
+    for (const late of [() => made.rewind(), () => made.freeze()]) {
+      await expectRejection(late(), 'ERR_KVM_GUEST_ENDED', /nothing that could go on/)
+    }
   })
 
   test('is put back while it is paused, and stays so', async () => {
@@ -234,6 +236,11 @@ describe('a fork', () => {
     await listener.hear(20)
     expect(listener.isWhole()).toBe(true)
     await expectRejection(fork(template), 'ERR_KVM_CLOSED', /template/)
+    // Nor does it go back to it; it is not half of it then.
+    await expectRejection(made.rewind(), 'ERR_KVM_CLOSED', /template/)
+    const index = listener.heard.length
+    await listener.hear(5)
+    expect(listener.isWhole(index - 1)).toBe(true)
   })
 
   test('must have the same devices in the same places', async () => {
@@ -283,10 +290,46 @@ test('read-only memory and memory beside RAM are forked, too', async () => {
   machine.vm.memory.writeUint32(kept.at, 0x1234)
   using template = await machine.freeze()
   machine.vm.memory.writeUint32(kept.at, 0x5678)
+  await expectRejection(template.fork(), 'ERR_KVM_SNAPSHOT', /4096 bytes at 0x40000000.* and this one has none/)
   using made = await template.fork({ regions: [kept] })
   expect(made.vm.memory.readUint32(kept.at)).toBe(0x1234)
   expect(made.vm.memory.readUint8(0xffff_fff0)).toBe(image[0xfff0])
   expect(made.vm.memory.dma.write(0xffff_fff0, Uint8Array.of(0))).toBe(false)
+})
+
+test('a device goes on with the object that it returned, and each fork has its own', async () => {
+  const device = () => {
+    const state = { count: 0, list: [1] }
+    return {
+      name: 'own',
+      resources: [{ port: 0x300, length: 1 }],
+      device: {
+        read: (_: number, data: Uint8Array) => data.fill(state.list.length),
+        write: () => void state.list.push(1),
+        save: () => state,
+        restore: (saved: object) => void Object.assign(state, saved),
+      },
+    }
+  }
+  using machine = await Machine.create({ ...counting, devices: [device()] })
+  using template = await machine.freeze()
+  const read = (one: Machine) => {
+    const data = new Uint8Array(1)
+    void one.ports.read(0x300, data)
+    return data[0]
+  }
+  void machine.ports.write(0x300, Uint8Array.of(1))
+  using one = await template.fork({ devices: [device()] })
+  void one.ports.write(0x300, Uint8Array.of(1))
+  void one.ports.write(0x300, Uint8Array.of(1))
+  using other = await template.fork({ devices: [device()] })
+  expect([machine, one, other].map(read)).toEqual([2, 3, 1])
+  const half = { ...device(), name: 'half', resources: [{ port: 0x301, length: 1 }] }
+  using cannot = await Machine.create({
+    ...counting,
+    devices: [{ ...half, device: { read: half.device.read, write: half.device.write, save: half.device.save } }],
+  })
+  await expectRejection(cannot.freeze(), 'ERR_KVM_SNAPSHOT', /half .* give it both, or none/)
 })
 
 test('a machine that was restored from nothing cannot be put back', async () => {

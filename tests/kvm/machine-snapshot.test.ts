@@ -5,6 +5,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Machine, type MachineOptions, Snapshot } from 'node-kvm/machine'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { expectRejection } from '../thrown.js'
@@ -59,7 +60,9 @@ async function restore(snapshot: Snapshot) {
 
 /** The file with the memory. */
 function memoryOf(directory: string): string {
-  const [name = ''] = readdirSync(directory).filter((each) => each.startsWith('memory-'))
+  const { file: name } = JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8').split('\n')[1] ?? '') as {
+    file: string
+  }
   return join(directory, name)
 }
 
@@ -264,6 +267,20 @@ test('a snapshot replaces another one in its directory once it is whole, and lea
   // Who has the old one open has it still.
   await before.verify()
   await restore(before)
+})
+
+test('several at once into one directory are taken one after the other, and what else is there stays', async () => {
+  const path = folder()
+  const { machine } = await start()
+  mkdirSync(join(path, 'memory-0123456789abcdef'))
+  writeFileSync(join(path, 'memory-2024'), 'mine')
+  await Promise.all([machine.snapshot(path), machine.snapshot(path), machine.snapshot(path)])
+  const snapshot = await open(path)
+  await snapshot.verify()
+  await restore(snapshot)
+  expect(readdirSync(path).sort()).toEqual(
+    ['memory-0123456789abcdef', 'memory-2024', basename(memoryOf(path)), 'state.json'].sort(),
+  )
 })
 
 test('where it cannot be written, the old one stays, and the machine goes on', async () => {

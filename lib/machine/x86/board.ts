@@ -95,6 +95,7 @@ class PcBoard implements Board {
   }
 
   reset(): void {
+    this.#stopped = undefined
     this.#reset()
   }
 
