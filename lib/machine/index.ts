@@ -3,6 +3,9 @@
  *
  * @packageDocumentation
  */
+import type { Machine } from './machine.js'
+import type { MachineTemplate } from './template.js'
+
 export {
   type BootContext,
   type BootSource,
@@ -32,7 +35,8 @@ export type { MachineState } from './machine-state.js'
 export type { RestoreOptions } from './restore-options.js'
 export { Snapshot, type SnapshotInfo } from './snapshot.js'
 export type { SnapshotOptions } from './snapshot-options.js'
-export { type MachineOrigin, Template } from './template.js'
+export type { MachineOrigin } from './origin.js'
+export type { MachineTemplate } from './template.js'
 export type { SavedRegion } from './machine-memory.js'
 export type { ExitEvent, Observer } from './observers.js'
 export type { MachineOptions, MemoryMap } from './options.js'
@@ -42,3 +46,6 @@ export { type VirtioConsole, virtioConsole, type VirtioConsoleOptions } from './
 export type { LineEndOptions } from './line-ends.js'
 export type { OutputTarget } from './console-output.js'
 export { serial, type SerialDevice, type SerialDeviceOptions } from './serial-device.js'
+
+/** A machine as it was when it was frozen, to be forked. */
+export type Template = MachineTemplate<Machine>

@@ -26,7 +26,8 @@ import { checkRestoreOptions, type RestoreOptions } from './restore-options.js'
 import { writeSnapshot } from '../snapshot/directory.js'
 import { sourceOf } from './snapshot.js'
 import { checkSnapshotOptions, type SnapshotOptions } from './snapshot-options.js'
-import { type MachineOrigin, Template } from './template.js'
+import type { MachineOrigin } from './origin.js'
+import { MachineTemplate } from './template.js'
 
 export interface MachineRunOptions {
   /** Milliseconds after which the run ends with the outcome `timeout`: 1 to 2³¹ - 1. Default: never. */
@@ -235,7 +236,6 @@ export class Machine {
    * `ERR_KVM_RUNNING`.
    */
   save(): MachineState {
-    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
     this.#checkAlive()
     return this.#hardware.save()
   }
@@ -246,10 +246,12 @@ export class Machine {
    *
    * Let each of its devices be one that saves its state, or has none.
    */
-  async freeze(): Promise<Template> {
+  async freeze(): Promise<MachineTemplate<Machine>> {
     return this.#standingStill(() => {
       const state = this.save()
-      return new Template(state, this.#hardware.ram.freeze(), (template, options) => Machine.restore(template, options))
+      return new MachineTemplate<Machine>(state, this.#hardware.ram.freeze(), (template, options) =>
+        Machine.restore(template, options),
+      )
     })
   }
 
@@ -388,6 +390,7 @@ export class Machine {
 
   /** Devices that are closed have no state. */
   #checkAlive(): void {
+    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
     if (this.#state !== 'ended' && !this.#life.ended) return
     throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; there is nothing that could go on')
   }

@@ -11,7 +11,7 @@ import { runsWithin } from '../snapshot/pages.js'
 import { verifySnapshot } from '../snapshot/verify.js'
 import type { SavedRegion } from './machine-memory.js'
 import { type MachineState, readMachineState } from './machine-state.js'
-import type { MachineOrigin } from './template.js'
+import type { MachineOrigin } from './origin.js'
 
 /** How many snapshots may stand on each other. */
 const MOST_PARENTS = 64

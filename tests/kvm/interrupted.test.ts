@@ -96,7 +96,8 @@ describe('deadlines', () => {
 
   test('a deadline that was not reached does not disturb what comes later', () => {
     using m = machine(assemble(outAl(1), outAl(2), HLT))
-    expect(m.vcpu.run(soon()).reason).toBe('io')
+    // A slow host may reach it the first time.
+    while (m.vcpu.run(soon()).reason !== 'io');
     const until = performance.now() + 20
     while (performance.now() < until); // the timer goes off here
     expect(m.vcpu.run()).toMatchObject({ reason: 'io', port: 2 })

@@ -12,7 +12,7 @@ import {
 } from 'node-kvm/machine'
 import { Rng } from 'node-kvm/virtio'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { expectRejection } from '../thrown.js'
+import { expectRefusal, expectRejection } from '../thrown.js'
 import { COUNTER, counting, Listener } from './counting-machine.js'
 import { assemble, HLT, outAl, SPIN } from './guests.js'
 
@@ -330,6 +330,13 @@ test('a device goes on with the object that it returned, and each fork has its o
     devices: [{ ...half, device: { read: half.device.read, write: half.device.write, save: half.device.save } }],
   })
   await expectRejection(cannot.freeze(), 'ERR_KVM_SNAPSHOT', /half .* give it both, or none/)
+})
+
+test('a machine that was closed is not frozen', async () => {
+  const machine = await Machine.create(counting)
+  machine.close()
+  expectRefusal(() => machine.save(), 'ERR_KVM_CLOSED', /closed/)
+  await expectRejection(machine.freeze(), 'ERR_KVM_CLOSED', /closed/)
 })
 
 test('a machine that was restored from nothing cannot be put back', async () => {
