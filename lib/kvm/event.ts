@@ -38,6 +38,7 @@ export class Eventfd implements HostEvent {
     throw invalidArgument(name, event, name === 'listener' ? 'a function' : 'an event of this library')
   }
 
+  /** @internal */
   get native(): NativeEventFd {
     return this.#native
   }

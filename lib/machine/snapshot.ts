@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { KvmError } from '../errors.js'
 import { HostMemory } from '../kvm/host-memory.js'
 import { checkOptions, invalidArgument } from '../validate.js'
-import { openSnapshot, type SnapshotFiles, type WriteOptions, writeSnapshot } from '../snapshot/directory.js'
+import { openSnapshot, type SnapshotFiles, writeSnapshot } from '../snapshot/directory.js'
 import { damaged, type MemoryPart, PAGE } from '../snapshot/format.js'
 import { type MemorySource, placeParts } from '../snapshot/memory-writer.js'
 import { runsWithin } from '../snapshot/pages.js'
@@ -89,7 +89,7 @@ export class Snapshot implements MachineOrigin {
   }
 
   /** Writes it to another directory so that it stands on no other. */
-  async flatten(directory: string, options: Pick<WriteOptions, 'progress'> = {}): Promise<void> {
+  async flatten(directory: string, options: { progress?: (done: number, total: number) => void } = {}): Promise<void> {
     checkDirectory(directory)
     const { progress } = checkOptions('options', options, ['progress']) as typeof options
     this.checkOpen()

@@ -5,5 +5,7 @@
  * @packageDocumentation
  */
 export type { Saved } from './saved.js'
+export type { SavedMsr } from './x86/msrs.js'
+export type { SavedXcr } from './x86/xsave.js'
 export { restoreVcpu, saveVcpu, type X86VcpuState } from './x86/vcpu.js'
 export { restoreVm, saveVm, type X86VmState } from './x86/vm.js'

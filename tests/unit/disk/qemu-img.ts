@@ -30,7 +30,7 @@ export function qemuImgCheck(image: string): string {
 
 function run(program: string, args: string[]) {
   // A sanitizer's runtime that Node is given beforehand (scripts/variant.mjs) is not for QEMU: its coroutines hang in it.
-  const { LD_PRELOAD, ...env } = process.env
+  const { LD_PRELOAD: _, ...env } = process.env
   const options = { encoding: 'utf8', env, timeout: PATIENCE_MS, killSignal: 'SIGKILL' } as const
   const { status, stdout, stderr, error } = spawnSync(program, args, options)
   return { status, output: `${stdout}${stderr}${error === undefined ? '' : error.message}` }

@@ -126,7 +126,7 @@ test('the size is in the configuration, and a change interrupts', async () => {
   const { console, driver } = await consoleDevice([{ size: { columns: 80, rows: 25 } }])
   expect([...driver.config(0, 12)]).toEqual([80, 0, 25, 0, 1, 0, 0, 0, 0, 0, 0, 0])
   const generation = driver.read(0xfc)
-  driver.write(0x64, 2)
+  void driver.write(0x64, 2)
   console.ports[0].resize(300, 2)
   expect([...driver.config(0, 4)]).toEqual([300 & 0xff, 1, 2, 0])
   expect(driver.read(0xfc)).not.toBe(generation)
