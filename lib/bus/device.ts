@@ -40,6 +40,11 @@ export interface Device {
    */
   restore?(state: object): void
   /**
+   * The machine goes on from a state from which others may go on, too: it is a fork, was restored from a snapshot, or has been put
+   * back. Called after `restore()`, while it stands still. What has to be different in each of them changes here.
+   */
+  forked?(): void
+  /**
    * For a device that does things by itself: once this has returned, or its promise has resolved, it touches neither guest
    * memory nor an interrupt line until `resume()`.
    */

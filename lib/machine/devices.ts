@@ -38,6 +38,11 @@ export class Devices {
     if (this.#pausing === undefined) this.#resumeAll()
   }
 
+  /** The machine is a fork now. */
+  forked(): void {
+    for (const device of this.#devices.values()) device.forked?.()
+  }
+
   /** The machine is over. What was thrown at once, and all of it when every device is ready. */
   close(): { thrown: unknown[]; settled: Promise<unknown[]> } {
     const devices = [...this.#devices.values()]

@@ -1,5 +1,4 @@
 import { AsyncResource } from 'node:async_hooks'
-import type { MachineEffects } from '../bus/device-context.js'
 import { accessEach } from '../bus/access-each.js'
 import { Bus } from '../bus/bus.js'
 import { onVcpu } from '../bus/device-failure.js'
@@ -9,13 +8,10 @@ import type { BootResult } from '../boot/types.js'
 import { KvmError } from '../errors.js'
 import { hex } from '../format.js'
 import { lazy } from '../lazy.js'
-import { describeExit } from '../kvm/describe-exit.js'
 import type { Exit } from '../kvm/exits.js'
 import type { Kvm } from '../kvm/kvm.js'
 import type { Vcpu } from '../kvm/vcpu.js'
 import type { Vm } from '../kvm/vm.js'
-import { ConsoleTail } from '../inspect/console-tail.js'
-import { LastExits } from '../inspect/last-exits.js'
 import type { DeviceNode, PlacedHardware } from '../platform/node.js'
 import { Platform } from '../platform/platform.js'
 import type { Board } from './architecture.js'
@@ -23,13 +19,14 @@ import { architecture } from './architectures.js'
 import type { BootContext } from './boot-source.js'
 import { deviceContext, InterruptLines, type Surroundings } from './device-context.js'
 import { Devices } from './devices.js'
+import { machineEffects } from './effects.js'
 import { cannotGoOn, ExitTable } from './exit-table.js'
 import { callAll, deviceError, failure } from './failures.js'
 import { type DeviceHost, isNode } from './host.js'
 import type { Body, Ending, Life } from './life.js'
-import type { MachineMemory } from './machine-memory.js'
 import { MACHINE_STATE_VERSION, type MachineState, shapeOf } from './machine-state.js'
 import { MmioBus } from './mmio-bus.js'
+import type { MachineOrigin } from './origin.js'
 import { MachinePci, withConfigSpace } from './pci.js'
 import { Observers } from './observers.js'
 import type { CheckedMachineOptions } from './options.js'
@@ -37,10 +34,8 @@ import type { GuestPlace } from './outcome.js'
 import { Pauses } from './pauses.js'
 import { Ram } from './ram.js'
 import { readDevices, saveDevices } from './saved-devices.js'
+import { Trail } from './trail.js'
 import { VirtualClock } from './virtual-clock.js'
-
-/** How much of the console a post-mortem shows. */
-const CONSOLE_LINES = 20
 
 /** What a machine is made of, and what stays over all lives of its guest: VM, vCPUs, buses, devices, RAM. */
 export class Hardware implements Body {
@@ -65,14 +60,12 @@ export class Hardware implements Body {
   readonly #pci = lazy(() => new MachinePci(this.#host(), this.board.pci, this.#around, this.#lines))
   // Devices are called in the async context in which they were put in, and not in that of whoever runs the guest.
   readonly #inContext = AsyncResource.bind((call: () => unknown) => call())
-  // Of the present life.
-  #lastExits = new LastExits()
-  #console = new ConsoleTail()
+  readonly #trail = new Trail()
   // The vCPU whose exit is being handled, or could not be.
   #current: Vcpu | undefined
 
-  /** `life` returns the guest's present one; `memory` is what a machine that is restored begins with. */
-  constructor(kvm: Kvm, options: CheckedMachineOptions, life: () => Life, memory?: MachineMemory) {
+  /** `life` returns the guest's present one; `origin` is what a machine that is restored begins with. */
+  constructor(kvm: Kvm, options: CheckedMachineOptions, life: () => Life, origin?: MachineOrigin) {
     const { strict } = options
     this.#options = options
     this.#life = life
@@ -89,7 +82,7 @@ export class Hardware implements Body {
       this.exits = this.#answers()
       this.#lines = new InterruptLines(this.vm)
       this.board = kind.board(kvm, this.vm, options)
-      this.ram.begin(options.regions, memory)
+      this.ram.begin(options.regions, origin)
       this.pauses = new Pauses(this, this.#clock, options.pausedClock === 'stop')
       this.#around = this.#surroundings(fail)
       const host = this.#host()
@@ -140,8 +133,7 @@ export class Hardware implements Body {
 
   /** As when the run began, but for memory that is kept. */
   async reset(): Promise<void> {
-    this.#lastExits = new LastExits()
-    this.#console = new ConsoleTail()
+    this.#trail.clear()
     await this.#inContext(() => this.devices.reset())
     this.board.reset()
     this.ram.reset(this.#options.onReset === 'warm')
@@ -165,20 +157,22 @@ export class Hardware implements Body {
   }
 
   /** All is again as it was restored at first. As for {@link save}. */
-  async rewind(state: MachineState, memory: MachineMemory): Promise<void> {
+  async rewind(origin: MachineOrigin): Promise<void> {
     await this.#inContext(() => this.devices.reset())
-    this.ram.restore(memory)
-    await this.restore(state)
+    this.ram.restore(origin)
+    await this.restore(origin)
   }
 
   /** Gives it a state that {@link save} returned, of a machine that was made alike. It stands still until its run begins. */
-  async restore({ devices, clock, board }: MachineState): Promise<void> {
-    const restoreDevices = readDevices(devices, this.devices.byName, this.#platform.nodes)
+  async restore({ state, continues = false }: MachineOrigin): Promise<void> {
+    const restoreDevices = readDevices(state.devices, this.devices.byName, this.#platform.nodes)
     await this.pauses.hold(() => {
-      this.#clock.standAt(BigInt(clock))
+      this.#clock.standAt(BigInt(state.clock))
       // Before the interrupt controllers: what a device does to its line is in their state already.
       this.#inContext(restoreDevices)
-      return this.board.restore(board, this.#clock)
+      const startTime = this.board.restore(state.board, this.#clock)
+      if (!continues) this.#inContext(() => this.devices.forked())
+      return startTime
     })
   }
 
@@ -239,25 +233,17 @@ export class Hardware implements Body {
       vcpus: this.vcpus.map((vcpu) => this.board.readVcpu(vcpu)),
       ...(this.vm.closed ? {} : { controllers: this.board.readControllers() }),
       memory: this.vm.memory.dma,
-      exits: this.#lastExits.report(),
-      console: this.#console.lines(CONSOLE_LINES),
+      ...this.#trail.report(),
     }
   }
 
   #handle(vcpu: Vcpu, exit: Exit): void | Promise<void> {
     this.#current = vcpu
     if (this.observers.watchesExits) this.observers.tell('exit', { vcpu: vcpu.id, exit })
-    this.#note(vcpu, exit)
+    this.#trail.exit(vcpu.id, exit)
     const pending = this.exits.answer(exit, vcpu)
     this.#current = undefined
     return pending
-  }
-
-  #note(vcpu: Vcpu, exit: Exit): void {
-    if (exit.reason === 'io') {
-      this.#lastExits.io(vcpu.id, exit.direction === 'out', exit.port, exit.size, exit.count, exit.data)
-    } else if (exit.reason === 'mmio') this.#lastExits.mmio(vcpu.id, exit.isWrite, exit.address, exit.data)
-    else this.#lastExits.other(vcpu.id, describeExit(exit))
   }
 
   /** Where the devices' cells take effect: nowhere while somebody wants to see every access. */
@@ -269,8 +255,8 @@ export class Hardware implements Body {
       },
       mapCells: (at, cells, listener) =>
         vm.mapCells(at, cells, (offset, data) => {
-          if ('port' in at) this.#lastExits.posted('out', at.port + offset, data)
-          else this.#lastExits.posted('write', at.address + offset, data)
+          if ('port' in at) this.#trail.posted('out', at.port + offset, data)
+          else this.#trail.posted('write', at.address + offset, data)
           listener(offset, data)
         }),
     }
@@ -298,48 +284,13 @@ export class Hardware implements Body {
     this.#life().end(ending)
   }
 
-  get #effects(): MachineEffects {
-    return {
-      powerOff: () => {
-        this.#end({ kind: 'power-off' })
-      },
-      reset: (cause) => {
-        this.#end({ kind: 'reset', cause })
-      },
-      exit: (code, value) => {
-        this.#end({ kind: 'exit', code, value })
-      },
-      panic: () => {
-        this.#end({ kind: 'panic' })
-      },
-      suspend: () => {
-        this.#end({ kind: 'suspend' })
-      },
-      console: (bytes) => {
-        this.#console.write(bytes)
-        this.observers.tell('console', bytes)
-      },
-      needsReset: (device, error) => {
-        try {
-          this.observers.tell('needsReset', device, error)
-        } catch (thrown) {
-          // Not always within an access: nobody else would hear of it.
-          this.#life().fail(thrown)
-        }
-      },
-      postCode: (code) => {
-        this.observers.tell('postCode', code)
-      },
-    }
-  }
-
   #surroundings(fail: (error: unknown) => void): Surroundings {
     return {
       vm: this.vm,
       memory: this.vm.memory.dma,
       clock: this.#clock,
       schedule: this.#clock.schedule,
-      effects: this.#effects,
+      effects: machineEffects(this.#life, this.#trail, this.observers),
       vcpu: () => this.#current?.id,
       fail,
     }

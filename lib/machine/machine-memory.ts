@@ -13,18 +13,6 @@ export interface SavedRegion {
   size: number
 }
 
-/** The memory of a machine as it was when it was saved. */
-export interface MachineMemory {
-  /** Lowest address first. */
-  readonly regions: readonly SavedRegion[]
-  /** Memory that begins as that region was. It is the caller's. */
-  open(region: SavedRegion): HostMemory
-  /** Puts into memory that is as it was when it was mapped what `open` put there. */
-  patch(region: SavedRegion, memory: HostMemory): void
-  /** The snapshots from which it differs only in pages that were written. */
-  readonly ids: readonly string[]
-}
-
 /** How much is looked at through one ArrayBuffer; more makes V8 collect garbage. */
 const WINDOW = 2 ** 24
 export const PAGE = 4096

@@ -12,13 +12,11 @@ import type { Vm } from '../kvm/vm.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import type { BootContext } from './boot-source.js'
 import type { ExitAnswer, ExitReason } from './exit-table.js'
-import { callAllAsync, failure } from './failures.js'
-import { Gate } from './gate.js'
+import { callAll, callAllAsync, failure } from './failures.js'
 import { Hardware } from './hardware.js'
 import { isNode } from './host.js'
-import { type Ending, Life } from './life.js'
+import { closedError, Lives } from './lives.js'
 import type { Observer } from './observers.js'
-import type { MachineMemory } from './machine-memory.js'
 import { type MachineState, readMachineState } from './machine-state.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import { describeOutcome, mayBeOfTheHost, type Outcome } from './outcome.js'
@@ -47,30 +45,12 @@ export interface PostMortemOptions {
 export class Machine {
   readonly #kvm: Kvm
   readonly #options: CheckedMachineOptions
-  /** Puts the guest into memory, at its entry. */
-  readonly #boot: () => void
+  readonly #lives: Lives
   readonly #hardware: Hardware
-  #life: Life
-  // Whether the hardware is all there.
-  #complete = false
-  #state: 'new' | 'running' | 'ended' = 'new'
-  // A wish to pause holds over resets, and before the run. No life begins while there is one.
-  readonly #gate = new Gate()
-  #paused = false
-  // Between two lives.
-  #resetting = false
-  // How many things are done, or wait to be, for which it stands still.
-  #standing = 0
-  #turn: Promise<unknown> = Promise.resolve()
-  // The present life, up to the moment at which the next one stands ready.
-  #settled: Promise<unknown> = Promise.resolve()
-  // Why the run is to end, for when the guest ends its life at the same time.
-  #ending: Ending | undefined
-  // A run that waits for its devices' last output does not when the machine is closed.
-  #stopWaiting: (() => void) | undefined
-
   // What it was restored from.
   readonly #origin: MachineOrigin | undefined
+  // A run that waits for its devices' last output does not when the machine is closed.
+  #stopWaiting: (() => void) | undefined
 
   private constructor(
     kvm: Kvm,
@@ -81,19 +61,23 @@ export class Machine {
     this.#kvm = kvm
     this.#options = options
     this.#origin = origin
-    // A device can end it while the machine is put together.
-    this.#life = this.#newLife()
-    this.#hardware = new Hardware(kvm, options, () => this.#life, origin && memoryOf(origin))
-    this.#complete = true
+    this.#lives = new Lives(options.onReset !== 'end')
+    const hardware = new Hardware(kvm, options, () => this.#lives.present, origin)
+    this.#hardware = hardware
     // The boot source belongs to who gave it, also in a later life.
-    this.#boot = AsyncResource.bind(() => {
-      this.#hardware.boot(load)
+    const boot = AsyncResource.bind(() => {
+      hardware.boot(load)
     })
+    const begin = () => {
+      if (origin !== undefined) hardware.pauses.begin()
+      else if (options.onReset !== 'end') hardware.board.remember()
+    }
+    this.#lives.standOn({ hardware, begin, boot })
     if (origin !== undefined) return
     try {
-      this.#boot()
+      boot()
     } catch (error) {
-      this.#hardware.close()
+      hardware.close()
       throw error
     }
   }
@@ -111,6 +95,7 @@ export class Machine {
    * a device is missing.
    */
   static async restore(origin: MachineOrigin, options: RestoreOptions = {}): Promise<Machine> {
+    checkOrigin(origin)
     const state = readMachineState(origin.state)
     return Machine.#make(checkRestoreOptions(state.shape, options), origin)
   }
@@ -125,9 +110,15 @@ export class Machine {
       if (origin !== undefined) await machine.#restore(origin)
       return machine
     } catch (error) {
-      if (machine !== undefined) machine.#hardware.close()
-      if (checked.kvm === undefined) kvm?.close()
-      const late = await tellEnd(checked).settled
+      const thrown = callAll([
+        () => {
+          if (machine !== undefined) machine.#hardware.close()
+        },
+        () => {
+          if (checked.kvm === undefined) kvm?.close()
+        },
+      ])
+      const late = [...thrown, ...(await tellEnd(checked).settled)]
       throw late.length === 0 ? error : failure([error, ...late], late.length)
     }
   }
@@ -198,13 +189,12 @@ export class Machine {
   async run(options: MachineRunOptions = {}): Promise<Outcome> {
     const { timeout } = checkOptions('options', options, ['timeout'])
     const limit = timeout === undefined ? undefined : checkInteger('timeout', timeout, 1, 2 ** 31 - 1)
-    this.#checkRunnable()
-    this.#state = 'running'
-    const timer = limit === undefined ? undefined : setTimeout(() => void this.#end({ kind: 'timeout' }), limit)
+    this.#lives.checkRunnable()
+    const timer = limit === undefined ? undefined : setTimeout(() => void this.#lives.end({ kind: 'timeout' }), limit)
     let outcome: Outcome | undefined
     const errors: unknown[] = []
     try {
-      outcome = await this.#live()
+      outcome = await this.#lives.run()
     } catch (error) {
       errors.push(error)
     }
@@ -220,15 +210,13 @@ export class Machine {
    * which need be called once only, also when the guest resets, or has not been started yet. The guest's clock stands still
    * unless `pausedClock` says otherwise; the time limit of {@link run} does not.
    */
-  async pause(): Promise<void> {
-    this.#paused = true
-    await this.#standStill()
+  pause(): Promise<void> {
+    return this.#lives.pause()
   }
 
   /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    this.#paused = false
-    this.#goOn()
+    this.#lives.resume()
   }
 
   /**
@@ -236,7 +224,7 @@ export class Machine {
    * `ERR_KVM_RUNNING`.
    */
   save(): MachineState {
-    this.#checkAlive()
+    this.#lives.checkAlive()
     return this.#hardware.save()
   }
 
@@ -247,7 +235,7 @@ export class Machine {
    * Let each of its devices be one that saves its state, or has none.
    */
   async freeze(): Promise<MachineTemplate<Machine>> {
-    return this.#standingStill(() => {
+    return this.#lives.standingStill(() => {
       const state = this.save()
       return new MachineTemplate<Machine>(state, this.#hardware.ram.freeze(), (template, options) =>
         Machine.restore(template, options),
@@ -266,13 +254,13 @@ export class Machine {
         operands: { component: 'origin' },
       })
     }
-    await this.#standingStill(async () => {
+    await this.#lives.standingStill(async () => {
       origin.checkOpen?.()
       try {
-        await this.#hardware.rewind(origin.state, memoryOf(origin))
+        await this.#hardware.rewind(origin)
       } catch (error) {
         // Half of it is of another moment now.
-        this.#life.fail(error)
+        this.#lives.present.fail(error)
         throw error
       }
     })
@@ -289,7 +277,7 @@ export class Machine {
     const { base, progress } = checkSnapshotOptions(directory, options)
     base?.checkOpen()
     const { ram } = this.#hardware
-    const { state, memory, wasSaved } = await this.#standingStill(() => {
+    const { state, memory, wasSaved } = await this.#lives.standingStill(() => {
       const state = this.save()
       const memory = base === undefined ? ram.setAside() : ram.setAsideWritten(base)
       return { state, memory, wasSaved: ram.toBeSaved() }
@@ -318,7 +306,7 @@ export class Machine {
 
   /** Ends the run, which then has the outcome `stopped`. Without a run it does nothing. */
   stop(): Promise<void> {
-    return this.#end({ kind: 'stopped' })
+    return this.#lives.end({ kind: 'stopped' })
   }
 
   /**
@@ -336,23 +324,21 @@ export class Machine {
     const { examine } = await import('../inspect/post-mortem.js')
     const { loadDisassembler } = await import('../inspect/disassemble.js')
     const disassembler = await loadDisassembler()
-    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
+    if (this.closed) throw closedError()
     if (this.#hardware.vcpus.some(({ started, paused }) => started && !paused)) {
       throw new KvmError('ERR_KVM_RUNNING', 'the machine is running; pause() it first')
     }
-    return examine({ ...remainsOf(this.#life.outcome), ...this.#hardware.remains() }, symbols, disassembler)
+    return examine({ ...remainsOf(this.#lives.present.outcome), ...this.#hardware.remains() }, symbols, disassembler)
   }
 
   /** Closes the machine. A run ends at once, with the outcome `stopped`. Closing again does nothing. */
   close(): void {
     if (this.closed) return
-    this.#ending ??= { kind: 'stopped' }
-    if (this.#state !== 'running') this.#life.end({ kind: 'stopped' })
-    const isNew = this.#state === 'new'
-    this.#hardware.closeVm()
-    this.#gate.open()
+    const isNew = this.#lives.state === 'new'
+    this.#lives.close(() => {
+      this.#hardware.closeVm()
+    })
     if (this.#options.kvm === undefined) this.#kvm.close()
-    if (isNew) this.#state = 'ended'
     // Else the run tells them.
     const late = isNew ? this.#tellEnd().thrown : []
     this.#stopWaiting?.()
@@ -363,109 +349,14 @@ export class Machine {
     this.close()
   }
 
-  async #restore({ state }: MachineOrigin): Promise<void> {
+  async #restore(origin: MachineOrigin): Promise<void> {
     // What a reset brings back is a new machine, not this state.
     if (this.#options.onReset !== 'end') this.#hardware.board.remember()
-    await this.#hardware.restore(state)
-  }
-
-  /** Does something while the machine stands still: one thing after the other. It is paused afterwards if somebody wants it so. */
-  #standingStill<T>(action: () => T | Promise<T>): Promise<T> {
-    const inTurn = async (before: Promise<unknown>) => {
-      this.#standing++
-      try {
-        await before
-        await this.#standStill()
-        this.#checkAlive()
-        return await action()
-      } finally {
-        this.#standing--
-        this.#goOn()
-      }
-    }
-    const done = inTurn(this.#turn)
-    this.#turn = done.catch(() => undefined)
-    return done
-  }
-
-  /** Devices that are closed have no state. */
-  #checkAlive(): void {
-    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
-    if (this.#state !== 'ended' && !this.#life.ended) return
-    throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; there is nothing that could go on')
-  }
-
-  async #standStill(): Promise<void> {
-    this.#gate.close()
-    const life = this.#life
-    await this.#hardware.pauses.pause()
-    // It was about to reset: the next life stands at its entry now.
-    if (life.ended || this.#resetting) await this.#settled
-  }
-
-  /** Unless somebody wants it to stand still. */
-  #goOn(): void {
-    if (this.#paused || this.#standing > 0) return
-    this.#hardware.pauses.resume()
-    this.#gate.open()
-  }
-
-  /** One life after the other. */
-  async #live(): Promise<Outcome> {
-    for (let lives = 0; ; lives++) {
-      if (this.#gate.closed) await this.#gate.pass()
-      // It may have been said while there was no life.
-      if (this.#ending !== undefined) this.#life.end(this.#ending)
-      // What was changed by hand until now belongs to it.
-      if (!this.closed) this.#begin(lives)
-      const life = this.#oneLife()
-      this.#settled = life.catch(() => undefined)
-      const outcome = await life
-      if (outcome !== undefined) return outcome
-    }
-  }
-
-  #begin(lives: number): void {
-    if (this.#origin !== undefined) this.#hardware.pauses.begin()
-    else if (lives === 0 && this.#options.onReset !== 'end') this.#hardware.board.remember()
-  }
-
-  /** How it ended; undefined when it was a reset and the next life stands ready. */
-  async #oneLife(): Promise<Outcome | undefined> {
-    const outcome = await this.#life.run()
-    if (outcome.kind !== 'reset') return outcome
-    this.#hardware.observers.tell('reset', outcome.cause)
-    if (this.#options.onReset === 'end') return outcome
-    if (this.#ending !== undefined) return { ...this.#ending, at: outcome.at }
-    this.#life = this.#newLife()
-    this.#resetting = true
-    try {
-      await this.#hardware.reset()
-      this.#boot()
-    } catch (error) {
-      // A device can close the machine when it is reset.
-      if (!this.closed) throw error
-    } finally {
-      this.#resetting = false
-    }
-    return undefined
-  }
-
-  #newLife(): Life {
-    return new Life(() => (this.#complete ? this.#hardware : undefined))
-  }
-
-  async #end(ending: Ending): Promise<void> {
-    if (this.#state !== 'running') return
-    this.#ending ??= ending
-    const stopped = this.#life.stop(ending)
-    this.#gate.open()
-    await stopped
+    await this.#hardware.restore(origin)
   }
 
   /** Tells the devices, and waits for those that are not ready. Returns what they throw. */
   async #over(): Promise<unknown[]> {
-    this.#state = 'ended'
     const { thrown, settled } = this.#tellEnd()
     if (this.closed) return thrown
     const closed = new Promise<unknown[]>((resolve) => {
@@ -483,25 +374,11 @@ export class Machine {
     const settled = Promise.all([devices.settled, others.settled]).then((errors) => errors.flat())
     return { thrown: [...devices.thrown, ...others.thrown], settled }
   }
-
-  #checkRunnable(): void {
-    if (this.closed) throw new KvmError('ERR_KVM_CLOSED', 'the machine has been closed')
-    if (this.#state === 'running') throw new KvmError('ERR_KVM_RUNNING', 'the machine runs already; stop() it first')
-    if (this.#state === 'ended') {
-      throw new KvmError('ERR_KVM_GUEST_ENDED', 'the guest has ended; Machine.create() makes a machine that can run')
-    }
-  }
 }
 
-function memoryOf(origin: MachineOrigin): MachineMemory {
-  return {
-    regions: origin.state.memory,
-    ids: origin.ids ?? [],
-    open: (region) => origin.open(region),
-    patch: (region, memory) => {
-      origin.patch?.(region, memory)
-    },
-  }
+function checkOrigin(origin: unknown): void {
+  if (typeof origin === 'object' && origin !== null && 'state' in origin && 'open' in origin) return
+  throw invalidArgument('origin', origin, 'a Template, an open Snapshot or another MachineOrigin')
 }
 
 /** What a post-mortem says first. */

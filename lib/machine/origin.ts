@@ -13,4 +13,6 @@ export interface MachineOrigin {
   checkOpen?(): void
   /** The snapshots from which the memory differs only in pages that were written. */
   readonly ids?: readonly string[]
+  /** The one machine goes on here, as after a migration: nobody else goes on from this state, and no device is told of a fork. */
+  readonly continues?: boolean
 }

@@ -5,7 +5,8 @@ import { HostMemory, type MemoryImage } from '../kvm/host-memory.js'
 import type { AddMemoryOptions } from '../kvm/memory-slots.js'
 import type { Vm } from '../kvm/vm.js'
 import type { MemoryRegion } from '../memory/region.js'
-import { copyMemory, copyPages, copyToNew, type MachineMemory, PAGE, type SavedRegion } from './machine-memory.js'
+import { copyMemory, copyPages, copyToNew, PAGE, type SavedRegion } from './machine-memory.js'
+import type { MachineOrigin } from './origin.js'
 import { type Content, noBase, type Snapshot } from './snapshot.js'
 
 export interface RamOptions {
@@ -41,11 +42,11 @@ export class Ram {
     this.#backing = backing
   }
 
-  /** Puts in what there is from the beginning: `saved`, or zeros. */
-  begin(regions: readonly AddMemoryOptions[], saved: MachineMemory | undefined): void {
+  /** Puts in what there is from the beginning: what `origin` has, or zeros. */
+  begin(regions: readonly AddMemoryOptions[], origin: MachineOrigin | undefined): void {
     for (const region of regions) this.#parts.push({ kind: 'beside', region: this.#vm.addMemory(region) })
-    if (saved === undefined) this.#addRam()
-    else this.restore(saved)
+    if (origin === undefined) this.#addRam()
+    else this.restore(origin)
   }
 
   /** What there is to save, lowest address first. */
@@ -121,18 +122,19 @@ export class Ram {
    * All is as it was saved, at the cost of what was written since, if it began as that. Every vCPU is outside the guest. Throws
    * `ERR_KVM_SNAPSHOT`, and has changed nothing, where memory beside RAM is missing, or is one too many.
    */
-  restore(memory: MachineMemory): void {
+  restore(origin: MachineOrigin): void {
+    const saved = origin.state.memory
     const besides = (regions: readonly SavedRegion[]) => regions.filter(({ kind }) => kind === 'beside')
-    checkSame(besides(memory.regions), besides(this.regions))
+    checkSame(besides(saved), besides(this.regions))
     this.#saved = new Set()
     const isCopy = ({ kind, copy }: Part) => kind === 'beside' || copy !== undefined
-    if (this.#parts.every(isCopy) && isSame(memory.regions, this.regions)) this.#revert(memory)
+    if (this.#parts.every(isCopy) && isSame(saved, this.regions)) this.#revert(origin)
     else {
       this.#remove(({ kind }) => kind !== 'beside')
-      for (const region of memory.regions) if (region.kind !== 'beside') this.#addCopy(region, memory.open(region))
+      for (const region of saved) if (region.kind !== 'beside') this.#addCopy(region, origin.open(region))
     }
-    for (const region of besides(memory.regions)) this.#fill(region, memory)
-    this.#saved = new Set(memory.ids)
+    for (const region of besides(saved)) this.#fill(region, origin)
+    this.#saved = new Set(origin.ids)
   }
 
   /** After the VM has been closed. */
@@ -162,17 +164,17 @@ export class Ram {
     }
   }
 
-  #revert(memory: MachineMemory): void {
+  #revert(origin: MachineOrigin): void {
     for (const { kind, region, copy } of this.#parts) {
       copy?.revert()
-      if (copy !== undefined) memory.patch({ kind, at: region.at, size: region.size }, copy)
+      if (copy !== undefined) origin.patch?.({ kind, at: region.at, size: region.size }, copy)
     }
   }
 
-  #fill({ at, size }: SavedRegion, memory: MachineMemory): void {
+  #fill({ at, size }: SavedRegion, origin: MachineOrigin): void {
     const part = this.#parts.find(({ region }) => region.at === at)
     if (part === undefined) return
-    using copy = memory.open({ kind: 'beside', at, size })
+    using copy = origin.open({ kind: 'beside', at, size })
     copyMemory({ memory: copy, offset: 0 }, this.#vm.hostMemory(part.region), size)
   }
 
@@ -182,7 +184,12 @@ export class Ram {
     const all = () => new Uint8Array(Math.ceil(size / PAGE / 8)).fill(0xff)
     const pages = kind === 'beside' ? all() : memory.writtenPages()
     const copy = HostMemory.allocate({ size, backing: 'memfd' })
-    copyPages({ memory, offset }, { memory: copy, offset: 0 }, pages, size)
+    try {
+      copyPages({ memory, offset }, { memory: copy, offset: 0 }, pages, size)
+    } catch (error) {
+      copy.close()
+      throw error
+    }
     return { at, size, pages, fd: copy.fd as number, close: () => copy.close() }
   }
 
