@@ -15,6 +15,7 @@ import {
   PNP_PCIE_ROOT,
   PNP_RTC,
   PNP_SERIAL_16550A,
+  GENERATION_ID,
   PVPANIC,
 } from 'node-kvm/platform'
 
@@ -42,6 +43,11 @@ platform.addAll([
     name: 'keyboard',
     resources: [{ port: 0x60, length: 1 }, { port: 0x64, length: 1, offset: 4 }, { gsi: 1 }],
     acpi: { hid: PNP_KEYBOARD, name: 'KBD' },
+  },
+  {
+    name: 'generation-id',
+    resources: [{ gsi: 6 }],
+    acpi: { hid: GENERATION_ID, name: 'VGEN', generationId: { address: 0xf_f000 } },
   },
   { name: 'pvpanic', resources: [{ port: 0x505, length: 1 }], acpi: { hid: PVPANIC, name: 'PEVT' } },
   {

@@ -11,6 +11,7 @@ export { DebugConsole, type DebugConsoleOptions } from './debug-console.js'
 export { DebugExit, type DebugExitOptions } from './debug-exit.js'
 export { FW_CFG_KEYS } from './fw-cfg-items.js'
 export { FW_CFG_LENGTH, FwCfg, type FwCfgOptions, type FwCfgState } from './fw-cfg.js'
+export { GENERATION_ID_SIZE, GenerationId, type GenerationIdOptions, type GenerationIdState } from './generation-id.js'
 export {
   capabilities as hpetCapabilities,
   HPET_ADDRESS,

@@ -20,7 +20,7 @@ export function checkNode(node: HardwareNode): void {
   if (yields !== undefined) checkBoolean(`yields of ${name}`, yields)
   for (const resource of resources as unknown[]) checkResource(name, resource, acpi !== undefined)
   if (acpi === undefined) return
-  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'ecam', 'pciRoot', 'fixed'])
+  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'ecam', 'pciRoot', 'generationId', 'fixed'])
   if ('fixed' in acpi) checkFixedHardware(node, acpi)
   else checkAcpiName(node, acpi)
 }
@@ -51,7 +51,7 @@ function checkResource(node: string, resource: unknown, inTables: boolean): void
 }
 
 function checkAcpiName({ name, resources }: HardwareNode, acpi: AcpiName): void {
-  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'ecam', 'pciRoot'])
+  checkOptions(`acpi of ${name}`, acpi, ['hid', 'name', 'uid', 'hpet', 'ecam', 'pciRoot', 'generationId'])
   if (!EISA_ID.test(acpi.hid) && !ACPI_ID.test(acpi.hid)) {
     throw invalidArgument(`acpi.hid of ${name}`, acpi.hid, 'a PNP or ACPI identifier')
   }
@@ -67,6 +67,13 @@ function checkAcpiName({ name, resources }: HardwareNode, acpi: AcpiName): void 
   }
   if (acpi.ecam !== undefined && checkBoolean(`acpi.ecam of ${name}`, acpi.ecam)) {
     checkHasMemory(`acpi.ecam of ${name}`, acpi.ecam, resources)
+  }
+  if (acpi.generationId !== undefined) {
+    const { address } = checkOptions(`acpi.generationId of ${name}`, acpi.generationId, ['address'])
+    checkInteger(`acpi.generationId.address of ${name}`, address, 0, ADDRESSES - 1)
+    if (!resources.some(({ gsi }) => gsi !== undefined)) {
+      throw invalidArgument(`acpi.generationId of ${name}`, acpi.generationId, 'of a device with an interrupt')
+    }
   }
   if (acpi.pciRoot !== undefined) checkPciRoot(`acpi.pciRoot of ${name}`, acpi.pciRoot)
 }

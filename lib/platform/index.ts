@@ -22,6 +22,8 @@ export type {
 } from './node.js'
 export { Platform, type PlatformOptions } from './platform.js'
 export {
+  GENERATION_ID,
+  GENERIC_EVENT_DEVICE,
   PNP_HPET,
   PNP_KEYBOARD,
   PNP_MAINBOARD,

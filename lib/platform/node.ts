@@ -41,6 +41,8 @@ export interface AcpiName {
   ecam?: boolean
   /** It is the root of PCI's bus 0. */
   pciRoot?: PciRoot
+  /** It is the VM generation ID. The first interrupt says that it has changed. */
+  generationId?: { /** Guest physical address of its 16 bytes. */ address: number }
   /** It is a high precision event timer, at its first memory: it has a table of its own, too. */
   hpet?: { /** The event timer block id, of its first register. */ id: number; /** In ticks. */ minimumTick: number }
 }

@@ -12,5 +12,9 @@ export const PNP_MAINBOARD = 'PNP0C02'
 export const PVPANIC = 'QEMU0001'
 /** QEMU's firmware configuration device. */
 export const QEMU_FW_CFG = 'QEMU0002'
+/** The VM generation ID. Drivers look for its _CID; for this name its specification lets one choose. */
+export const GENERATION_ID = 'NKVM0001'
+/** Whose interrupts are notifications to other devices. */
+export const GENERIC_EVENT_DEVICE = 'ACPI0013'
 /** A virtio device behind registers in memory (virtio 1.2 has none; Linux's and QEMU's). */
 export const VIRTIO_MMIO = 'LNRO0005'

@@ -366,3 +366,71 @@ test('a state from elsewhere is checked before there is a VM', async () => {
     await expectRejection(Machine.restore({ state: each as typeof state, open }), 'ERR_KVM_INVALID_STATE', message)
   }
 })
+
+describe('the generation ID', () => {
+  const PLACE = 0xf_f000
+  const idOf = (machine: Machine) => Buffer.from(machine.vm.memory.read(PLACE, 16)).toString('hex')
+  /** Whether the line has been pulled since the guest was last told of it: the 8259 remembers. */
+  const isTold = (machine: Machine) => (machine.vm.getIrqchip('pic-master').irr & (1 << 6)) !== 0
+
+  test('is another one in each fork, whose guest is told; the machine itself keeps its own', async () => {
+    const { machine } = await start({ backing: 'memfd' })
+    const id = idOf(machine)
+    expect(id).not.toBe('0'.repeat(32))
+    using template = await machine.freeze()
+    const forks = [(await fork(template)).machine, (await fork(template)).machine]
+    const ids = [id, ...forks.map(idOf)]
+    expect(new Set(ids).size).toBe(3)
+    expect(ids.map((each, index) => [each === id, isTold([machine, ...forks][index]!)])).toEqual([
+      [true, false],
+      [false, true],
+      [false, true],
+    ])
+  })
+
+  test('is another one each time that a fork is put back', async () => {
+    const { machine } = await start({ backing: 'memfd' })
+    using template = await machine.freeze()
+    const { machine: one } = await fork(template)
+    const first = idOf(one)
+    await one.rewind()
+    expect(idOf(one)).not.toBe(first)
+  })
+
+  test('stays where the one machine goes on elsewhere', async () => {
+    const { machine } = await start({ backing: 'memfd' })
+    using template = await machine.freeze()
+    const origin = { state: template.state, open: template.open.bind(template), continues: true }
+    const other = await Machine.restore(origin, { devices: [new Listener().node] })
+    onTestFinished(() => {
+      other.close()
+    })
+    expect([idOf(other), isTold(other)]).toEqual([idOf(machine), false])
+  })
+
+  test('stays over a reset', async () => {
+    const machine = await Machine.create({
+      memory: '4M',
+      onReset: 'boot',
+      // It resets once: mov dx, 0x64; mov al, 0xfe; out dx, al
+      boot: flat({ image: assemble([0xba, 0x64, 0, 0xb0, 0xfe, 0xee], SPIN), address: 0x8000, mode: 'real' }),
+    })
+    const id = idOf(machine)
+    machine.observe({ reset: () => void setImmediate(() => void machine.stop()) })
+    await machine.run()
+    expect(idOf(machine)).toBe(id)
+    machine.close()
+  })
+
+  test('a device is told that its machine is a fork', async () => {
+    const told: string[] = []
+    const node = (name: string) => ({
+      ...{ name: 'own', resources: [] },
+      device: { read: () => undefined, write: () => undefined, forked: () => void told.push(name) },
+    })
+    const { machine } = await start({ backing: 'memfd', devices: [node('first')] })
+    using template = await machine.freeze()
+    await fork(template, { devices: [node('second')] })
+    expect(told).toEqual(['second'])
+  })
+})

@@ -84,7 +84,9 @@ class PcBoard implements Board {
   }
 
   enter({ entry, placed }: BootResult, nodes: readonly PlacedHardware[]): Placed[] {
-    const left = startsAtReset(entry) ? [] : handOver(this.#vm, nodes, placed, this.#options.timer)
+    const left = startsAtReset(entry)
+      ? []
+      : [...handOver(this.#vm, nodes, placed, this.#options.timer), ...this.devices.place()]
     const [boot] = this.#vcpus
     if (boot !== undefined) enter(boot, entry)
     return left

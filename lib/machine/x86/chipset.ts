@@ -4,13 +4,15 @@ import * as PM from '../../devices/acpi-pm-registers.js'
 import { AcpiPm } from '../../devices/acpi-pm.js'
 import { DebugExit } from '../../devices/debug-exit.js'
 import { FW_CFG_LENGTH, FwCfg } from '../../devices/fw-cfg.js'
+import { GENERATION_ID_SIZE, GenerationId } from '../../devices/generation-id.js'
 import { I8042 } from '../../devices/i8042.js'
 import { PostCode } from '../../devices/post-code.js'
 import { PvPanic } from '../../devices/pvpanic.js'
 import { ResetControl } from '../../devices/reset-control.js'
 import { Rtc } from '../../devices/rtc.js'
 import { SystemControlA } from '../../devices/system-control.js'
-import { PNP_RTC, PVPANIC, QEMU_FW_CFG } from '../../platform/pnp-ids.js'
+import { GENERATION_ID, PNP_RTC, PVPANIC, QEMU_FW_CFG } from '../../platform/pnp-ids.js'
+import type { Placed } from '../../memory/placed.js'
 import type { DeviceHost, MachineDevice } from '../host.js'
 import { OpenBus } from './open-bus.js'
 import { PciPorts } from './pci-ports.js'
@@ -38,6 +40,7 @@ const resetBy =
 export class Chipset implements MachineDevice {
   readonly #options: ChipsetOptions
   #power: AcpiPm | undefined
+  #generation: GenerationId | undefined
 
   constructor(options: ChipsetOptions) {
     this.#options = options
@@ -64,9 +67,16 @@ export class Chipset implements MachineDevice {
       ],
     })
     this.#addPower(host)
+    this.#addGenerationId(host)
     this.#addEffects(host)
     this.#addFwCfg(host)
     addOpenBus(host)
+  }
+
+  /** Puts into memory what the guest reads there. Returns what and where. */
+  place(): Placed[] {
+    if (this.#generation?.place() !== true) return []
+    return [{ name: 'VM generation ID', start: P.GENERATION_ID_ADDRESS, size: GENERATION_ID_SIZE }]
   }
 
   pressPowerButton(): boolean {
@@ -103,6 +113,17 @@ export class Chipset implements MachineDevice {
           sleepTypes: { s5: PM.SLEEP_TYPE_S5, ...(suspend ? { s3: PM.SLEEP_TYPE_S3 } : {}) },
         },
       },
+    })
+  }
+
+  #addGenerationId(host: DeviceHost): void {
+    const address = P.GENERATION_ID_ADDRESS
+    host.add({
+      name: 'generation-id',
+      device: ({ memory, interrupt }) =>
+        (this.#generation = new GenerationId({ memory, address, interrupt: interrupt() })),
+      resources: [{ gsi: P.GENERATION_GSI }],
+      acpi: { hid: GENERATION_ID, name: 'VGEN', generationId: { address } },
     })
   }
 

@@ -23,6 +23,9 @@ export const PVPANIC_PORT = 0x505
 export const FW_CFG_PORT = 0x510
 export const PM_PORT = 0x600
 export const SCI_GSI = 9
+/** The line of floppy disk drives, of which there are none. */
+export const GENERATION_GSI = 6
+export { SHARED_PAGE as GENERATION_ID_ADDRESS } from '../../arch/x86/memory-layout.js'
 export const PCI_CONFIG_PORT = 0xcf8
 export const PCI_CONFIG_LENGTH = 8
 /** Where BARs may be: clear of the ports and the memory that the platform gives out, and of the I/O APIC. */

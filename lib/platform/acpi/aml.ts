@@ -14,7 +14,11 @@ const STRING_PREFIX = 0x0d
 const SCOPE_OP = 0x10
 const BUFFER_OP = 0x11
 const PACKAGE_OP = 0x12
+const METHOD_OP = 0x14
 const DEVICE_OP = [0x5b, 0x82]
+const NOTIFY_OP = 0x86
+/** Of a method's flags (ACPI 6.5, 20.2.5.2): it runs once at a time. */
+const SERIALIZED = 1 << 3
 
 const ROOT = '\\'
 const DUAL_NAME_PREFIX = 0x2e
@@ -99,6 +103,16 @@ export function scope(path: string, objects: readonly Aml[]): Aml {
 
 export function device(path: string, objects: readonly Aml[]): Aml {
   return DEVICE_OP.concat(sized(nameString(path).concat(...objects)))
+}
+
+/** `path` is called with up to seven arguments, once at a time, and does `body`. */
+export function method(path: string, args: number, body: Aml): Aml {
+  return [METHOD_OP].concat(sized(nameString(path).concat(args | SERIALIZED, body)))
+}
+
+/** Tells the driver of the device `path`. */
+export function notify(path: string, value: number): Aml {
+  return [NOTIFY_OP].concat(nameString(path), integer(value))
 }
 
 export function packageOf(elements: readonly Aml[]): Aml {

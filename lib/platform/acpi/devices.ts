@@ -1,5 +1,6 @@
 import type { AcpiName, PlacedHardware } from '../node.js'
 import { type Aml, device, EISA_ID, eisaId, integer, name, string } from './aml.js'
+import { encodeEvents, encodeGenerationId } from './generation-id.js'
 import { encodeRoot, encodeWindows } from './pci-root.js'
 import { resourceTemplate } from './resources.js'
 
@@ -19,7 +20,12 @@ export function encodeDevices(nodes: readonly PlacedHardware[]): Aml[] {
     while (taken.has(free))
     return free
   }
-  return named.map((each) => encodeDevice(each.name ?? freeName(), each, nodes))
+  return named.flatMap((each) => {
+    const path = each.name ?? freeName()
+    const encoded = encodeDevice(path, each, nodes)
+    if (each.generationId === undefined) return [encoded]
+    return [encoded, encodeEvents(freeName(), path, each.resources.filter(({ gsi }) => gsi !== undefined).slice(0, 1))]
+  })
 }
 
 /** Devices of a kind must have different numbers (ACPI 6.5, 6.1.12). */
@@ -34,7 +40,7 @@ function numbered(each: AcpiName, index: number, all: readonly AcpiName[]): Acpi
 
 function encodeDevice(
   path: string,
-  { hid, uid, pciRoot, resources }: AcpiName & Pick<PlacedHardware, 'resources'>,
+  { hid, uid, pciRoot, generationId, resources }: AcpiName & Pick<PlacedHardware, 'resources'>,
   nodes: readonly PlacedHardware[],
 ): Aml {
   return device(path, [
@@ -43,9 +49,10 @@ function encodeDevice(
     name('_STA', integer(STATUS_PRESENT)),
     name(
       '_CRS',
-      resourceTemplate(resources, (gsi) => isShared(nodes, gsi), pciRoot && encodeWindows(pciRoot)),
+      resourceTemplate(generationId === undefined ? resources : [], (gsi) => isShared(nodes, gsi), pciRoot && encodeWindows(pciRoot)),
     ),
     ...(pciRoot === undefined ? [] : encodeRoot(pciRoot)),
+    ...(generationId === undefined ? [] : encodeGenerationId(generationId.address)),
   ])
 }
 

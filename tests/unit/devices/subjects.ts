@@ -6,6 +6,7 @@ import {
   DebugConsole,
   DebugExit,
   FwCfg,
+  GenerationId,
   Hpet,
   I8042,
   PostCode,
@@ -150,6 +151,16 @@ export const SUBJECTS: Record<string, SubjectKind> = {
     }
     return { device, host }
   }),
+  GenerationId: kind(
+    0x10,
+    (told) => {
+      const memory = plainMemory({ at: 0, size: 0x1000 })
+      memory.trackWrites(told('memory'))
+      return { device: new GenerationId({ memory, address: 0x800, interrupt: line(told) }) }
+    },
+    // A machine that was reset is the same machine.
+    () => undefined,
+  ),
   DebugConsole: kind(1, (told) => ({ device: new DebugConsole({ output: told('output') }) })),
   DebugExit: kind(4, (told) => ({ device: new DebugExit({ exit: told('exit') }) })),
   PvPanic: kind(1, (told) => ({ device: new PvPanic({ event: told('event') }) })),
