@@ -33,8 +33,8 @@ const VIRTIO_MODULES = [
 
 /** Every busybox program that init/linux.sh uses, and some for who types at its shell. */
 const APPLETS = [
-  'arping', 'cat', 'chroot', 'cmp', 'cttyhack', 'cut', 'dd', 'devmem', 'dmesg', 'echo', 'expr', 'find', 'grep', 'head',
-  'hexdump', 'insmod', 'ip', 'ls', 'lspci', 'md5sum', 'mkdir', 'mount', 'nc', 'nproc', 'ping', 'poweroff', 'reboot', 'seq',
+  'arping', 'cat', 'chroot', 'cmp', 'cttyhack', 'cut', 'date', 'dd', 'devmem', 'dmesg', 'echo', 'expr', 'find', 'grep', 'head',
+  'hexdump', 'hwclock', 'insmod', 'ip', 'ls', 'lspci', 'md5sum', 'mkdir', 'mount', 'nc', 'nproc', 'ping', 'poweroff', 'reboot', 'seq',
   'setsid', 'sh', 'sleep', 'stty', 'switch_root', 'sync', 'tail', 'umount', 'uname', 'wc',
 ] // prettier-ignore
 

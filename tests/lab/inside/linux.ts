@@ -27,7 +27,7 @@ export const { READY, kernelPath, guestInitramfs } = guests
 /** A boot takes 10 to 60 s in emulation, more on a busy machine. */
 export const PATIENCE = 240_000
 
-export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory' | 'onReset' | 'devices'> {
+export interface LinuxGuestOptions extends Pick<MachineOptions, 'cpus' | 'memory' | 'onReset' | 'devices' | 'backing'> {
   /** Default: the cloud kernel. */
   kernel?: KernelName
   /** What the init does, see scripts/guests/init/linux.sh. */
