@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { boot } from './boot.mjs'
 import { delay, exits } from './exits.mjs'
+import { fork } from './fork.mjs'
 import { lifecycle } from './lifecycle.mjs'
 import { measureRounds } from './rounds.mjs'
 import { start } from './start.mjs'
@@ -20,7 +21,7 @@ import { virtio } from './virtio.mjs'
  */
 
 /** @type {Record<string, Bench>} */
-const BENCHES = { exits, delay, lifecycle, start, boot, virtio }
+const BENCHES = { exits, delay, lifecycle, start, boot, virtio, fork }
 
 const HELP = `npm run bench -- NAME [--json] [--rounds N] [--count N]
 

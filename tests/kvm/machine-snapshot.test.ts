@@ -20,6 +20,7 @@ import { Machine, type MachineOptions, Snapshot } from 'node-kvm/machine'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { expectRejection } from '../thrown.js'
 import { COUNTER, counting, Listener } from './counting-machine.js'
+import { PATIENCE } from './amounts.js'
 import { scriptPath } from './run-script.js'
 
 function folder(): string {
@@ -296,7 +297,7 @@ test('where it cannot be written, the old one stays, and the machine goes on', a
 
 test(
   'a process that is killed while it takes one leaves the one before, or the new one',
-  { timeout: 120_000 },
+  { timeout: PATIENCE },
   async () => {
     const path = folder()
     for (let times = 0; times < 8; times++) {

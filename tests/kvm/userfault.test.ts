@@ -1,5 +1,4 @@
 // Pages that JavaScript fills, or lets be written, when a guest touches them.
-import { spawnSync } from 'node:child_process'
 
 import { HostMemory, Kvm, type UserfaultFault, type UserfaultKind } from 'node-kvm'
 import { describe as always, expect, onTestFinished, test as alwaysTest } from 'vitest'
@@ -7,7 +6,7 @@ import { describe as always, expect, onTestFinished, test as alwaysTest } from '
 import { expectRefusal, NOT_OBJECTS, NOT_WHOLE_NUMBERS } from '../thrown.js'
 import { assemble, HLT, load, movDi, movEs, outAl, repIns, movCx, movDx, storeByte } from './guests.js'
 import { type Machine, machine } from './machine.js'
-import { runScript, scriptPath } from './run-script.js'
+import { runScript } from './run-script.js'
 import { runToHalt, turn, until } from './threaded.js'
 import { noUserfault } from './userfault-rights.js'
 
@@ -308,12 +307,7 @@ describe('the end', () => {
 })
 
 alwaysTest('without the right, the error says how to get it', () => {
-  // Another user, who may yet read the checkout, wherever it lies: root's home is often closed.
-  const capabilities = ['inh-caps', 'ambient-caps', 'bounding-set'].map((set) => `--${set}=-all,+dac_read_search`)
-  const user = ['--reuid', '65534', '--clear-groups', ...capabilities]
-  const { stdout, stderr } = spawnSync('setpriv', [...user, process.execPath, scriptPath('userfault'), 'refused'], {
-    encoding: 'utf8',
-  })
+  const { stdout, stderr } = runScript('userfault', ['refused'])
   expect(stderr).toBe('')
   const { code, errno, message } = JSON.parse(stdout) as { code: string; errno: number; message: string }
   expect([code, errno]).toEqual(['ERR_KVM_NO_PERMISSION', 1])
