@@ -24,6 +24,8 @@ export interface BoardOptions {
   suspend: boolean
   /** Whether there is QEMU's firmware configuration device. */
   fwCfg: boolean
+  /** Whether its vCPUs get all from a saved state, and never begin anew. */
+  restored: boolean
 }
 
 /** Where PCI is, in a machine that has it. */

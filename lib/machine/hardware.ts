@@ -81,7 +81,8 @@ export class Hardware implements Body {
       this.mmio = new MmioBus(this.vm.memory, { size: kind.addresses, strict, cells, fail })
       this.exits = this.#answers()
       this.#lines = new InterruptLines(this.vm)
-      this.board = kind.board(kvm, this.vm, options)
+      const restored = origin !== undefined && options.onReset === 'end'
+      this.board = kind.board(kvm, this.vm, { ...options, restored })
       this.ram.begin(options.regions, origin)
       this.pauses = new Pauses(this, this.#clock, options.pausedClock === 'stop')
       this.#around = this.#surroundings(fail)

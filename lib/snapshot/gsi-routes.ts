@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { GsiRoute, GsiTarget } from '../kvm/gsi-route.js'
 import type { Vm } from '../kvm/vm.js'
 import type { StateReader } from '../state.js'
@@ -42,7 +43,7 @@ export function readGsiRoutes(reader: StateReader): GsiRoute[] {
   })
 }
 
-/** A VM without an interrupt controller in the kernel takes no table, not even an empty one. */
+/** The kernel waits for all processors before it has another table. One that is there already is left. */
 export function restoreGsiRoutes(vm: Vm, routes: readonly GsiRoute[]): void {
-  if (routes.length > 0 || [...vm.gsiRoutes].length > 0) vm.setGsiRouting(routes)
+  if (!isDeepStrictEqual([...vm.gsiRoutes], routes)) vm.setGsiRouting(routes)
 }

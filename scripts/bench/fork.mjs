@@ -14,8 +14,9 @@ const WRITTEN = [16, 4096]
 const PAGE = 4096
 const MANY = 1000
 const MICROSECOND = 1_000 // ns
-/** out dx, al; jmp to it */
-const IMAGE = Uint8Array.of(0xee, 0xeb, 0xfd)
+const PORT = 0x660
+/** mov dx, PORT; out dx, al; jmp to it */
+const IMAGE = Uint8Array.of(0xba, 0x60, 0x06, 0xee, 0xeb, 0xfd)
 
 /** @type {Bench} */
 export const fork = {
@@ -79,7 +80,7 @@ async function templateOf(size) {
 /** @param {() => void} heard */
 const listener = (heard) => ({
   name: 'listener',
-  resources: [{ port: /** @type {const} */ (0), length: 1 }],
+  resources: [{ port: PORT, length: 1 }],
   device: { read: () => undefined, write: heard },
 })
 

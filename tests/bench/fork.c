@@ -3,9 +3,9 @@
 //   fork   to the moment at which KVM_RUN could be called
 //   first  to the guest's first port access
 //   reset  one fork is put back, COUNT times, of which PAGES pages were written: each is copied, and the state given again
-#include "vm.h"
-
 #include <string.h>
+
+#include "vm.h"
 
 #define PAGE 4096u
 #define MAX_MSRS 512
@@ -36,9 +36,7 @@ static int kvm, image;
 static size_t run_size, size;
 static struct state saved;
 
-static void call(int fd, unsigned long request, void* argument) {
-  check(ioctl(fd, request, argument), "a KVM call");
-}
+static void call(int fd, unsigned long request, void* argument) { check(ioctl(fd, request, argument), "a KVM call"); }
 
 static struct vm create(void) {
   struct vm vm = {.fd = check(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM")};
@@ -159,12 +157,14 @@ int main(int argc, char** argv) {
   run_size = (size_t)check(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
   image = check(memfd_create("image", MFD_CLOEXEC), "memfd_create");
   check(ftruncate(image, (off_t)size), "ftruncate");
-  // out dx, al; jmp to it
-  check((int)pwrite(image, "\xee\xeb\xfd", 3, LOAD_ADDRESS), "pwrite");
+  // mov dx, 0x660; out dx, al; jmp to it
+  check((int)pwrite(image, "\xba\x60\x06\xee\xeb\xfd", 6, LOAD_ADDRESS), "pwrite");
   const struct vm first = create();
   save(first);
   destroy(first);
-  if (strcmp(argv[1], "reset") == 0) resets(count, pages);
-  else forks(count, strcmp(argv[1], "first") == 0);
+  if (strcmp(argv[1], "reset") == 0)
+    resets(count, pages);
+  else
+    forks(count, strcmp(argv[1], "first") == 0);
   return 0;
 }

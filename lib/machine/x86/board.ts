@@ -69,13 +69,14 @@ class PcBoard implements Board {
   createVcpus(): Vcpu[] {
     const { cpus, cpuid } = this.#options
     const vcpus = Array.from({ length: cpus }, (_, id) => this.#vm.createVcpu(id))
+    this.#vcpus = vcpus
+    if (this.#options.restored) return vcpus
     const tscDeadline = this.#kvm.check('KVM_CAP_TSC_DEADLINE_TIMER') !== 0
     const table = machineCpuid(this.#kvm.getSupportedCpuid(), tscDeadline)
     for (const vcpu of vcpus) {
       const entries = vcpuCpuid(table, { id: vcpu.id, count: cpus })
       setUpVcpu(vcpu, cpuid === undefined ? entries : cpuid(entries, vcpu.id))
     }
-    this.#vcpus = vcpus
     return vcpus
   }
 

@@ -32,7 +32,7 @@ async function look(ask: Ask) {
   const bytes = await ask('head -c 32 /dev/urandom | md5sum')
   const reseeded = Number(await ask(`dmesg | grep -c '${RESEEDED}' || true`))
   const uptime = Number((await ask('cut -d" " -f1 /proc/uptime')).trim())
-  const count = Number(await ask('cat /count'))
+  const count = Number(await ask('until [ -n "$n" ]; do n=$(cat /count); done; echo $n; n='))
   return { random, bytes, reseeded, uptime, count }
 }
 
