@@ -41,9 +41,8 @@ const FOUR_GIB = 4 * GIB
 export const EBDA_START = 0x9_fc00
 /** Between the EBDA and the BIOS area's upper part lies what the reserved entry of the e820 map covers. */
 export const ACPI_ADDRESS = 0xe_0000
-export const ACPI_END = 0xf_f000
-/** Behind the tables: a page in which a machine tells its guest things that change. */
-export const SHARED_PAGE = ACPI_END
+/** The ACPI tables end where this page begins, in which a machine tells its guest things that change. */
+export const SHARED_PAGE = 0xf_f000
 export const HIGH_MEMORY_START = 0x10_0000
 /** The least address at which the I/O APIC, the local APICs and the reset vector leave no room for RAM. */
 const APIC_START = IO_APIC_ADDRESS

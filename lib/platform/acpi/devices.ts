@@ -49,7 +49,11 @@ function encodeDevice(
     name('_STA', integer(STATUS_PRESENT)),
     name(
       '_CRS',
-      resourceTemplate(generationId === undefined ? resources : [], (gsi) => isShared(nodes, gsi), pciRoot && encodeWindows(pciRoot)),
+      resourceTemplate(
+        generationId === undefined ? resources : [],
+        (gsi) => isShared(nodes, gsi),
+        pciRoot && encodeWindows(pciRoot),
+      ),
     ),
     ...(pciRoot === undefined ? [] : encodeRoot(pciRoot)),
     ...(generationId === undefined ? [] : encodeGenerationId(generationId.address)),

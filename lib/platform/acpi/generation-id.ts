@@ -20,6 +20,9 @@ export const encodeGenerationId = (address: number): Aml[] => [
 export const encodeEvents = (own: string, path: string, interrupts: PlacedHardware['resources']): Aml =>
   device(own, [
     name('_HID', string(GENERIC_EVENT_DEVICE)),
-    name('_CRS', resourceTemplate(interrupts, () => false)),
+    name(
+      '_CRS',
+      resourceTemplate(interrupts, () => false),
+    ),
     method('_EVT', 1, notify(path, CHANGED)),
   ])

@@ -1,6 +1,6 @@
 import { hex } from '../../format.js'
 import { checkInteger, invalidArgument } from '../../validate.js'
-import { ACPI_ADDRESS, ACPI_END } from '../../arch/x86/memory-layout.js'
+import { ACPI_ADDRESS, SHARED_PAGE } from '../../arch/x86/memory-layout.js'
 import type { LoadMemory } from '../../memory/placed.js'
 import { place, type Placed } from '../../memory/placed.js'
 import { buildDsdt } from './dsdt.js'
@@ -54,7 +54,7 @@ export function buildAcpiTables(options: AcpiOptions, address: number = ACPI_ADD
 export function loadAcpiTables(memory: LoadMemory, options: AcpiOptions): { rsdp: number; placed: Placed[] } {
   const tables = buildAcpiTables(options)
   const end = Math.max(...tables.map(({ address, bytes }) => address + bytes.length))
-  if (end > ACPI_END)
+  if (end > SHARED_PAGE)
     throw invalidArgument('options', `${hex(end - ACPI_ADDRESS)} bytes of tables`, 'for fewer devices')
   for (const { signature, address, bytes } of tables) place(memory, `ACPI ${signature}`, address, bytes)
   const placed = tables.map(({ signature, address, bytes }) => {
