@@ -15,13 +15,6 @@ void KeepForGood(std::shared_ptr<Mapping> mapping) {
   kept.push_back(std::move(mapping));
 }
 
-// V8 collects garbage the more often the more memory its buffers have. A mapping's is not theirs: to collect them frees none of it. A
-// hint: where V8 does not take it, it collects more often.
-void TellV8OfMore(napi_env env, std::int64_t bytes) {
-  std::int64_t unused = 0;
-  napi_adjust_external_memory(env, bytes, &unused);
-}
-
 // An environment that ends refuses every call that could run JavaScript; this one would run none.
 bool Ends(napi_env env) {
   napi_value global = nullptr;
@@ -37,12 +30,11 @@ Napi::Value Views::Make(Napi::Env env, const std::shared_ptr<Mapping>& mapping, 
     std::erase_if(views_, [](auto& view) { return view.buffer.Value().IsEmpty(); });
     look_for_dead_at_ = 2 * views_.size() + 16;
   }
-  auto share = std::make_unique<Share>(Share{mapping, at_the_end_, static_cast<std::int64_t>(length)});
+  auto share = std::make_unique<Share>(Share{mapping, at_the_end_});
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(
       env, mapping->data() + offset, length, [](Napi::BasicEnv ending, void*, Share* hint) { Finalize(ending, hint); },
       share.get());
   Share* const owned = share.release();
-  TellV8OfMore(env, -owned->length);
   if (until == Until::kDetached) views_.push_back({Napi::Weak(buffer), owned});
   return buffer;
 }
@@ -60,7 +52,6 @@ void Views::DetachAll() {
 void Views::Finalize(napi_env env, Share* share) {
   // SAFETY: Make() released it to this finalizer; Node runs that exactly once.
   const std::unique_ptr<Share> reclaimed(share);
-  TellV8OfMore(env, share->length);
   if (share->detached || !Ends(env)) return;
   if (share->at_the_end == AtTheEnd::kGivePagesBack) share->mapping->Release();
   KeepForGood(std::move(share->mapping));

@@ -11,7 +11,6 @@
 #include <napi.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <list>
 #include <memory>
 
@@ -38,7 +37,6 @@ class Views {
   struct Share {
     std::shared_ptr<Mapping> mapping;
     AtTheEnd at_the_end;
-    std::int64_t length;
     bool detached = false;  // by us: so nobody has the memory
   };
   struct View {

@@ -10,7 +10,7 @@ import { outcomeOf, PATIENCE, startLinux } from './linux.js'
 
 const FORKS = 20
 /** It writes numbers, and says so when one is missing. */
-const AT_WORK = `(i=0; while :; do i=$((i+1)); echo $i >/count; [ $(cat /count) = $i ] || echo lost; done) & true`
+const AT_WORK = `(i=0; while :; do i=$((i+1)); echo $i >/count; [ $(cat /count) = $i ] || echo lo''st; done) & true`
 const RESEEDED = 'crng reseeded due to virtual machine fork'
 
 /** The shell of a guest on a console, whose prompt has been seen. */
