@@ -1,5 +1,6 @@
 // Calls of arm64's VMs and vCPUs that kernels and processors have or lack: what is lacking is a typed refusal, and the VM lives on.
 import { type KvmError, Kvm, type Vm } from 'node-kvm'
+import { KVM_DEV_TYPE_ARM_VGIC_V2 } from 'node-kvm/uapi'
 import { KVM_ARM_VCPU_SVE } from 'node-kvm/uapi/arm64'
 import { expect, test } from 'vitest'
 import { expectRefusal, NOT_UINT64S } from '../../thrown.js'
@@ -55,6 +56,21 @@ test('the address of a device that is not there', () => {
   withVm((vm) => {
     const error = expectRefusal(() => vm.armSetDeviceAddr(0n, 0x800_0000n), 'ERR_KVM_IOCTL')
     expect(error).toMatchObject({ ioctl: 'KVM_ARM_SET_DEVICE_ADDR', operands: { id: 0n, address: 0x800_0000n } })
+  })
+})
+
+// KVM_ARM_DEVICE_VGIC_V2, with KVM_VGIC_V2_ADDR_TYPE_DIST and _CPU.
+test('the addresses of a GICv2', () => {
+  withVm((vm) => {
+    if (!vm.hasDevice(KVM_DEV_TYPE_ARM_VGIC_V2)) {
+      expectRefusal(() => vm.createIrqchip(), 'ERR_KVM_IOCTL', /KVM_CREATE_IRQCHIP/)
+      return
+    }
+    vm.createIrqchip()
+    vm.armSetDeviceAddr(0n, 0x800_0000n)
+    vm.armSetDeviceAddr(1n, 0x801_0000n)
+    const error = expectRefusal(() => vm.armSetDeviceAddr(0n, 0x900_0000n), 'ERR_KVM_IOCTL')
+    expect(error).toMatchObject({ ioctl: 'KVM_ARM_SET_DEVICE_ADDR', operands: { id: 0n } })
   })
 })
 
