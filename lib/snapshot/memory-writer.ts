@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { CHUNK, type MemoryPart, PAGE } from './format.js'
-import { isZero, type PageRuns, runsWhere } from './pages.js'
+import { isAllZero, isZero, type PageRuns, runsWhere } from './pages.js'
 
 /** A stretch of guest memory to be written. Nobody changes it meanwhile. */
 export interface MemorySource {
@@ -51,7 +51,8 @@ export async function writeMemory(
       const { has } = source
       const wanted = has && runsWhere(bytes, (_, page) => has(firstPage + page))
       sums.push(await sumOf(bytes, wanted))
-      const runs = runsWhere(bytes, (page, number) => (has === undefined || has(firstPage + number)) && !isZero(page))
+      const holds = (page: Uint8Array, number: number) => (has?.(firstPage + number) ?? true) && !isZero(page)
+      const runs = isAllZero(bytes) ? [] : runsWhere(bytes, holds)
       for (const [first, count] of runs)
         await writeAll(file, bytes.subarray(first * PAGE, (first + count) * PAGE), offset + at + first * PAGE)
       for (const [first, count] of wanted ?? []) pages.push([(offset + at) / PAGE + first, count])
@@ -71,7 +72,7 @@ export async function sumOf(bytes: Uint8Array, wanted?: PageRuns): Promise<strin
   const parts = wanted?.map(([first, count]) => bytes.subarray(first * PAGE, (first + count) * PAGE))
   if (parts?.length === 0) return null
   const all = parts === undefined ? bytes : Buffer.concat(parts)
-  if (parts === undefined && runsWhere(all, (page) => !isZero(page)).length === 0) return null
+  if (parts === undefined && isAllZero(all)) return null
   // On another thread.
   const digest = await crypto.subtle.digest('SHA-256', all)
   return Buffer.from(digest).toString('hex')

@@ -1,9 +1,10 @@
-import { PAGE } from './format.js'
+import { CHUNK, PAGE } from './format.js'
 
 /** Stretches of a file or of memory, in pages: the first one's number, and how many follow each other. */
 export type PageRuns = [first: number, count: number][]
 
-const ZEROS = Buffer.alloc(PAGE)
+const ZEROS = Buffer.alloc(CHUNK)
+const ZERO_PAGE = ZEROS.subarray(0, PAGE)
 
 const pageOf = (bytes: Uint8Array, page: number) => bytes.subarray(page * PAGE, (page + 1) * PAGE)
 
@@ -19,7 +20,10 @@ export function runsWhere(bytes: Uint8Array, wanted: (page: Uint8Array, index: n
   return runs
 }
 
-export const isZero = (page: Uint8Array): boolean => ZEROS.equals(page)
+export const isZero = (page: Uint8Array): boolean => ZERO_PAGE.equals(page)
+
+/** Whether a chunk, or a part of one, is all zeros: most of a memory is. */
+export const isAllZero = (bytes: Uint8Array): boolean => ZEROS.subarray(0, bytes.length).equals(bytes)
 
 /** The part of each run that lies in the pages from `first` on, counted from there. `runs` are in order. */
 export function* runsWithin(runs: PageRuns, first: number, count: number): Generator<[first: number, count: number]> {

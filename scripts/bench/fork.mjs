@@ -30,7 +30,8 @@ export const fork = {
     const cases = []
     for (const size of SIZES) {
       const template = await templateOf(size)
-      const inC = (/** @type {string} */ what) => median(runProgram(program, what, count, size * MIB, 0)) / MICROSECOND
+      const inC = (/** @type {string} */ what) =>
+        median(runProgram(program, what, count, size * MIB, 0, '.')) / MICROSECOND
       cases.push(
         ...pair(
           `fork ${size} MiB`,
@@ -48,7 +49,7 @@ export const fork = {
     }
     for (const written of WRITTEN) {
       const template = await templateOf(64)
-      const inC = () => median(runProgram(program, 'reset', count, 64 * MIB, written)) / MICROSECOND
+      const inC = () => median(runProgram(program, 'reset', count, 64 * MIB, written, '.')) / MICROSECOND
       cases.push(...pair(`reset ${written} pages`, 1.3, inC, () => resets(template, count, written)))
     }
     const template = await templateOf(64)
@@ -59,7 +60,7 @@ export const fork = {
 }
 
 /** @param {string} name @param {number} target @param {() => number} floor @param {() => Promise<number>} here @returns {Case[]} */
-function pair(name, target, floor, here) {
+export function pair(name, target, floor, here) {
   const inC = `${name}, in C`
   const common = { against: inC, unit: 'µs' }
   return [
@@ -69,16 +70,21 @@ function pair(name, target, floor, here) {
 }
 
 /** @param {number} size in MiB */
-async function templateOf(size) {
+export async function machineOf(size) {
   const boot = flat({ image: IMAGE, address: 0x8000, mode: 'real' })
-  const machine = await Machine.create({ memory: size * MIB, backing: 'memfd', boot, devices: [listener(() => {})] })
+  return Machine.create({ memory: size * MIB, backing: 'memfd', boot, devices: [listener(() => {})] })
+}
+
+/** @param {number} size in MiB */
+async function templateOf(size) {
+  const machine = await machineOf(size)
   const template = await machine.freeze()
   machine.close()
   return template
 }
 
 /** @param {() => void} heard */
-const listener = (heard) => ({
+export const listener = (heard) => ({
   name: 'listener',
   resources: [{ port: PORT, length: 1 }],
   device: { read: () => undefined, write: heard },

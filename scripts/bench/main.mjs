@@ -6,6 +6,7 @@ import { delay, exits } from './exits.mjs'
 import { fork } from './fork.mjs'
 import { lifecycle } from './lifecycle.mjs'
 import { measureRounds } from './rounds.mjs'
+import { snapshot } from './snapshot.mjs'
 import { start } from './start.mjs'
 import { describeHost, formatTable } from './table.mjs'
 import { virtio } from './virtio.mjs'
@@ -21,7 +22,7 @@ import { virtio } from './virtio.mjs'
  */
 
 /** @type {Record<string, Bench>} */
-const BENCHES = { exits, delay, lifecycle, start, boot, virtio, fork }
+const BENCHES = { exits, delay, lifecycle, start, boot, virtio, fork, snapshot }
 
 const HELP = `npm run bench -- NAME [--json] [--rounds N] [--count N]
 

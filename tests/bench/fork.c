@@ -1,8 +1,10 @@
-// fork WHAT COUNT BYTES PAGES: forks COUNT times a VM with BYTES of memory, one vCPU and the interrupt controllers of a PC: memory is
+// fork WHAT COUNT BYTES PAGES FOLDER: forks COUNT times a VM with BYTES of memory, one vCPU and the interrupt controllers of a PC: memory is
 // mapped copy-on-write, and all of the state is given to KVM. Prints how many nanoseconds each took. WHAT:
 //   fork   to the moment at which KVM_RUN could be called
 //   first  to the guest's first port access
 //   reset  one fork is put back, COUNT times, of which PAGES pages were written: each is copied, and the state given again
+//   restore   as first, from a file in FOLDER that is opened each time
+//   snapshot  the other way: the state is read, and PAGES pages are written to a file in FOLDER, which is synced and takes the old one's place
 #include <string.h>
 
 #include "vm.h"
@@ -33,6 +35,7 @@ struct vm {
 };
 
 static int kvm, image;
+static const char* folder;
 static size_t run_size, size;
 static struct state saved;
 
@@ -64,13 +67,7 @@ static void* allocate(size_t bytes) {
   return memory;
 }
 
-// What a new machine has, at the guest's entry.
 static void save(struct vm vm) {
-  saved.cpuid = allocate(sizeof *saved.cpuid + 256 * sizeof saved.cpuid->entries[0]);
-  saved.cpuid->nent = 256;
-  call(kvm, KVM_GET_SUPPORTED_CPUID, saved.cpuid);
-  call(vm.vcpu, KVM_SET_CPUID2, saved.cpuid);
-  set_entry(vm.vcpu);
   call(vm.vcpu, KVM_GET_SREGS, &saved.sregs);
   call(vm.vcpu, KVM_GET_REGS, &saved.regs);
   call(vm.vcpu, KVM_GET_XSAVE, &saved.xsave);
@@ -79,6 +76,24 @@ static void save(struct vm vm) {
   call(vm.vcpu, KVM_GET_LAPIC, &saved.lapic);
   call(vm.vcpu, KVM_GET_VCPU_EVENTS, &saved.events);
   call(vm.vcpu, KVM_GET_MP_STATE, &saved.mp_state);
+  if (saved.msrs != NULL) check(ioctl(vm.vcpu, KVM_GET_MSRS, saved.msrs), "KVM_GET_MSRS");
+  for (unsigned chip = 0; chip < 3; chip++) {
+    saved.irqchips[chip].chip_id = chip;
+    call(vm.fd, KVM_GET_IRQCHIP, &saved.irqchips[chip]);
+  }
+  call(vm.fd, KVM_GET_PIT2, &saved.pit);
+  call(vm.fd, KVM_GET_CLOCK, &saved.clock);
+  saved.clock.flags = 0;
+}
+
+// What a new machine has, at the guest's entry.
+static void save_first(struct vm vm) {
+  saved.cpuid = allocate(sizeof *saved.cpuid + 256 * sizeof saved.cpuid->entries[0]);
+  saved.cpuid->nent = 256;
+  call(kvm, KVM_GET_SUPPORTED_CPUID, saved.cpuid);
+  call(vm.vcpu, KVM_SET_CPUID2, saved.cpuid);
+  set_entry(vm.vcpu);
+  save(vm);
   struct kvm_msr_list* list = allocate(sizeof *list + MAX_MSRS * sizeof list->indices[0]);
   list->nmsrs = MAX_MSRS;
   call(kvm, KVM_GET_MSR_INDEX_LIST, list);
@@ -93,13 +108,6 @@ static void save(struct vm vm) {
     saved.msrs->entries[saved.msrs->nmsrs++] = one.entry;
   }
   free(list);
-  for (unsigned chip = 0; chip < 3; chip++) {
-    saved.irqchips[chip].chip_id = chip;
-    call(vm.fd, KVM_GET_IRQCHIP, &saved.irqchips[chip]);
-  }
-  call(vm.fd, KVM_GET_PIT2, &saved.pit);
-  call(vm.fd, KVM_GET_CLOCK, &saved.clock);
-  saved.clock.flags = 0;
 }
 
 static void restore(struct vm vm) {
@@ -149,8 +157,58 @@ static void resets(uint64_t count, uint64_t pages) {
   }
 }
 
+static int open_in_folder(const char* name, int flags) {
+  char path[4096];
+  if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) fail("FOLDER is too long");
+  return check(open(path, flags | O_CLOEXEC, 0600), path);
+}
+
+static void write_all(int file, const void* bytes, size_t length, off_t at) {
+  if (pwrite(file, bytes, length, at) != (ssize_t)length) fail("pwrite");
+}
+
+static void snapshots(uint64_t count, uint64_t pages) {
+  const struct vm vm = create();
+  restore(vm);
+  for (uint64_t page = 1; page <= pages; page++) vm.memory[page * 2 * PAGE] = 1;
+  const int directory = open_in_folder(".", O_RDONLY | O_DIRECTORY);
+  for (uint64_t done = 0; done < count; done++) {
+    const uint64_t start = nanoseconds();
+    save(vm);
+    const int file = open_in_folder("new", O_RDWR | O_CREAT | O_TRUNC);
+    check(ftruncate(file, (off_t)size), "ftruncate");
+    for (uint64_t page = 1; page <= pages; page++) {
+      write_all(file, vm.memory + page * 2 * PAGE, PAGE, (off_t)(page * 2 * PAGE));
+    }
+    write_all(file, &saved, sizeof saved, (off_t)size);
+    check(fsync(file), "fsync");
+    close(file);
+    check(renameat(directory, "new", directory, "snapshot"), "renameat");
+    check(fsync(directory), "fsync");
+    print_nanoseconds(nanoseconds() - start);
+  }
+}
+
+static void restores(uint64_t count) {
+  const int file = open_in_folder("memory", O_RDWR | O_CREAT | O_TRUNC);
+  check(ftruncate(file, (off_t)size), "ftruncate");
+  write_all(file, "\xba\x60\x06\xee\xeb\xfd", 6, LOAD_ADDRESS);
+  close(file);
+  for (uint64_t done = 0; done < count; done++) {
+    const uint64_t start = nanoseconds();
+    close(image);
+    image = open_in_folder("memory", O_RDONLY);
+    const struct vm vm = create();
+    restore(vm);
+    run_to_port(vm);
+    print_nanoseconds(nanoseconds() - start);
+    destroy(vm);
+  }
+}
+
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
+  folder = argv[5];
   const uint64_t count = number(argv[2]), pages = number(argv[4]);
   size = number(argv[3]);
   kvm = check(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
@@ -160,10 +218,14 @@ int main(int argc, char** argv) {
   // mov dx, 0x660; out dx, al; jmp to it
   check((int)pwrite(image, "\xba\x60\x06\xee\xeb\xfd", 6, LOAD_ADDRESS), "pwrite");
   const struct vm first = create();
-  save(first);
+  save_first(first);
   destroy(first);
   if (strcmp(argv[1], "reset") == 0)
     resets(count, pages);
+  else if (strcmp(argv[1], "snapshot") == 0)
+    snapshots(count, pages);
+  else if (strcmp(argv[1], "restore") == 0)
+    restores(count);
   else
     forks(count, strcmp(argv[1], "first") == 0);
   return 0;
