@@ -50,16 +50,18 @@ export function checkBootOnceOptions(options: BootOnceOptions): CheckedBootOnceO
   if (!(typeof ready === 'string' && ready !== '') && !(ready instanceof RegExp)) {
     throw invalidArgument('ready', ready, 'a string that is not empty, or a regular expression')
   }
-  if (symbols !== undefined && !(symbols instanceof SymbolTable)) {
-    throw invalidArgument('symbols', symbols, 'what readSymbols() returns')
-  }
   return {
     machine,
     ready,
     bootTimeout: checkInteger('bootTimeout', bootTimeout ?? DEFAULT_BOOT_TIMEOUT, 1, MAX_TIMEOUT),
     timeout: checkInteger('timeout', timeout ?? DEFAULT_TIMEOUT, 1, MAX_TIMEOUT),
     failures: checkPatterns('failures', failures ?? LINUX_FAILURES),
-    symbols,
+    symbols: checkSymbols(symbols),
     keep: checkInteger('keep', keep ?? DEFAULT_KEEP, LEAST_KEEP, MOST_KEEP),
   }
+}
+
+export function checkSymbols(symbols: SymbolTable | undefined): SymbolTable | undefined {
+  if (symbols === undefined || symbols instanceof SymbolTable) return symbols
+  throw invalidArgument('symbols', symbols, 'what readSymbols() returns')
 }

@@ -1,7 +1,8 @@
 import { KvmError } from '../errors.js'
+import type { SymbolTable } from '../inspect/index.js'
 import type { MachineOptions, RestoreOptions, Template } from '../machine/index.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
-import { type CheckedBootOnceOptions, MAX_TIMEOUT } from './options.js'
+import { type CheckedBootOnceOptions, checkSymbols, MAX_TIMEOUT } from './options.js'
 import { GuestUnderTest } from './guest-under-test.js'
 import { Watch } from './watch.js'
 import { WatchedConsole } from './watched-console.js'
@@ -11,6 +12,8 @@ export interface ForkOptions {
   timeout?: number
   /** Ends the fork with the signal's reason: Vitest and node:test give each test a signal. */
   signal?: AbortSignal
+  /** The guest's symbols, where they are known only after it has booted. Default: those of {@link bootOnce}. */
+  symbols?: SymbolTable
 }
 
 /** A guest that has booted, to be forked. It holds memory until it is closed. */
@@ -40,14 +43,15 @@ export class WarmGuest {
    */
   async fork<T>(test: (guest: GuestUnderTest) => T | Promise<T>, options: ForkOptions = {}): Promise<T> {
     if (typeof test !== 'function') throw invalidArgument('test', test, 'a function, which gets the guest')
-    const { timeout = this.#options.timeout } = checkOptions('options', options, ['timeout', 'signal'])
+    const { timeout = this.#options.timeout } = checkOptions('options', options, ['timeout', 'signal', 'symbols'])
     const limit = checkInteger('timeout', timeout, 1, MAX_TIMEOUT)
     const { signal } = options
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw invalidArgument('signal', signal, 'an AbortSignal')
     }
     signal?.throwIfAborted()
-    const { failures, keep, machine: describe, symbols } = this.#options
+    const symbols = checkSymbols(options.symbols ?? this.#options.symbols)
+    const { failures, keep, machine: describe } = this.#options
     const console = new WatchedConsole(failures, { keep })
     const machine = await this.#template.fork(forkOptions(describe(console)))
     try {

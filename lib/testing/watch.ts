@@ -41,8 +41,8 @@ export class Watch {
     this.console = console
     this.#symbols = symbols
     this.#failed = new Promise((resolve) => (this.#tell = resolve))
-    console.onFailure = (line) => {
-      this.#fail(this.#afterWords(line))
+    console.onFailure = () => {
+      this.#fail(this.#afterWords())
     }
     this.ended = machine.run({ timeout })
     // What it rejects with is a failure, and told as one.
@@ -90,7 +90,7 @@ export class Watch {
   }
 
   /** What the vCPUs are doing at that moment says most; the console later. */
-  async #afterWords(line: string): Promise<Failure> {
+  async #afterWords(): Promise<Failure> {
     const postMortem = await this.#examine()
     const over = this.ended.catch(() => undefined)
     for (let waited = 0; waited < MAX_QUIET && this.#outcome === undefined; waited += QUIET) {
@@ -98,7 +98,7 @@ export class Watch {
       await Promise.race([delay(QUIET), over])
       if (this.console.received === before) break
     }
-    return { kind: 'guest', reason: 'console', summary: printable(line), postMortem }
+    return { kind: 'guest', reason: 'console', summary: printable(this.console.line), postMortem }
   }
 
   async #errorOf(failure: Failure, thrown?: unknown): Promise<unknown> {
@@ -106,11 +106,10 @@ export class Watch {
     const remains = await this.#remains(failure.postMortem)
     const { console, postMortem } = remains
     const summary = `the guest has failed: ${failure.summary}`
-    const lines = lastLines(console)
-    const shown =
-      postMortem === undefined ? '' : `\n${formatPostMortem({ ...postMortem, summary: '', console: lines })}`
+    const message =
+      postMortem === undefined ? summary : formatPostMortem({ ...postMortem, summary, console: lastLines(console) })
     // The rest is found by remainsOf(): a test runner prints the operands.
-    const error = new KvmError('ERR_KVM_GUEST_FAILED', summary + shown, {
+    const error = new KvmError('ERR_KVM_GUEST_FAILED', message, {
       operands: { reason: failure.reason },
       cause: failure.cause ?? thrown,
     })
@@ -119,6 +118,8 @@ export class Watch {
   }
 
   async #remains(postMortem?: PostMortem): Promise<Remains> {
+    // The test may have closed it just now.
+    if (this.machine.closed) await this.ended.catch(() => undefined)
     const report = postMortem ?? (await this.#examine())
     return {
       console: this.console.text,

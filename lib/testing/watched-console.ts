@@ -12,9 +12,11 @@ export class WatchedConsole extends GuestConsole {
   #line = ''
   #soon: NodeJS.Immediate | undefined
   #received = 0
-  #found: string | undefined
-  /** Is called once, with the line. */
-  onFailure: ((line: string) => void) | undefined
+  #failed = false
+  /** The line with which the guest has failed is whole. */
+  #whole = false
+  /** Is called once; the line may not be whole yet. */
+  onFailure: (() => void) | undefined
 
   constructor(patterns: readonly RegExp[], options: GuestConsoleOptions) {
     super(options)
@@ -26,14 +28,21 @@ export class WatchedConsole extends GuestConsole {
     return this.#received
   }
 
+  /** The line with which the guest has failed, or else the last one. */
+  get line(): string {
+    return this.#line.trimEnd()
+  }
+
   override receive(bytes: Uint8Array): void {
     super.receive(bytes)
     this.#received += bytes.length
-    if (this.#found !== undefined || this.#patterns.length === 0) return
+    if (this.#whole || this.#patterns.length === 0) return
     const [first = '', ...others] = this.#decoder.write(bytes).split('\n')
     this.#append(first)
     for (const other of others) {
       this.lookAtLine()
+      this.#whole = this.#failed
+      if (this.#whole) return
       this.#line = ''
       this.#append(other)
     }
@@ -43,13 +52,13 @@ export class WatchedConsole extends GuestConsole {
     })
   }
 
-  /** Looks at the line that has not ended. */
+  /** Looks at the line as far as it is there. */
   lookAtLine(): void {
     clearImmediate(this.#soon)
     this.#soon = undefined
-    if (this.#found !== undefined || !this.#patterns.some((pattern) => pattern.test(this.#line))) return
-    this.#found = this.#line.trimEnd()
-    this.onFailure?.(this.#found)
+    if (this.#failed || !this.#patterns.some((pattern) => pattern.test(this.#line))) return
+    this.#failed = true
+    this.onFailure?.()
   }
 
   #append(text: string): void {

@@ -1,5 +1,12 @@
 // Small guests with a serial line, for tests of node-kvm/testing.
-import { flat, type GuestConsole, type MachineDevice, type MachineOptions, serial } from 'node-kvm/machine'
+import {
+  type DeviceNode,
+  flat,
+  type GuestConsole,
+  type MachineDevice,
+  type MachineOptions,
+  serial,
+} from 'node-kvm/machine'
 import { assemble } from './guests.js'
 
 type Code = readonly number[]
@@ -18,17 +25,28 @@ const on = (key: string, code: Code): Code => [0x3c, key.charCodeAt(0), 0x75, co
 /** jmp to the beginning of the code before it */
 const again = (code: Code): Code => [0xe9, ...dword(-(code.length + 5))]
 
-/** How many bytes the guest has received. */
-export const RECEIVED = 0x3000
-/** What it writes at {@link WRITE_MUCH}. */
-export const MUCH = { at: 0x20_0000, length: 10 * 2 ** 20 }
-
+/** How many bytes the guest has received: a word behind its code. */
+export const RECEIVED = 0x9000
 /** Keys at which the guest does something; it echoes all others. */
 export const UNDEFINED_INSTRUCTION = '\x01'
 export const HALT_FOR_GOOD = '\x02'
 export const EXIT_WITH_5 = '\x03'
 export const WRITE_MUCH = '\x04'
 export const PVPANIC = '\x05'
+
+const WRITER = 0x660
+
+/** A device that writes this to a console when the guest tells it to: faster than a guest can. */
+export const writer = (console: GuestConsole, bytes: Uint8Array): DeviceNode => ({
+  name: 'writer',
+  resources: [{ port: WRITER, length: 1 }],
+  device: {
+    read: () => undefined,
+    write: () => {
+      for (let at = 0; at < bytes.length; at += 4096) console.receive(bytes.subarray(at, at + 4096))
+    },
+  },
+})
 
 const echo: Code = [
   ...receive(COM1),
@@ -37,8 +55,7 @@ const echo: Code = [
   ...on(HALT_FOR_GOOD, [0xfa, 0xf4]),
   ...on(EXIT_WITH_5, [0xb0, 5, 0xe6, 0xf4]),
   ...on(PVPANIC, [...movEdx(0x505), 0xb0, 1, 0xee]),
-  // cld; mov esi, at; mov ecx, length; rep outsb
-  ...on(WRITE_MUCH, [0xfc, 0xbe, ...dword(MUCH.at), 0xb9, ...dword(MUCH.length), 0xf3, 0x6e]),
+  ...on(WRITE_MUCH, [...movEdx(WRITER), 0xee, ...movEdx(COM1)]),
   0xee, // out dx, al
 ]
 
@@ -46,7 +63,7 @@ const echo: Code = [
 export const READY = 'boots\nready\n'
 
 /** A guest that says {@link READY} and then whatever it is sent. */
-export const echoing = (console: GuestConsole, devices: MachineDevice[] = []): MachineOptions => ({
+export const echoing = (console: GuestConsole, devices: DeviceNode[] = []): MachineOptions => ({
   memory: '16M',
   boot: flat({
     image: assemble([...movEdx(COM1), ...say(READY)], echo, again(echo)),
