@@ -4,6 +4,8 @@ import type { GuestConsole, Machine, Outcome } from '../machine/index.js'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { MAX_TIMEOUT } from './options.js'
 import { shellCommand } from './shell-command.js'
+import type { StandingStill } from './standing-still.js'
+import type { Watch } from './watch.js'
 
 export interface CommandOptions {
   /** In milliseconds, 1 to 2³¹ - 1. Default: none but that of the fork. */
@@ -31,14 +33,16 @@ export class GuestUnderTest {
   readonly console: GuestConsole
   /** Resolves when the guest ends. One that panics, or dies otherwise, fails the test, too. */
   readonly ended: Promise<Outcome>
+  readonly #still: StandingStill
   // One command at a time: there is one shell.
   #turn: Promise<unknown> = Promise.resolve()
 
   /** @internal */
-  constructor(machine: Machine, console: GuestConsole, ended: Promise<Outcome>) {
+  constructor({ machine, console, ended, still }: Watch) {
     this.machine = machine
     this.console = console
     this.ended = ended
+    this.#still = still
   }
 
   /** The guest's memory, by physical address. The guest may be writing to it. */
@@ -51,13 +55,7 @@ export class GuestUnderTest {
     const { vcpus } = this.machine.vm
     const one = vcpus[checkInteger('vcpu', vcpu, 0, vcpus.length - 1)]
     if (one === undefined) throw invalidArgument('vcpu', vcpu, 'the number of a vCPU')
-    const wasPaused = vcpus.every(({ paused }) => paused)
-    await this.machine.pause()
-    try {
-      return { ...one.getRegs() }
-    } finally {
-      if (!wasPaused) this.machine.resume()
-    }
+    return this.#still.during(() => ({ ...one.getRegs() }))
   }
 
   /**

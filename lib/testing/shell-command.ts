@@ -25,20 +25,27 @@ export function shellCommand(command: string): ShellCommand {
 
 /** A POSIX shell's word, on lines that are each continued. What a terminal or a shell would obey is typed as octal digits. */
 function shellWord(command: string): string[] {
-  if (/^[ -&(-~]*$/.test(command)) return quotedLines([...command])
-  const isPlain = (byte: number) => byte >= 0x20 && byte < 0x7f && byte !== 0x27 && byte !== 0x5c
-  const octal = (byte: number) => `\\0${byte.toString(8).padStart(3, '0')}`
-  const bytes = [...Buffer.from(command)]
-  const units = bytes.map((byte) => (isPlain(byte) ? String.fromCharCode(byte) : octal(byte)))
-  return ['"$(printf %b \\', ...quotedLines(units), ')"\\']
+  const bytes = Buffer.from(command)
+  if (/^[ -&(-~]*$/.test(command)) return quotedLines(Array.from(bytes, (byte) => String.fromCharCode(byte)))
+  return ['"$(printf %b \\', ...quotedLines(Array.from(bytes, escaped)), ')"\\']
+}
+
+/** As `printf %b` reads it. */
+function escaped(byte: number): string {
+  const character = String.fromCharCode(byte)
+  return /^[ -&(-[\]-~]$/.test(character) ? character : `\\0${byte.toString(8).padStart(3, '0')}`
 }
 
 /** Units in quotation marks on as many lines as they need; none is broken. */
 function quotedLines(units: readonly string[]): string[] {
-  const lines = ['']
+  const lines: string[] = []
+  let line = ''
   for (const unit of units) {
-    if ((lines.at(-1) ?? '').length + unit.length > PIECE) lines.push('')
-    lines[lines.length - 1] += unit
+    if (line.length + unit.length > PIECE) {
+      lines.push(line)
+      line = ''
+    }
+    line += unit
   }
-  return lines.map((line) => `'${line}'\\`)
+  return [...lines, line].map((each) => `'${each}'\\`)
 }

@@ -4,7 +4,7 @@ import type { MachineOptions, RestoreOptions, Template } from '../machine/index.
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import { type CheckedBootOnceOptions, checkSymbols, MAX_TIMEOUT } from './options.js'
 import { GuestUnderTest } from './guest-under-test.js'
-import { Watch } from './watch.js'
+import { Watch, type WatchOptions } from './watch.js'
 import { WatchedConsole } from './watched-console.js'
 
 export interface ForkOptions {
@@ -23,7 +23,9 @@ export class WarmGuest {
   readonly #template: Template
   readonly #options: CheckedBootOnceOptions
   readonly #since: string
-  readonly #forks = new Set<{ end: (error: unknown) => void; over: Promise<unknown> }>()
+  // Those that run, and all that are not over.
+  readonly #watches = new Set<Watch>()
+  readonly #runs = new Set<Promise<unknown>>()
 
   /** @internal */
   constructor(template: Template, options: CheckedBootOnceOptions, text: { bootText: string; since: string }) {
@@ -51,49 +53,58 @@ export class WarmGuest {
     }
     signal?.throwIfAborted()
     const symbols = checkSymbols(options.symbols ?? this.#options.symbols)
-    const { failures, keep, machine: describe } = this.#options
-    const console = new WatchedConsole(failures, { keep })
-    const machine = await this.#template.fork(forkOptions(describe(console)))
+    const run = this.#run(test, { timeout: limit, symbols }, signal)
+    this.#runs.add(run)
     try {
-      this.#template.checkOpen()
-      console.receive(Buffer.from(this.#since))
-      const watch = new Watch(machine, console, { timeout: limit, symbols })
-      return await this.#counted(watch, signal, async () => test(new GuestUnderTest(machine, console, watch.ended)))
+      return await run
     } finally {
-      machine.close()
+      this.#runs.delete(run)
     }
   }
 
   /** Ends the forks that are running; they reject with `ERR_KVM_CLOSED`. Resolves when all are closed. Closing again does nothing. */
   async close(): Promise<void> {
     this.#template.close()
-    const forks = [...this.#forks]
-    for (const { end } of forks)
-      end(new KvmError('ERR_KVM_CLOSED', 'the warm guest has been closed while a fork of it ran'))
-    await Promise.allSettled(forks.map(({ over }) => over))
+    const error = new KvmError('ERR_KVM_CLOSED', 'the warm guest has been closed while a fork of it ran')
+    for (const watch of this.#watches) watch.end(error)
+    await Promise.allSettled(this.#runs)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
+  async #run<T>(
+    test: (guest: GuestUnderTest) => T | Promise<T>,
+    watched: WatchOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const { failures, keep, machine: describe } = this.#options
+    const console = new WatchedConsole(failures, { keep })
+    const machine = await this.#template.fork(forkOptions(describe(console)))
+    try {
+      this.#template.checkOpen()
+      signal?.throwIfAborted()
+      console.receive(Buffer.from(this.#since))
+      const watch = new Watch(machine, console, watched)
+      return await this.#among(watch, signal, async () => test(new GuestUnderTest(watch)))
+    } finally {
+      machine.close()
+    }
+  }
+
   /** Among those that close() and the signal end. */
-  async #counted<T>(watch: Watch, signal: AbortSignal | undefined, test: () => Promise<T>): Promise<T> {
-    const end = (error: unknown) => {
-      watch.end(error)
-    }
+  async #among<T>(watch: Watch, signal: AbortSignal | undefined, test: () => Promise<T>): Promise<T> {
     const abort = () => {
-      end(signal?.reason)
+      watch.end(signal?.reason)
     }
-    const fork = { end, over: watch.ended }
-    this.#forks.add(fork)
+    this.#watches.add(watch)
     signal?.addEventListener('abort', abort)
-    if (signal?.aborted === true) abort()
     try {
       return await watch.during(test)
     } finally {
       signal?.removeEventListener('abort', abort)
-      this.#forks.delete(fork)
+      this.#watches.delete(watch)
     }
   }
 }

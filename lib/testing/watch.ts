@@ -5,6 +5,7 @@ import { describeThrown, printable } from '../format.js'
 import { formatPostMortem, type PostMortem, type SymbolTable } from '../inspect/index.js'
 import { describeOutcome, type Machine, type Outcome } from '../machine/index.js'
 import { lastLines, type Remains, setRemains, showRemains } from './remains.js'
+import { StandingStill } from './standing-still.js'
 import type { WatchedConsole } from './watched-console.js'
 
 export interface WatchOptions {
@@ -29,6 +30,7 @@ const MAX_QUIET = 3000
 export class Watch {
   readonly machine: Machine
   readonly console: WatchedConsole
+  readonly still: StandingStill
   readonly ended: Promise<Outcome>
   readonly #symbols: SymbolTable | undefined
   readonly #failed: Promise<Failure>
@@ -39,6 +41,7 @@ export class Watch {
   constructor(machine: Machine, console: WatchedConsole, { timeout, symbols }: WatchOptions) {
     this.machine = machine
     this.console = console
+    this.still = new StandingStill(machine)
     this.#symbols = symbols
     this.#failed = new Promise((resolve) => (this.#tell = resolve))
     console.onFailure = () => {
@@ -128,18 +131,16 @@ export class Watch {
     }
   }
 
+  /** Undefined when there is nothing left to look at, or when the test does not let the machine stand still. */
   async #examine(): Promise<PostMortem | undefined> {
-    const { machine } = this
-    if (machine.closed) return undefined
-    const wasPaused = machine.vm.vcpus.every(({ paused }) => paused)
-    await machine.pause()
+    const options = this.#symbols === undefined ? {} : { symbols: this.#symbols }
     try {
-      return await machine.postMortem(this.#symbols === undefined ? {} : { symbols: this.#symbols })
+      return await this.still.during(() => this.machine.postMortem(options))
     } catch (error) {
-      if (machine.closed) return undefined
+      if (error instanceof KvmError && (error.code === 'ERR_KVM_CLOSED' || error.code === 'ERR_KVM_RUNNING')) {
+        return undefined
+      }
       throw error
-    } finally {
-      if (!wasPaused && !machine.closed) machine.resume()
     }
   }
 }
