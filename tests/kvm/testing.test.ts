@@ -1,6 +1,7 @@
 // A guest that is booted once and forked for each test: node-kvm/testing.
 import { KvmError } from 'node-kvm'
 import { parseSymbols } from 'node-kvm/inspect'
+import { GuestConsole } from 'node-kvm/machine'
 import { bootOnce, type BootOnceOptions, type GuestUnderTest, remainsOf, type WarmGuest } from 'node-kvm/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { expectRejection } from '../thrown.js'
@@ -91,6 +92,8 @@ describe('each fork', () => {
       expect(rip).toBeGreaterThan(0x8000n)
       expect(rip).toBeLessThan(0x9000n)
       await say(guest, 'on')
+      await Promise.all(Array.from({ length: 5 }, () => guest.registers()))
+      await say(guest, 'and on')
       await guest.machine.pause()
       await guest.registers(0)
       expect(guest.machine.vm.vcpus.every(({ paused }) => paused)).toBe(true)
@@ -203,17 +206,45 @@ describe('a guest that fails ends its test at once', () => {
     await never.fork((guest) => say(guest, 'Kernel panic - not syncing'))
   })
 
-  test('by a triple fault, with the names of its functions', async () => {
-    const symbols = parseSymbols(Buffer.from('8000 T start\n8030 T echo\n9000 T end\n'))
-    const named = await boot({ symbols })
-    onTestFinished(() => named.close())
-    const error = await failAt(UNDEFINED_INSTRUCTION, named)
+  test('by a triple fault', async () => {
+    const error = await failAt(UNDEFINED_INSTRUCTION)
     expect(error.operands).toEqual({ reason: 'triple-fault' })
     expect(error.message).toMatch(/the guest has failed: triple fault/)
     expect(remainsOf(error)).toMatchObject({
       outcome: { kind: 'triple-fault' },
       postMortem: { outcome: 'triple-fault' },
     })
+  })
+
+  test('with the names of its functions, which may be known before it boots or after', async () => {
+    const symbols = parseSymbols(Buffer.from('8000 T echo\n9000 T end\n'))
+    const named = await boot({ symbols })
+    onTestFinished(() => named.close())
+    const panic = async ({ console }: GuestUnderTest) => {
+      console.send('Kernel panic - not syncing: test\n')
+      await console.expect('never')
+    }
+    for (const fork of [() => named.fork(panic), () => warm.fork(panic, { symbols })]) {
+      const error = await rejectionOf(fork)
+      expect((error as Error).message).toMatch(/stack:\n +0x80.. echo\+0x/)
+    }
+  })
+
+  test('by a device that fails', async () => {
+    const fails = {
+      ...writer(new GuestConsole(), Buffer.alloc(0)),
+      device: {
+        read: () => undefined,
+        write: () => {
+          throw new RangeError('of the device')
+        },
+      },
+    }
+    const own = await boot({ machine: (console) => echoing(console, [fails]) })
+    onTestFinished(() => own.close())
+    const error = await failAt(WRITE_MUCH, own)
+    expect(error).toMatchObject({ operands: { reason: 'error' }, cause: { code: 'ERR_KVM_DEVICE_FAILED' } })
+    expect(error.message).toMatch(/^the guest has failed: .*of the device/)
   })
 
   test('by a panic that it reports to the panic device', async () => {
