@@ -48,7 +48,7 @@ static char read_char(void) {
   return in(COM1);
 }
 
-/* Reads digits, and what comes behind them. */
+// Reads digits, and what comes behind them.
 static u32 read_number(char* next) {
   u32 number = 0;
   for (;;) {
@@ -59,20 +59,20 @@ static u32 read_number(char* next) {
 }
 
 __attribute__((noinline)) static void calculate(void) {
-  char space, operator;
+  char space;
   u32 left = read_number(&space);
-  operator= read_char();
+  char sign = read_char();
   read_char();
   u32 right = read_number(&space);
-  if (operator== '+')
+  if (sign == '+')
     print_number(left + right);
-  else if (operator== '-')
+  else if (sign == '-')
     print_number(left - right);
-  else if (operator== '*')
+  else if (sign == '*')
     print_number(left * right);
-  else if (operator== '/')
+  else if (sign == '/')
     print_number(divide(left, right));
-  else if (operator== '%')
+  else if (sign == '%')
     print_number(left - divide(left, right) * right);
   else
     print("what is that?");
