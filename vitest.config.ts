@@ -8,6 +8,11 @@ const patience = inLab ? 10 : 1
 const entry = (part: string) =>
   fileURLToPath(new URL(inLab ? `dist/${part}index.js` : `lib/${part}index.ts`, import.meta.url))
 
+const parts = [
+  ...['arch/arm64', 'arch/x86', 'boot', 'devices', 'inspect', 'machine'],
+  ...['pci', 'platform', 'snapshot', 'testing', 'uapi', 'virtio'],
+]
+
 /**
  * A guest is a program for one processor. Tests with guests of arm64 lie in folders of that name; the others have guests of x86, but for
  * these, which have none or both.
@@ -42,10 +47,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^node-kvm$/, replacement: entry('') },
-      ...['arch/arm64', 'arch/x86', 'boot', 'devices', 'inspect', 'machine', 'snapshot', 'uapi'].map((part) => ({
-        find: new RegExp(`^node-kvm/${part}$`),
-        replacement: entry(`${part}/`),
-      })),
+      ...parts.map((part) => ({ find: new RegExp(`^node-kvm/${part}$`), replacement: entry(`${part}/`) })),
     ],
   },
   test: {

@@ -35,6 +35,7 @@
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
  * | `ERR_KVM_EXPECT_TIMEOUT` | the guest did not write in time what a script waits for |
  * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for, or the machine has run already |
+ * | `ERR_KVM_GUEST_FAILED` | the guest under test has panicked, died otherwise or run too long; `operands.reason` says which |
  * | `ERR_KVM_CONSOLE_FULL` | a script types more than may wait for the guest, or waits too often at once |
  * | `ERR_KVM_CONSOLE_IN_USE` | a console was given to two lines, or to two machines, at once |
  * | `ERR_KVM_VIRTIO_DRIVER` | the guest's driver has broken a rule of virtio; the device waits to be reset |
@@ -75,6 +76,7 @@ export type KvmErrorCode =
   | 'ERR_KVM_BOOT_IMAGE'
   | 'ERR_KVM_EXPECT_TIMEOUT'
   | 'ERR_KVM_GUEST_ENDED'
+  | 'ERR_KVM_GUEST_FAILED'
   | 'ERR_KVM_CONSOLE_FULL'
   | 'ERR_KVM_CONSOLE_IN_USE'
   | 'ERR_KVM_VIRTIO_DRIVER'

@@ -21,7 +21,7 @@ const ARM64 = 'arm64-'
 const ARM64_TOOLS = process.arch === 'arm64' ? '' : 'aarch64-linux-gnu-'
 
 /** ELF images for a loader, which starts them in 32 bits; all others are flat. */
-const KERNELS = ['multiboot']
+const KERNELS = ['multiboot', 'kernel-tests']
 
 const compilerFlags = [
   ...['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror'],

@@ -1,6 +1,6 @@
 // @ts-check
 // The direction of imports, as docs/architecture.md draws it, for dependency-cruiser:
-//   leaves <- memory <- bus <- {kvm, devices, pci, virtio, boot, inspect, platform} <- snapshot <- machine <- index <- {cli, examples, tests}
+//   leaves <- memory <- bus <- {kvm, devices, pci, virtio, boot, inspect, platform} <- snapshot <- machine <- {testing, index} <- {cli, examples, tests}
 const leaves = '^lib/((?!index)[^/]+[.]ts$|host/|arch/|image/|disk/)'
 const memory = '^lib/memory/'
 const bus = '^lib/bus/'
@@ -59,7 +59,12 @@ export default {
       from: { path: '^lib/machine/x86/' },
       to: { path: '^lib/machine/[^/]+$', pathNot: machineForX86.map((name) => `^lib/machine/${name}[.]ts$`) },
     },
-    layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/)']),
+    layer('testing-uses-the-public-api', folder('testing'), [
+      '^lib/(errors|format|validate)[.]ts$',
+      '^lib/(inspect|machine)/index[.]ts$',
+      folder('testing'),
+    ]),
+    layer('index-exports-no-command', '^lib/index[.]ts$', ['^lib/(?!cli/|testing/)']),
     layer('uapi-exports-what-was-generated', folder('uapi'), [
       '^lib/kvm/generated/',
       '^lib/kvm/struct[.]ts$',

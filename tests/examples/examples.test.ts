@@ -185,6 +185,41 @@ host: the guest is done: 0
 host: 2 frames did not pass
 `,
 
+  'time-travel': `.w.c~~f.g. so far, so good
+fw.c~~..g. so far, so good
+...c~~fwg. so far, so good
+f.gc~~.w.. so far, so good
+..g.~~fw.c so far, so good
+f.g.~~.w.c so far, so good
+....~~fwgc all are across
+host: 17 crossings were tried, in as many forks; 7 of them count
+`,
+
+  'kernel-tests': `0 + 0 = 0
+1 + 2 = 3
+40 + 2 = 42
+4294967295 + 1 = 0
+123456789 + 987654321 = 1111111110
+2 - 1 = 1
+42 - 42 = 0
+0 - 1 = 4294967295
+1000000 - 1 = 999999
+6 * 7 = 42
+65536 * 65536 = 0
+99999 * 10000 = 999990000
+0 * 5 = 0
+42 / 6 = 7
+7 / 2 = 3
+1 / 2 = 0
+4294967295 / 65535 = 65537
+7 % 4 = 3
+100 % 10 = 0
+5 % 7 = 5
+host: 20 tests have passed, and the kernel has booted once
+the guest has failed: Kernel panic - not syncing: division by zero
+in panic < divide < calculate < kernel
+`,
+
   'arm64-hello': 'Hello from EL1!\n',
 
   'arm64-smp': `CPU 0 switches CPU 1 on

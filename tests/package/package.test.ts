@@ -106,7 +106,7 @@ describe('installed without a compiler', () => {
       status: 0,
       stderr: '',
       stdout:
-        'arch/arm64: KvmError\narch/x86: KvmError\nboot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\nsnapshot: KvmError\nuapi: KvmError\nuapi/arm64: KvmError\nuapi/x86: KvmError\nplatform: KvmError\n',
+        'arch/arm64: KvmError\narch/x86: KvmError\nboot: KvmError\ndevices: KvmError\ninspect: KvmError\nmachine: KvmError\nsnapshot: KvmError\ntesting: KvmError\nuapi: KvmError\nuapi/arm64: KvmError\nuapi/x86: KvmError\nplatform: KvmError\n',
     })
   })
 

@@ -45,3 +45,11 @@ host:  the guest has switched off
     stderr: '',
   })
 })
+
+test('linux-forks: twenty guests in the time of one boot', async () => {
+  const { stdout, stderr } = await runExample('linux-forks')
+  expect(stderr).toBe('')
+  expect(stdout).toMatch(
+    /^fork 1: 2 3 5 7 11 13 17 19 23\n[^]*fork 20: 479 487 491 499\nhost: 95 primes up to 500, by 20 forks of one guest\n$/,
+  )
+})

@@ -7,6 +7,7 @@ import { readSymbols } from 'node-kvm/inspect'
 import { linux, Machine } from 'node-kvm/machine'
 import { loadMpTable } from 'node-kvm/platform'
 import { restoreVcpu } from 'node-kvm/snapshot'
+import { bootOnce } from 'node-kvm/testing'
 import { kvm_mp_state } from 'node-kvm/uapi'
 import { kvm_vcpu_init } from 'node-kvm/uapi/arm64'
 import { kvm_regs } from 'node-kvm/uapi/x86'
@@ -26,6 +27,7 @@ const refused = {
   inspect: () => readSymbols('/does/not/exist'),
   machine: () => Machine.create({ boot: linux({ kernel: 'vmlinuz' }), cpus: 0 }),
   snapshot: () => restoreVcpu(nobody, damaged),
+  testing: () => bootOnce({ machine: () => ({ boot: linux({ kernel: 'vmlinuz' }) }), ready: '' }),
   uapi: () => kvm_mp_state.bytes({ mp_state: -1 }),
   'uapi/arm64': () => kvm_vcpu_init.bytes({ target: -1 }),
   'uapi/x86': () => kvm_regs.bytes({ rax: -1n }),
