@@ -107,7 +107,8 @@ test('without a name the benches are listed', () => {
 test.each([
   {
     args: ['exit'],
-    message: "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, start, boot, virtio, fork, snapshot\n",
+    message:
+      "bench: there is no bench 'exit'; there are: exits, delay, lifecycle, start, boot, virtio, fork, snapshot\n",
   },
   { args: ['exits', 'lifecycle'], message: 'bench: one bench at a time, please: exits, lifecycle\n' },
   { args: ['exits', '--rounds', '0'], message: "bench: --rounds must be a whole number from 1, not '0'\n" },
