@@ -31,6 +31,8 @@ export class Lives {
   #settled: Promise<unknown> = Promise.resolve()
   // Why the run is to end, for when the guest ends its life at the same time.
   #ending: Ending | undefined
+  // It goes on elsewhere, and never here.
+  #hasLeft = false
 
   constructor(bootsAgain: boolean) {
     this.#bootsAgain = bootsAgain
@@ -126,6 +128,13 @@ export class Lives {
     await stopped
   }
 
+  /** The machine goes on elsewhere; it stands still here, and nothing lets it go on. */
+  async leave(): Promise<void> {
+    this.#hasLeft = true
+    if (this.#state === 'running') await this.end({ kind: 'migrated' })
+    else this.#present.end({ kind: 'migrated' })
+  }
+
   /** Ends all of it while `close` closes the VM: no vCPU is waited for. */
   close(close: () => void): void {
     this.#ending ??= { kind: 'stopped' }
@@ -149,7 +158,7 @@ export class Lives {
 
   /** Unless somebody wants it to stand still. */
   #goOn(): void {
-    if (this.#paused || this.#standing > 0) return
+    if (this.#paused || this.#standing > 0 || this.#hasLeft) return
     this.#whole.hardware.pauses.resume()
     this.#gate.open()
   }
