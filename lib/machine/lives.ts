@@ -33,6 +33,7 @@ export class Lives {
   #ending: Ending | undefined
   // It goes on elsewhere, and never here.
   #hasLeft = false
+  #hasRun = false
 
   constructor(bootsAgain: boolean) {
     this.#bootsAgain = bootsAgain
@@ -48,6 +49,11 @@ export class Lives {
     return this.#state
   }
 
+  /** Whether there is, or was, a run, which tells the devices of its end. */
+  get hasRun(): boolean {
+    return this.#hasRun
+  }
+
   /** The machine has been put together. */
   standOn(ground: Ground): void {
     this.#ground = ground
@@ -57,6 +63,7 @@ export class Lives {
   async run(): Promise<Outcome> {
     const { hardware, begin } = this.#whole
     this.#state = 'running'
+    this.#hasRun = true
     try {
       for (let first = true; ; first = false) {
         if (this.#gate.closed) await this.#gate.pass()
@@ -131,8 +138,9 @@ export class Lives {
   /** The machine goes on elsewhere; it stands still here, and nothing lets it go on. */
   async leave(): Promise<void> {
     this.#hasLeft = true
-    if (this.#state === 'running') await this.end({ kind: 'migrated' })
-    else this.#present.end({ kind: 'migrated' })
+    if (this.#state === 'running') return this.end({ kind: 'migrated' })
+    this.#present.end({ kind: 'migrated' })
+    this.#state = 'ended'
   }
 
   /** Ends all of it while `close` closes the VM: no vCPU is waited for. */

@@ -384,13 +384,13 @@ export class Machine {
   close(): void {
     if (this.closed) return
     this.#departure?.abort(closedError())
-    const isNew = this.#lives.state === 'new'
+    const { hasRun } = this.#lives
     this.#lives.close(() => {
       this.#hardware.closeVm()
     })
     if (this.#options.kvm === undefined) this.#kvm.close()
     // Else the run tells them.
-    const late = isNew ? this.#tellEnd().thrown : []
+    const late = hasRun ? [] : this.#tellEnd().thrown
     this.#stopWaiting?.()
     if (late.length > 0) throw failure(late, late.length)
   }

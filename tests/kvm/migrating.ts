@@ -1,0 +1,67 @@
+// What tests of migrations share: streams that can be cut, machines that leave, and machines that arrive.
+import { Duplex } from 'node:stream'
+import { type DeviceNode, Machine, type MachineOptions, type ReceiveOptions } from 'node-kvm/machine'
+import { onTestFinished } from 'vitest'
+import { counting, Listener } from './counting-machine.js'
+
+/** Two ends of a stream. `cut` says after how many messages of which end nothing comes through any more. */
+export function streams(cut?: { end: 'source' | 'target'; after: number }): [source: Duplex, target: Duplex] {
+  const ends: Duplex[] = []
+  let broken = false
+  const make = (name: 'source' | 'target', other: number) => {
+    let messages = 0
+    const end = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        if (cut?.end === name && messages++ >= cut.after) broken = true
+        const [one, two] = ends as [Duplex, Duplex]
+        if (broken) {
+          one.destroy()
+          two.destroy()
+        } else ends[other]?.push(chunk)
+        setImmediate(done)
+      },
+      final: (done) => {
+        if (!broken) ends[other]?.push(null)
+        done()
+      },
+      destroy: (error, done) => {
+        const peer = ends[other]
+        if (peer !== undefined && !peer.destroyed) setImmediate(() => peer.destroy())
+        done(error)
+      },
+    })
+    end.on('error', () => undefined)
+    return end
+  }
+  ends.push(make('source', 1), make('target', 0))
+  return ends as [Duplex, Duplex]
+}
+
+export async function start(options: Partial<MachineOptions> = {}) {
+  const listener = new Listener()
+  const machine = await Machine.create({ ...counting, ...options, devices: [listener.node, ...(options.devices ?? [])] })
+  const run = machine.run()
+  run.catch(() => undefined)
+  onTestFinished(() => {
+    machine.close()
+  })
+  await listener.hear(10)
+  return { machine, listener, run }
+}
+
+/** Waits at a stream for a machine; runs it once it has come. */
+export async function receive(
+  stream: Duplex,
+  options: ReceiveOptions = {},
+  devices: readonly DeviceNode[] = [],
+  { runs = true } = {},
+) {
+  const listener = new Listener()
+  const machine = await Machine.receive(stream, { devices: () => [listener.node, ...devices], ...options })
+  onTestFinished(() => {
+    machine.close()
+  })
+  if (runs) void machine.run()
+  return { machine, listener }
+}
