@@ -63,6 +63,8 @@ export class Machine {
   #stopWaiting: (() => void) | undefined
   // While it is moved elsewhere.
   #departure: Departure | undefined
+  // It may go on elsewhere: it stands still until somebody says that it does not.
+  #isInDoubt = false
 
   private constructor(
     kvm: Kvm,
@@ -242,7 +244,15 @@ export class Machine {
 
   /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    this.#lives.resume()
+    if (!this.#isInDoubt) {
+      this.#lives.resume()
+      return
+    }
+    this.#isInDoubt = false
+    // What goes wrong then, its run rejects with.
+    void this.#hardware.takeBack().then(() => {
+      this.#lives.resume()
+    })
   }
 
   /**
@@ -341,6 +351,9 @@ export class Machine {
     this.#departure = departure
     try {
       return await departure.run()
+    } catch (error) {
+      this.#isInDoubt = error instanceof KvmError && error.code === 'ERR_KVM_MIGRATION_IN_DOUBT'
+      throw error
     } finally {
       this.#departure = undefined
     }
@@ -400,6 +413,9 @@ export class Machine {
   }
 
   #checkStays(): void {
+    if (this.#isInDoubt) {
+      throw new KvmError('ERR_KVM_MIGRATION_IN_DOUBT', 'the machine may go on elsewhere: resume() or close() it first')
+    }
     if (this.#departure === undefined) return
     throw new KvmError('ERR_KVM_RUNNING', 'the machine is being moved elsewhere; wait for that, or give it up by its signal')
   }

@@ -104,16 +104,33 @@ export class Departure {
       if (!this.#isFew(pages, written)) return undefined
       written.addLast(pages)
       await this.#measure(sender, () => sender.send(pages))
-      await this.#channel.send('state', Buffer.from(JSON.stringify(this.#moving.hardware.save())))
-      await this.#channel.expect('restored')
-      lives.checkAlive()
-      // From here on only the target can say whether it has the machine.
-      this.#channel.say('go')
-      if (!(await this.#hasStarted())) throw malformed('the stream ended before the target was told to go on')
+      await this.#handOver()
       const downtime = performance.now() - began
       await lives.leave()
       return { rounds: this.#round, sent: sender.sent, downtime }
     })
+  }
+
+  /** All but the memory. When it rejects, the machine has again what it had let go of, unless only the target knows who has it. */
+  async #handOver(): Promise<void> {
+    const { hardware, lives } = this.#moving
+    const state = Buffer.from(JSON.stringify(hardware.save()))
+    let isInDoubt = false
+    try {
+      await hardware.letGo()
+      await this.#channel.send('state', state)
+      await this.#channel.expect('restored')
+      lives.checkAlive()
+      // From here on only the target can say whether it has the machine.
+      this.#channel.say('go')
+      isInDoubt = true
+      const hasStarted = await this.#hasStarted()
+      isInDoubt = false
+      if (!hasStarted) throw malformed('the stream ended before the target was told to go on')
+    } catch (error) {
+      if (!isInDoubt) await hardware.takeBack()
+      throw error
+    }
   }
 
   async #hasStarted(): Promise<boolean> {
