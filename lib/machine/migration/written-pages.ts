@@ -1,5 +1,6 @@
 import type { Vm } from '../../kvm/vm.js'
 import type { MemoryRegion } from '../../memory/region.js'
+import { malformed } from '../../snapshot/migration/frames.js'
 import { PageSet } from './page-set.js'
 
 /** Which pages of a machine's memory are written, by its guest and by its devices. */
@@ -14,13 +15,14 @@ export class WrittenPages {
   readonly #ever: PageSet
   #moved = false
 
-  /** Every vCPU is outside the guest, every device stands still. */
+  /** Every vCPU is outside the guest, every device stands still. Throws `ERR_KVM_MIGRATION` where the kernel serves a device's queues. */
   constructor(vm: Vm, regions: readonly MemoryRegion[]) {
     this.#vm = vm
     this.#regions = regions
     this.#recent = new PageSet(regions)
     this.#ever = new PageSet(regions)
     const { dma } = vm.memory
+    this.#checkSeen()
     this.#ends.push(
       dma.trackWrites((address, length) => {
         this.#recent.add(address, length)
@@ -51,6 +53,7 @@ export class WrittenPages {
 
   /** Those that were written since they were asked for last. A device may be about to fill one of them. */
   take(): PageSet {
+    this.#checkSeen()
     const pages = this.#recent
     this.#recent = new PageSet(this.#regions)
     for (const address of this.#vm.dirtyPages()) pages.add(address)
@@ -65,6 +68,11 @@ export class WrittenPages {
   /** How many of them devices have ever written. */
   get ofDevices(): number {
     return this.#ever.count
+  }
+
+  #checkSeen(): void {
+    if (!this.#vm.memory.dma.isWrittenUnseen) return
+    throw malformed('the kernel writes to its memory unseen, as vhost-net does; give its network card a tap without that')
   }
 
   /** From now on nothing is tracked, and that costs nothing. */
