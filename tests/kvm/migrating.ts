@@ -1,11 +1,11 @@
 // What tests of migrations share: streams that can be cut, machines that leave, and machines that arrive.
 import { Duplex } from 'node:stream'
-import { type DeviceNode, Machine, type MachineOptions, type ReceiveOptions } from 'node-kvm/machine'
+import { type DeviceNode, Machine, type MachineDevice, type MachineOptions, type ReceiveOptions } from 'node-kvm/machine'
 import { onTestFinished } from 'vitest'
 import { counting, Listener } from './counting-machine.js'
 
-/** Two ends of a stream. `cut` says after how many messages of which end nothing comes through any more. */
-export function streams(cut?: { end: 'source' | 'target'; after: number }): [source: Duplex, target: Duplex] {
+/** Two ends of a stream, which takes `delay` ms for each message. `cut` says after how many messages of which end nothing comes through any more. */
+export function streams(cut?: { end: 'source' | 'target'; after: number }, delay = 0): [source: Duplex, target: Duplex] {
   const ends: Duplex[] = []
   let broken = false
   const make = (name: 'source' | 'target', other: number) => {
@@ -15,11 +15,15 @@ export function streams(cut?: { end: 'source' | 'target'; after: number }): [sou
       write: (chunk: Buffer, _encoding, done) => {
         if (cut?.end === name && messages++ >= cut.after) broken = true
         const [one, two] = ends as [Duplex, Duplex]
-        if (broken) {
-          one.destroy()
-          two.destroy()
-        } else ends[other]?.push(chunk)
-        setImmediate(done)
+        const arrive = () => {
+          if (broken) {
+            one.destroy()
+            two.destroy()
+          } else ends[other]?.push(chunk)
+          done()
+        }
+        if (delay > 0) setTimeout(arrive, delay)
+        else setImmediate(arrive)
       },
       final: (done) => {
         if (!broken) ends[other]?.push(null)
@@ -50,15 +54,21 @@ export async function start(options: Partial<MachineOptions> = {}) {
   return { machine, listener, run }
 }
 
+interface Receiving {
+  runs?: boolean
+  /** Made when the source has let go of them. */
+  devices?: () => Promise<MachineDevice[]>
+}
+
 /** Waits at a stream for a machine; runs it once it has come. */
 export async function receive(
   stream: Duplex,
   options: ReceiveOptions = {},
   devices: readonly DeviceNode[] = [],
-  { runs = true } = {},
+  { runs = true, devices: more = () => Promise.resolve([]) }: Receiving = {},
 ) {
   const listener = new Listener()
-  const machine = await Machine.receive(stream, { devices: () => [listener.node, ...devices], ...options })
+  const machine = await Machine.receive(stream, { devices: async () => [listener.node, ...devices, ...(await more())], ...options })
   onTestFinished(() => {
     machine.close()
   })

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { KvmError } from '../../errors.js'
 import { Channel, unexpected } from '../../snapshot/migration/channel.js'
-import { decodeJson, decodeNumber, malformed } from '../../snapshot/migration/frames.js'
+import { decodeJson, decodeNumber, decodeUint32, encodeUint32, malformed } from '../../snapshot/migration/frames.js'
 import { type MachineState, readMachineState } from '../machine-state.js'
 import type { MachineOrigin } from '../origin.js'
 import type { RestoreOptions } from '../restore-options.js'
@@ -99,7 +99,7 @@ async function receiveMemory(channel: Channel, memory: ReceivedMemory): Promise<
         memory.clear(decodeNumber(body, 0), decodeNumber(body, 8))
         break
       case 'round':
-        await channel.send('counted', body)
+        await channel.send('counted', encodeUint32(decodeUint32(body)))
         break
       case 'state':
         return decodeJson(body)
