@@ -22,7 +22,9 @@ function listener(hear: (number: number) => void): DeviceNode {
 
 /** The first process: the guest is born here. */
 async function source() {
-  const target = fork(fileURLToPath(import.meta.url), ['target'], { stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'ipc'] })
+  const target = fork(fileURLToPath(import.meta.url), ['target'], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'ipc'],
+  })
   let last = 0
   const devices = [listener((number) => (last = number))]
   using machine = await Machine.create({ memory: '16M', boot: flat({ image, address: 0x8000, mode: 'real' }), devices })

@@ -92,8 +92,7 @@ const readRange = (range: StateReader) => ({
 })
 
 /** Where memory is, as the member `memory` says. */
-export const readRegions = (reader: StateReader): SavedRegion[] =>
-  reader.parts('memory', MAX_REGIONS).map(readRegion)
+export const readRegions = (reader: StateReader): SavedRegion[] => reader.parts('memory', MAX_REGIONS).map(readRegion)
 
 function readRegion(region: StateReader): SavedRegion {
   const at = readPages(region, 'at', ADDRESS_END)

@@ -417,7 +417,10 @@ export class Machine {
       throw new KvmError('ERR_KVM_MIGRATION_IN_DOUBT', 'the machine may go on elsewhere: resume() or close() it first')
     }
     if (this.#departure === undefined) return
-    throw new KvmError('ERR_KVM_RUNNING', 'the machine is being moved elsewhere; wait for that, or give it up by its signal')
+    throw new KvmError(
+      'ERR_KVM_RUNNING',
+      'the machine is being moved elsewhere; wait for that, or give it up by its signal',
+    )
   }
 
   async #restore(origin: MachineOrigin): Promise<void> {

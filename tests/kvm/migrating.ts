@@ -1,11 +1,20 @@
 // What tests of migrations share: streams that can be cut, machines that leave, and machines that arrive.
 import { Duplex } from 'node:stream'
-import { type DeviceNode, Machine, type MachineDevice, type MachineOptions, type ReceiveOptions } from 'node-kvm/machine'
+import {
+  type DeviceNode,
+  Machine,
+  type MachineDevice,
+  type MachineOptions,
+  type ReceiveOptions,
+} from 'node-kvm/machine'
 import { onTestFinished } from 'vitest'
 import { counting, Listener } from './counting-machine.js'
 
 /** Two ends of a stream, which takes `delay` ms for each message. `cut` says after how many messages of which end nothing comes through any more. */
-export function streams(cut?: { end: 'source' | 'target'; after: number }, delay = 0): [source: Duplex, target: Duplex] {
+export function streams(
+  cut?: { end: 'source' | 'target'; after: number },
+  delay = 0,
+): [source: Duplex, target: Duplex] {
   const ends: Duplex[] = []
   let broken = false
   const make = (name: 'source' | 'target', other: number) => {
@@ -44,7 +53,11 @@ export function streams(cut?: { end: 'source' | 'target'; after: number }, delay
 
 export async function start(options: Partial<MachineOptions> = {}) {
   const listener = new Listener()
-  const machine = await Machine.create({ ...counting, ...options, devices: [listener.node, ...(options.devices ?? [])] })
+  const machine = await Machine.create({
+    ...counting,
+    ...options,
+    devices: [listener.node, ...(options.devices ?? [])],
+  })
   const run = machine.run()
   run.catch(() => undefined)
   onTestFinished(() => {
@@ -68,7 +81,10 @@ export async function receive(
   { runs = true, devices: more = () => Promise.resolve([]) }: Receiving = {},
 ) {
   const listener = new Listener()
-  const machine = await Machine.receive(stream, { devices: async () => [listener.node, ...devices, ...(await more())], ...options })
+  const machine = await Machine.receive(stream, {
+    devices: async () => [listener.node, ...devices, ...(await more())],
+    ...options,
+  })
   onTestFinished(() => {
     machine.close()
   })

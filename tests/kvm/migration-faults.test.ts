@@ -46,11 +46,15 @@ describe('a target takes nothing from whoever sends', () => {
   const cases: [string, Uint8Array[], RegExp][] = [
     ['nothing', [], /has ended/],
     ['something else', [Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')], /no node-kvm/],
-    ['another version', [Buffer.concat([GREETING.subarray(0, 16), Buffer.from([2, 0, 0, 0])]), message(1)], /version 2/],
+    [
+      'another version',
+      [Buffer.concat([GREETING.subarray(0, 16), Buffer.from([2, 0, 0, 0])]), message(1)],
+      /version 2/,
+    ],
     ['a half of a greeting', [GREETING.subarray(0, 10)], /has ended/],
     ['an unknown message', [GREETING, message(99)], /number 99/],
     ['a message of 4 GiB', [GREETING, message(1, undefined, 0xffff_ffff)], /4294967295 bytes, more/],
-    ['the target\'s messages', [GREETING, message(18)], /'restored' where 'announce'/],
+    ["the target's messages", [GREETING, message(18)], /'restored' where 'announce'/],
     ['pages first', [GREETING, message(2, address(0))], /'pages' where 'announce'/],
     ['no JSON', [GREETING, message(1, Buffer.from('{'))], /not JSON/],
   ]
@@ -62,7 +66,11 @@ describe('a target takes nothing from whoever sends', () => {
   const page = Buffer.alloc(4096, 1)
   const pages: [string, Uint8Array[], RegExp][] = [
     ['a page behind its memory', begun(message(2, Buffer.concat([address(2 ** 20), page]))), /outside/],
-    ['a page that begins within, and ends outside', begun(message(2, Buffer.concat([address(2 ** 20 - 2048), page]))), /outside/],
+    [
+      'a page that begins within, and ends outside',
+      begun(message(2, Buffer.concat([address(2 ** 20 - 2048), page]))),
+      /outside/,
+    ],
     ['a page at an odd address', begun(message(2, Buffer.concat([address(1), page]))), /outside/],
     ['a page at the end of all numbers', begun(message(2, Buffer.concat([Buffer.alloc(8, 0xff), page]))), /outside/],
     ['a half of a page', begun(message(2, Buffer.concat([address(0), page.subarray(1)]))), /size/],

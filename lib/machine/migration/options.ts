@@ -1,7 +1,6 @@
 import { checkInteger, checkOptions, invalidArgument } from '../../validate.js'
-import type { DeviceNode } from '../../platform/node.js'
 import type { Duplex } from 'node:stream'
-import type { MachineDevice } from '../host.js'
+import type { MachineOptions } from '../options.js'
 import type { RestoreOptions } from '../restore-options.js'
 import { parseSize } from '../size.js'
 
@@ -54,12 +53,10 @@ export interface ReceiveOptions extends Omit<RestoreOptions, 'devices'>, PeerOpt
    * Makes the same devices anew: called when the machine's memory is here. The source stands still then, and has let go of its disks,
    * so that they can be opened here. Default: none.
    */
-  devices?: () => Devices | Promise<Devices>
+  devices?: () => NonNullable<MachineOptions['devices']> | Promise<NonNullable<MachineOptions['devices']>>
   /** How much memory a machine may have, in bytes, or a string like `512M`. One with more is refused before any is allocated. Default: 4 GiB. */
   maxMemory?: number | string
 }
-
-type Devices = readonly (MachineDevice | DeviceNode)[]
 
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_DOWNTIME = 300

@@ -100,7 +100,11 @@ export class ReceivedMemory {
   #open(stretch: Stretch, start: number) {
     if (this.#window?.stretch !== stretch || this.#window.start !== start) {
       const memory = stretch.memory as HostMemory
-      this.#window = { stretch, start, bytes: new Uint8Array(memory.buffer(start, Math.min(WINDOW, stretch.size - start))) }
+      this.#window = {
+        stretch,
+        start,
+        bytes: new Uint8Array(memory.buffer(start, Math.min(WINDOW, stretch.size - start))),
+      }
     }
     return this.#window
   }

@@ -72,7 +72,9 @@ export class WrittenPages {
 
   #checkSeen(): void {
     if (!this.#vm.memory.dma.isWrittenUnseen) return
-    throw malformed('the kernel writes to its memory unseen, as vhost-net does; give its network card a tap without that')
+    throw malformed(
+      'the kernel writes to its memory unseen, as vhost-net does; give its network card a tap without that',
+    )
   }
 
   /** From now on nothing is tracked, and that costs nothing. */
