@@ -32,7 +32,7 @@ async function source() {
   const heard = once(target, 'message')
   await machine.migrate(target.stdio[STREAM] as Duplex)
   console.log(`source: the guest has counted, and is gone (${(await run).kind})`)
-  const [first] = await heard
+  const [first] = (await heard) as [number]
   console.log(`target: the guest counts on, ${first === last + 1 ? 'with the next number' : `${last}, then ${first}`}`)
 }
 

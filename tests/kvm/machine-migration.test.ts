@@ -140,7 +140,7 @@ describe('exactly one goes on', () => {
     expectOne(target)
     const error = await machine.migrate(source, { timeout: 2000, ...(canAsk ? { reconnect } : {}) }).then(
       () => undefined,
-      (thrown: { code: string }) => thrown.code,
+      (thrown: unknown) => (thrown as { code?: string }).code,
     )
     const arrived = (await Promise.all(arrivals)).find((each) => each !== undefined)
     return { machine, listener, run, error, arrived }

@@ -228,7 +228,7 @@ test.each([
   const { machine } = await start()
   const [source] = streams()
   await expectRejection(machine.migrate(source, options as object), 'ERR_KVM_INVALID_ARGUMENT', problem)
-  await expectRejection(machine.migrate({} as Duplex), 'ERR_KVM_INVALID_ARGUMENT', /Duplex/)
+  await expectRejection(machine.migrate(1 as never), 'ERR_KVM_INVALID_ARGUMENT', /Duplex/)
   await expectRejection(Machine.receive(source, { devices: [] as never }), 'ERR_KVM_INVALID_ARGUMENT', /function/)
 })
 

@@ -194,7 +194,7 @@ export class Channel {
           if (isDone()) finish(resolve)
         } catch (error) {
           finish(() => {
-            reject(error as Error)
+            reject(error)
           })
         }
       }
