@@ -194,6 +194,8 @@ export class Channel {
           if (isDone()) finish(resolve)
         } catch (error) {
           finish(() => {
+            // What a signal was aborted with need not be an Error.
+            // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
             reject(error)
           })
         }
