@@ -1,4 +1,4 @@
-// Lesson 30, arm64-hello: a guest of arm64 prints a greeting through a device, and switches itself off
+// Lesson 31, arm64-hello: a guest of arm64 prints a greeting through a device, and switches itself off
 import { readFileSync } from 'node:fs'
 import { describeExit, Kvm } from 'node-kvm'
 import { registerId } from 'node-kvm/arch/arm64'

@@ -1,4 +1,4 @@
-// Lesson 31, arm64-smp: one CPU of arm64 switches another one on, by a call of the firmware
+// Lesson 32, arm64-smp: one CPU of arm64 switches another one on, by a call of the firmware
 import { readFileSync } from 'node:fs'
 import { describeExit, type Exit, Kvm } from 'node-kvm'
 import { registerId } from 'node-kvm/arch/arm64'

@@ -1,4 +1,4 @@
-// Lesson 32, arm64-timer: the CPU's own timer interrupts it through the kernel's GICv3, a device with attributes
+// Lesson 33, arm64-timer: the CPU's own timer interrupts it through the kernel's GICv3, a device with attributes
 import { readFileSync } from 'node:fs'
 import { describeExit, Kvm } from 'node-kvm'
 import { gicAddress, gicControl, registerId } from 'node-kvm/arch/arm64'

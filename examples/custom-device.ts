@@ -1,4 +1,4 @@
-// Lesson 27, custom-device: an adding machine of one's own in a PC, and Linux uses it
+// Lesson 28, custom-device: an adding machine of one's own in a PC, and Linux uses it
 // Arguments: KERNEL INITRD
 import type { Device } from 'node-kvm'
 import { describeOutcome, GuestConsole, linux, Machine, serial } from 'node-kvm/machine'

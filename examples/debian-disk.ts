@@ -1,4 +1,4 @@
-// Lesson 28, debian-disk: a Debian guest from a disk image, on which it leaves something for its next start
+// Lesson 29, debian-disk: a Debian guest from a disk image, on which it leaves something for its next start
 // Arguments: KERNEL INITRD DISK
 import { describeOutcome, GuestConsole, linux, Machine, openDisk, virtio, virtioConsole } from 'node-kvm/machine'
 import { Block, Rng } from 'node-kvm/virtio'

@@ -1,4 +1,4 @@
-// Lesson 29, linux-forks: Linux boots once, and twenty forks of it each do a part of the work, at the same time
+// Lesson 30, linux-forks: Linux boots once, and twenty forks of it each do a part of the work, at the same time
 // Arguments: KERNEL INITRD
 import { linux, serial } from 'node-kvm/machine'
 import { bootOnce } from 'node-kvm/testing'

@@ -1,4 +1,4 @@
-// Lesson 26, linux-shell: Linux boots, and a script types at its shell
+// Lesson 27, linux-shell: Linux boots, and a script types at its shell
 // Arguments: KERNEL INITRD
 import { describeOutcome, GuestConsole, linux, Machine, serial } from 'node-kvm/machine'
 

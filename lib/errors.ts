@@ -32,6 +32,9 @@
  * | `ERR_KVM_UNCLAIMED_ACCESS` | the guest's access reached no device, on a strict bus |
  * | `ERR_KVM_INVALID_STATE` | a saved state is not one that the device can have |
  * | `ERR_KVM_SNAPSHOT` | the host does not take over a part of a saved state: `operands.component` |
+ * | `ERR_KVM_MIGRATION` | a machine was not moved: the stream ended, or the other side refused or is none; the source has it |
+ * | `ERR_KVM_MIGRATION_SLOW` | a machine was not moved: its guest writes faster than the stream carries; the source has it |
+ * | `ERR_KVM_MIGRATION_IN_DOUBT` | only the target knows whether it has the machine; the source stands still |
  * | `ERR_KVM_BOOT_IMAGE` | a kernel, initrd, firmware or other image is malformed, or does not fit into the guest's memory |
  * | `ERR_KVM_EXPECT_TIMEOUT` | the guest did not write in time what a script waits for |
  * | `ERR_KVM_GUEST_ENDED` | the guest ended before it wrote what a script waits for, or the machine has run already |
@@ -73,6 +76,9 @@ export type KvmErrorCode =
   | 'ERR_KVM_UNCLAIMED_ACCESS'
   | 'ERR_KVM_INVALID_STATE'
   | 'ERR_KVM_SNAPSHOT'
+  | 'ERR_KVM_MIGRATION'
+  | 'ERR_KVM_MIGRATION_SLOW'
+  | 'ERR_KVM_MIGRATION_IN_DOUBT'
   | 'ERR_KVM_BOOT_IMAGE'
   | 'ERR_KVM_EXPECT_TIMEOUT'
   | 'ERR_KVM_GUEST_ENDED'

@@ -6,7 +6,7 @@
 
 namespace node_kvm {
 
-// lockFile(fd, exclusive): takes a lock on all of the file, against whoever has opened it otherwise (F_OFD_SETLK). It goes with
+// lockFile(fd, exclusive?): without `exclusive` gives the lock back; otherwise takes a lock on all of the file, against whoever has opened it otherwise (F_OFD_SETLK). It goes with
 // the last descriptor of this opening. 0, or -errno: -EAGAIN where somebody has one already.
 Napi::Value LockFile(const Napi::CallbackInfo& info);
 

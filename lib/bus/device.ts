@@ -50,6 +50,13 @@ export interface Device {
    */
   pause?: Task
   resume?(): void
+  /**
+   * The machine is about to go on elsewhere, and stands still: what only one machine can have, such as a disk, another one may take
+   * once this has returned, or its promise has resolved.
+   */
+  letGo?: Task
+  /** It goes on here after all: the device has that again. */
+  takeBack?: Task
   /** The machine is over. It waits for the promise, for example until output has been taken. */
   close?: Task
 }

@@ -12,6 +12,7 @@ const RUN_STATUS = {
   'power-off': 0,
   reset: 0,
   stopped: 0,
+  migrated: 0,
   suspend: 0,
   panic: 4,
   'triple-fault': 6,

@@ -21,6 +21,13 @@ export interface Disk {
   discard?(offset: number, length: number): unknown
   /** Reads find zeros there from now on. With `unmap` the room may be given back. */
   writeZeroes?(offset: number, length: number, unmap: boolean): unknown
+  /**
+   * Somebody else may use it until {@link takeBack}: another machine that goes on with it, perhaps. What has been written stays written
+   * then. Nothing is under way meanwhile.
+   */
+  letGo?(): unknown
+  /** It is used here again, unchanged. Throws where somebody has it. */
+  takeBack?(): unknown
   /** It is not used any more. */
   close?(): unknown
 }

@@ -5,6 +5,8 @@ export interface FileCalls {
    * descriptor is closed. False where somebody has a lock that this one excludes.
    */
   lock(fd: number, exclusive: boolean): boolean
+  /** Gives that lock back. */
+  unlock(fd: number): void
   /**
    * Reads what is in memory already and stops where it would have to wait: returns how many bytes that were, from the first on.
    * `pieces` are at most 1024. Left out, or 0: it is read in the usual way.

@@ -31,6 +31,7 @@ export class FileDisk implements Disk {
   readonly #file: FileHandle
   #size: number
   readonly #calls: FileCalls | undefined
+  readonly #readonly: boolean
   readonly write?: (offset: number, bytes: Uint8Array) => Promise<void>
   readonly writev?: (offset: number, pieces: readonly Uint8Array[]) => Promise<void>
   readonly discard?: (offset: number, length: number) => Promise<void>
@@ -41,6 +42,7 @@ export class FileDisk implements Disk {
     this.#file = file
     this.#size = size
     this.#calls = calls
+    this.#readonly = readonly
     if (readonly) return
     this.write = (offset, bytes) => this.#writeAll(offset, [bytes])
     this.writev = (offset, pieces) => this.#writeAll(offset, pieces)
@@ -98,6 +100,17 @@ export class FileDisk implements Disk {
 
   async flush(): Promise<void> {
     await this.#file.datasync()
+  }
+
+  /** It stays open, and others may lock it. */
+  async letGo(): Promise<void> {
+    if (!this.#readonly) await this.flush()
+    this.#calls?.unlock(this.#file.fd)
+  }
+
+  /** Throws `ERR_KVM_DISK` where somebody has it. */
+  takeBack(): void {
+    if (this.#calls !== undefined) lock(this.path, this.#file, this.#readonly, this.#calls)
   }
 
   /** Waits for what is under way. */

@@ -208,7 +208,7 @@ export interface Binding {
   Tap: new (name: string, multiQueue: boolean, readable: () => void) => NativeTap
   Hub: new (event: NativeEventFd) => NativeHub
   /** 0 or -errno; see native/host_file.h. */
-  lockFile(fd: number, exclusive: boolean): number
+  lockFile(fd: number, exclusive?: boolean): number
   readCached(fd: number, offset: number, ...pieces: readonly Uint8Array[]): number
   allocateFile(fd: number, mode: number, offset: number, length: number): Promise<number>
   kick(token: number): boolean

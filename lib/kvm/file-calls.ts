@@ -12,6 +12,7 @@ const CANNOT: readonly number[] = [EOPNOTSUPP, ENOSYS, EINVAL, ENODEV]
 /** The kernel's: F_OFD_SETLK, preadv2 and fallocate. */
 export const fileCalls: FileCalls = {
   lock: (fd, exclusive) => hasDone('F_OFD_SETLK', -binding.lockFile(fd, exclusive), LOCKED),
+  unlock: (fd) => void hasDone('F_OFD_SETLK', -binding.lockFile(fd), []),
   // What is wrong with the file the usual way finds out, and says.
   readCached: (fd, offset, pieces) => Math.max(0, binding.readCached(fd, offset, ...pieces)),
   allocate: async (fd, mode, offset, length) =>

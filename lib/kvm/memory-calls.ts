@@ -1,5 +1,5 @@
 import type { MemoryRegion } from '../memory/region.js'
-import { checkInteger, checkOptions, checkUint64 } from '../validate.js'
+import { checkBoolean, checkInteger, checkOptions, checkUint64 } from '../validate.js'
 import type { Calls } from './calls.js'
 import type { DirtyLog } from './dirty-log.js'
 import type { DirtyPages } from './dirty-pages.js'
@@ -15,6 +15,11 @@ export interface VmMemoryCalls {
    * it into another VM. What addMemory() has allocated is closed when the region is removed, or the VM closed.
    */
   hostMemory(region: MemoryRegion): RegionMemory
+  /**
+   * Switches the dirty log of a region on or off (KVM_SET_USER_MEMORY_REGION), as `logDirtyPages` does from the beginning. What the
+   * guest wrote before is not in it. A guest that runs may go on meanwhile.
+   */
+  logDirtyPages(region: MemoryRegion, on: boolean): void
   /**
    * The pages that the guest has written since this was called last, of all regions with `logDirtyPages`, and perhaps some that
    * were only read for the first time. It uses rings where they were enabled before the first vCPU (`vm.enableCap('KVM_CAP_DIRTY_LOG_RING_ACQ_REL',
@@ -40,6 +45,9 @@ export interface VmMemoryCalls {
 
 export const vmMemoryCalls: Calls<VmMemoryCalls, VmInside> = {
   hostMemory: ({ slots }, region) => slots.hostMemory(region),
+  logDirtyPages({ slots }, region, on) {
+    slots.logDirtyPages(region, checkBoolean('on', on))
+  },
   dirtyPages: ({ dirty }) => dirty.take(),
   getDirtyLog: ({ slots }, region) => slots.getDirtyLog(region),
   clearDirtyLog({ slots }, region, log) {

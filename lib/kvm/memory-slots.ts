@@ -63,6 +63,8 @@ interface Slot extends RegionMemory {
   number: number
   /** Whether add() allocated it, and so closes it. */
   owned: boolean
+  /** Its flags, but for that of the dirty log. */
+  flags: number
 }
 
 /** A VM's memory slots, KVM_SET_USER_MEMORY_REGION, and what stands behind each. */
@@ -85,13 +87,10 @@ export class MemorySlots {
     const memory = place.memory ?? HostMemory.allocate(place.allocate)
     const region = new MemoryRegion({ ...place, backing: memory })
     const { at, size, guestMemfd } = place
-    const flags =
-      (place.readonly ? KVM_MEM_READONLY : 0) |
-      (place.logDirtyPages ? KVM_MEM_LOG_DIRTY_PAGES : 0) |
-      (guestMemfd === undefined ? 0 : KVM_MEM_GUEST_MEMFD)
+    const flags = (place.readonly ? KVM_MEM_READONLY : 0) | (guestMemfd === undefined ? 0 : KVM_MEM_GUEST_MEMFD)
     const result = this.#fd.native.setMemory(
       number,
-      flags,
+      flags | logFlag(place.logDirtyPages),
       at,
       size,
       memory.native,
@@ -107,7 +106,7 @@ export class MemorySlots {
       if (owned) memory.close()
       throw cause
     }
-    this.#slots.set(region, { number, memory, offset: place.offset, owned })
+    this.#slots.set(region, { number, memory, offset: place.offset, owned, flags })
     behind.set(region, { memory, offset: place.offset })
     this.#memory.add(region)
     return region
@@ -127,6 +126,18 @@ export class MemorySlots {
   hostMemory(region: MemoryRegion): RegionMemory {
     const { memory, offset } = this.#slot(region)
     return { memory, offset }
+  }
+
+  /** The same memory again, with another flag: that is how the kernel is told. */
+  logDirtyPages(region: MemoryRegion, on: boolean): void {
+    const { number, flags, memory, offset, owned } = this.#slot(region)
+    const { at, size } = region
+    if ((flags & KVM_MEM_GUEST_MEMFD) !== 0)
+      throw invalidArgument('region', region, 'one without guestMemfd: the kernel has no dirty log of private memory')
+    if (on === region.logDirtyPages) return
+    const result = this.#fd.native.setMemory(number, flags | logFlag(on), at, size, memory.native, offset, !owned)
+    this.#fd.issued('KVM_SET_USER_MEMORY_REGION', result, { at, size, slot: number })
+    region.logged(on)
   }
 
   getDirtyLog(region: MemoryRegion): DirtyLog {
@@ -185,6 +196,8 @@ export class MemorySlots {
     )
   }
 }
+
+const logFlag = (on: boolean) => (on ? KVM_MEM_LOG_DIRTY_PAGES : 0)
 
 /** A page-aligned address or offset from 0 to `max`. */
 export function checkPageAddress(name: string, value: unknown, max: number): number {

@@ -43,6 +43,16 @@ export class Devices {
     for (const device of this.#devices.values()) device.forked?.()
   }
 
+  /** They stand still, and let others have what only one machine can have. */
+  async letGo(): Promise<void> {
+    await Promise.all(Array.from(this.#devices.values(), async (device) => promised(device.letGo?.())))
+  }
+
+  /** And have it again. */
+  async takeBack(): Promise<void> {
+    await Promise.all(Array.from(this.#devices.values(), async (device) => promised(device.takeBack?.())))
+  }
+
   /** The machine is over. What was thrown at once, and all of it when every device is ready. */
   close(): { thrown: unknown[]; settled: Promise<unknown[]> } {
     const devices = [...this.#devices.values()]

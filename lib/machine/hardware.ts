@@ -200,6 +200,20 @@ export class Hardware implements Body {
     })
   }
 
+  /** Another machine may take what only one can have; this one stands still. */
+  async letGo(): Promise<void> {
+    await this.#inContext(() => this.devices.letGo())
+  }
+
+  /** It goes on here after all. What cannot be had again is a failure of its device. */
+  async takeBack(): Promise<void> {
+    try {
+      await this.#inContext(() => this.devices.takeBack())
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
   /** The machine is over: devices let go of what they hold. Once. */
   closeDevices(): ReturnType<Devices['close']> {
     this.#clock.close()

@@ -31,6 +31,9 @@ export class Lives {
   #settled: Promise<unknown> = Promise.resolve()
   // Why the run is to end, for when the guest ends its life at the same time.
   #ending: Ending | undefined
+  // It goes on elsewhere, and never here.
+  #hasLeft = false
+  #hasRun = false
 
   constructor(bootsAgain: boolean) {
     this.#bootsAgain = bootsAgain
@@ -46,6 +49,11 @@ export class Lives {
     return this.#state
   }
 
+  /** Whether there is, or was, a run, which tells the devices of its end. */
+  get hasRun(): boolean {
+    return this.#hasRun
+  }
+
   /** The machine has been put together. */
   standOn(ground: Ground): void {
     this.#ground = ground
@@ -55,6 +63,7 @@ export class Lives {
   async run(): Promise<Outcome> {
     const { hardware, begin } = this.#whole
     this.#state = 'running'
+    this.#hasRun = true
     try {
       for (let first = true; ; first = false) {
         if (this.#gate.closed) await this.#gate.pass()
@@ -126,6 +135,14 @@ export class Lives {
     await stopped
   }
 
+  /** The machine goes on elsewhere; it stands still here, and nothing lets it go on. */
+  async leave(): Promise<void> {
+    this.#hasLeft = true
+    if (this.#state === 'running') return this.end({ kind: 'migrated' })
+    this.#present.end({ kind: 'migrated' })
+    this.#state = 'ended'
+  }
+
   /** Ends all of it while `close` closes the VM: no vCPU is waited for. */
   close(close: () => void): void {
     this.#ending ??= { kind: 'stopped' }
@@ -149,7 +166,7 @@ export class Lives {
 
   /** Unless somebody wants it to stand still. */
   #goOn(): void {
-    if (this.#paused || this.#standing > 0) return
+    if (this.#paused || this.#standing > 0 || this.#hasLeft) return
     this.#whole.hardware.pauses.resume()
     this.#gate.open()
   }

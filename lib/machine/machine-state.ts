@@ -45,7 +45,7 @@ export function shapeOf(options: CheckedMachineOptions): MachineShape {
 export function readMachineState(state: unknown): MachineState {
   const reader = new StateReader('the machine', state, MACHINE_STATE_VERSION)
   const shape = readShape(reader.part('shape'))
-  const memory = reader.parts('memory', MAX_REGIONS).map(readRegion)
+  const memory = readRegions(reader)
   const ram = memory.filter(({ kind }) => kind === 'ram').map(({ at, size }) => ({ at, size }))
   const expected = ramOf(shape, reader)
   if (JSON.stringify(ram) !== JSON.stringify(expected)) throw reader.refuse('memory', 'where its shape has RAM')
@@ -90,6 +90,9 @@ const readRange = (range: StateReader) => ({
   start: range.integer('start', ADDRESS_END),
   end: range.integer('end', ADDRESS_END),
 })
+
+/** Where memory is, as the member `memory` says. */
+export const readRegions = (reader: StateReader): SavedRegion[] => reader.parts('memory', MAX_REGIONS).map(readRegion)
 
 function readRegion(region: StateReader): SavedRegion {
   const at = readPages(region, 'at', ADDRESS_END)

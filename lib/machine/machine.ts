@@ -9,6 +9,7 @@ import type { PostMortem } from '../inspect/report.js'
 import { SymbolTable } from '../inspect/symbols.js'
 import { Kvm } from '../kvm/kvm.js'
 import type { Vm } from '../kvm/vm.js'
+import type { Duplex } from 'node:stream'
 import { checkInteger, checkOptions, invalidArgument } from '../validate.js'
 import type { BootContext } from './boot-source.js'
 import type { ExitAnswer, ExitReason } from './exit-table.js'
@@ -24,6 +25,15 @@ import { checkRestoreOptions, type RestoreOptions } from './restore-options.js'
 import { writeSnapshot } from '../snapshot/directory.js'
 import { sourceOf } from './snapshot.js'
 import { checkSnapshotOptions, type SnapshotOptions } from './snapshot-options.js'
+import {
+  checkMigrateOptions,
+  checkReceiveOptions,
+  type MigrateOptions,
+  type MigrationReport,
+  type ReceiveOptions,
+} from './migration/options.js'
+import { Departure } from './migration/source.js'
+import { receiveMachine } from './migration/target.js'
 import type { MachineOrigin } from './origin.js'
 import { MachineTemplate } from './template.js'
 
@@ -51,6 +61,10 @@ export class Machine {
   readonly #origin: MachineOrigin | undefined
   // A run that waits for its devices' last output does not when the machine is closed.
   #stopWaiting: (() => void) | undefined
+  // While it is moved elsewhere.
+  #departure: Departure | undefined
+  // It may go on elsewhere: it stands still until somebody says that it does not.
+  #isInDoubt = false
 
   private constructor(
     kvm: Kvm,
@@ -98,6 +112,20 @@ export class Machine {
     checkOrigin(origin)
     const state = readMachineState(origin.state)
     return Machine.#make(checkRestoreOptions(state.shape, options), origin)
+  }
+
+  /**
+   * Takes over a machine that another process moves here by {@link migrate}. Resolves once that one has let go of it: it goes on where
+   * it was when its `run()` is called. The stream is used up.
+   *
+   * Rejects with `ERR_KVM_MIGRATION` for a stream that ends, brings something else or asks for too much memory, with
+   * `ERR_KVM_INVALID_STATE` and `ERR_KVM_SNAPSHOT` as {@link restore} does, with what `devices()` throws, and with the signal's reason.
+   * Nothing is left behind then.
+   */
+  static async receive(stream: Duplex, options: ReceiveOptions = {}): Promise<Machine> {
+    return receiveMachine(stream, checkReceiveOptions(stream, options), (origin, restore) =>
+      Machine.restore(origin, restore),
+    )
   }
 
   static async #make(checked: CheckedMachineOptions, origin?: MachineOrigin): Promise<Machine> {
@@ -216,7 +244,15 @@ export class Machine {
 
   /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    this.#lives.resume()
+    if (!this.#isInDoubt) {
+      this.#lives.resume()
+      return
+    }
+    this.#isInDoubt = false
+    // What goes wrong then, its run rejects with.
+    void this.#hardware.takeBack().then(() => {
+      this.#lives.resume()
+    })
   }
 
   /**
@@ -248,6 +284,7 @@ export class Machine {
    * goes on from there, if it ran. Rejects with `ERR_KVM_GUEST_ENDED` when its run has ended.
    */
   async rewind(): Promise<void> {
+    this.#checkStays()
     const origin = this.#origin
     if (origin === undefined) {
       throw new KvmError('ERR_KVM_SNAPSHOT', 'this machine was not restored or forked from anything', {
@@ -297,6 +334,31 @@ export class Machine {
     }
   }
 
+  /**
+   * Moves the machine to where somebody waits for it with `Machine.receive()` at the other end of the stream. Its memory is sent while its
+   * guest runs; then it stands still while the rest follows. Resolves when it goes on there: its run has the outcome `migrated` here. The
+   * stream is used up. Encrypt it, and let both ends prove who they are, wherever others can reach it.
+   *
+   * When it rejects, the machine goes on here as if nothing had been, with `ERR_KVM_MIGRATION` (the stream has ended, or the other side
+   * refuses), `ERR_KVM_MIGRATION_SLOW` (the guest writes faster than the stream carries) and the signal's reason. Only with
+   * `ERR_KVM_MIGRATION_IN_DOUBT` it stands still, since it may go on there: {@link resume} or {@link close} it when you know.
+   */
+  async migrate(stream: Duplex, options: MigrateOptions = {}): Promise<MigrationReport> {
+    const checked = checkMigrateOptions(stream, options)
+    this.#lives.checkAlive()
+    this.#checkStays()
+    const departure = new Departure({ lives: this.#lives, hardware: this.#hardware }, stream, checked)
+    this.#departure = departure
+    try {
+      return await departure.run()
+    } catch (error) {
+      this.#isInDoubt = error instanceof KvmError && error.code === 'ERR_KVM_MIGRATION_IN_DOUBT'
+      throw error
+    } finally {
+      this.#departure = undefined
+    }
+  }
+
   /** Presses the power button. Returns whether the guest's operating system listens: it should shut down then. */
   powerButton(): boolean {
     const heard = this.#hardware.board.pressPowerButton()
@@ -334,19 +396,31 @@ export class Machine {
   /** Closes the machine. A run ends at once, with the outcome `stopped`. Closing again does nothing. */
   close(): void {
     if (this.closed) return
-    const isNew = this.#lives.state === 'new'
+    this.#departure?.abort(closedError())
+    const { hasRun } = this.#lives
     this.#lives.close(() => {
       this.#hardware.closeVm()
     })
     if (this.#options.kvm === undefined) this.#kvm.close()
     // Else the run tells them.
-    const late = isNew ? this.#tellEnd().thrown : []
+    const late = hasRun ? [] : this.#tellEnd().thrown
     this.#stopWaiting?.()
     if (late.length > 0) throw failure(late, late.length)
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #checkStays(): void {
+    if (this.#isInDoubt) {
+      throw new KvmError('ERR_KVM_MIGRATION_IN_DOUBT', 'the machine may go on elsewhere: resume() or close() it first')
+    }
+    if (this.#departure === undefined) return
+    throw new KvmError(
+      'ERR_KVM_RUNNING',
+      'the machine is being moved elsewhere; wait for that, or give it up by its signal',
+    )
   }
 
   async #restore(origin: MachineOrigin): Promise<void> {

@@ -27,6 +27,8 @@ export type Outcome =
   | { kind: 'halted'; at: GuestPlace }
   /** `machine.stop()` was called. */
   | { kind: 'stopped'; at: GuestPlace }
+  /** It goes on elsewhere: `machine.migrate()`. */
+  | { kind: 'migrated'; at: GuestPlace }
   /** The time limit passed. */
   | { kind: 'timeout'; at: GuestPlace }
 
@@ -62,6 +64,8 @@ function describe(outcome: Outcome): string {
       return `the guest has halted for good, with interrupts off${where}`
     case 'stopped':
       return `stopped${where}`
+    case 'migrated':
+      return `it goes on elsewhere${where}`
     case 'timeout':
       return `time limit reached${where}`
   }

@@ -15,7 +15,7 @@ export interface RamOptions {
 }
 
 /** A region, and what it is to the machine. */
-interface Part {
+export interface Part {
   kind: SavedRegion['kind']
   region: MemoryRegion
   /** A copy of something saved, which the VM does not own. */
@@ -52,6 +52,11 @@ export class Ram {
   /** What there is to save, lowest address first. */
   get regions(): SavedRegion[] {
     return this.#inOrder.map(({ kind, region: { at, size } }) => ({ kind, at, size }))
+  }
+
+  /** The same, as they are in the VM. */
+  get parts(): readonly Part[] {
+    return this.#inOrder
   }
 
   /** Read-only memory with these bytes; the guest's next life begins without it. */

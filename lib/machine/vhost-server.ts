@@ -56,9 +56,14 @@ export class VhostServer implements TapServer {
   #begin({ features, memory }: ServedQueue): void {
     this.#host.vhost.setFeatures(features)
     this.#host.vhost.setMemory(memory)
-    this.#unwatch = memory.watch?.(() => {
+    const unwatch = memory.watch?.(() => {
       this.#memoryChanged(memory)
     })
+    const seen = memory.writtenUnseen?.()
+    this.#unwatch = () => {
+      unwatch?.()
+      seen?.()
+    }
   }
 
   /** A queue whose memory has gone waits until it is there again. */

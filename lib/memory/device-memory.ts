@@ -20,6 +20,11 @@ export interface DeviceMemory {
   readonly regions: readonly MemoryRange[]
   /** Calls `changed` when {@link regions} have become others, until the function that is returned is called. Left out where they never do. */
   watch?(changed: () => void): () => void
+  /**
+   * Somebody writes there from now on whom nobody who tracks writes hears, such as the kernel, until the function that is returned is
+   * called. Left out where nobody tracks.
+   */
+  writtenUnseen?(): () => void
   /** A copy of `length` bytes; how many a guest may ask for at once is for the device to bound. */
   read(address: number, length: number): Uint8Array | undefined
   /** Writes all of `bytes`, or nothing. */

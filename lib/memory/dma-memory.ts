@@ -49,6 +49,7 @@ export class DmaMemory implements DeviceMemory {
   // window is opened again.
   readonly #windows = new WeakMap<DmaRegion, Windows>()
   readonly #trackers = new Set<WriteTracker>()
+  readonly #unseen = new Set<symbol>()
 
   constructor(home: DmaRegions) {
     this.#home = home
@@ -66,6 +67,17 @@ export class DmaMemory implements DeviceMemory {
   trackWrites(track: WriteTracker): () => void {
     this.#trackers.add(track)
     return () => void this.#trackers.delete(track)
+  }
+
+  writtenUnseen(): () => void {
+    const writer = Symbol('writer')
+    this.#unseen.add(writer)
+    return () => void this.#unseen.delete(writer)
+  }
+
+  /** Whether there is somebody whose writes no tracker hears. */
+  get isWrittenUnseen(): boolean {
+    return this.#unseen.size > 0
   }
 
   read(address: number, length: number): Uint8Array | undefined {

@@ -46,12 +46,11 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
   readonly size: number
   /** Whether a guest's write leaves the guest with an MMIO exit instead of changing the memory. */
   readonly readonly: boolean
-  /** Whether the kernel keeps track of which pages the guest writes. */
-  readonly logDirtyPages: boolean
   readonly #backing: RegionBacking
   readonly #offset: number
   readonly #windows: Window[] = []
   #removed = false
+  #logDirtyPages: boolean
 
   /** @internal */
   constructor(description: RegionDescription) {
@@ -59,9 +58,19 @@ export class MemoryRegion extends MemoryAccessors implements Backed {
     this.at = description.at
     this.size = description.size
     this.readonly = description.readonly
-    this.logDirtyPages = description.logDirtyPages
+    this.#logDirtyPages = description.logDirtyPages
     this.#backing = description.backing
     this.#offset = description.offset
+  }
+
+  /** Whether the kernel keeps track of which pages the guest writes. */
+  get logDirtyPages(): boolean {
+    return this.#logDirtyPages
+  }
+
+  /** @internal */
+  logged(on: boolean): void {
+    this.#logDirtyPages = on
   }
 
   /** Whether the region has been taken out of its VM. */

@@ -87,6 +87,14 @@ export class VirtioMmio implements Device, Stateful<VirtioMmioState> {
     this.#transport.resume()
   }
 
+  letGo(): Promise<void> {
+    return this.#transport.letGo()
+  }
+
+  takeBack(): Promise<void> {
+    return this.#transport.takeBack()
+  }
+
   close(): Promise<void> {
     return this.#transport.close()
   }

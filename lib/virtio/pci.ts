@@ -113,6 +113,14 @@ export class VirtioPci implements PciDevice {
     this.#transport.resume()
   }
 
+  letGo(): Promise<void> {
+    return this.#transport.letGo()
+  }
+
+  takeBack(): Promise<void> {
+    return this.#transport.takeBack()
+  }
+
   close(): Promise<void> {
     return this.#transport.close()
   }

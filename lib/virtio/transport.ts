@@ -155,6 +155,14 @@ export class Transport {
     this.#queues.resume()
   }
 
+  async letGo(): Promise<void> {
+    await promised(this.device.letGo?.())
+  }
+
+  async takeBack(): Promise<void> {
+    await promised(this.device.takeBack?.())
+  }
+
   async close(): Promise<void> {
     this.#stopping = true
     await this.#queues.stopAll()

@@ -20,7 +20,7 @@ export interface VirtioHost extends Pick<DeviceContext, 'name' | 'clock' | 'sche
  * A virtio device, whatever transport brings it to the guest (virtio 1.2, chapter 2). The transport speaks with the driver: it
  * negotiates features, owns the queues' registers and keeps their state. The device takes chains off its queues.
  */
-export interface VirtioDevice extends Pick<Device, 'restore' | 'pause' | 'resume' | 'close'> {
+export interface VirtioDevice extends Pick<Device, 'restore' | 'pause' | 'resume' | 'letGo' | 'takeBack' | 'close'> {
   /** Which kind of device it is (virtio 1.2, chapter 5): 2 is a block device. */
   readonly id: number
   /** The features that it offers, of its kind: bits 0 to 23 and 50 to 127. */

@@ -233,6 +233,10 @@ tick 3
 tick 4
 tick 5
 `,
+
+  migrate: `source: the guest has counted, and is gone (migrated)
+target: the guest counts on, with the next number
+`,
 }
 
 interface Lesson {

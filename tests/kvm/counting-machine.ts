@@ -5,7 +5,8 @@ import { assemble } from './guests.js'
 
 /** Where the guest keeps its number. */
 export const COUNTER = 0x3000
-const PORT = 0x660
+/** Where it says it. */
+export const PORT = 0x660
 
 /** inc dword [COUNTER]; mov eax, [COUNTER]; mov dx, PORT; out dx, eax; and again. */
 const COUNTS = [0x66, 0xff, 0x06, 0x00, 0x30, 0x66, 0xa1, 0x00, 0x30, 0xba, 0x60, 0x06, 0x66, 0xef, 0xeb, 0xf0]

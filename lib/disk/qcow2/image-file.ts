@@ -59,6 +59,14 @@ export class ImageFile {
     await this.#disk.flush?.()
   }
 
+  async letGo(): Promise<void> {
+    await this.#disk.letGo?.()
+  }
+
+  async takeBack(): Promise<void> {
+    await this.#disk.takeBack?.()
+  }
+
   async close(): Promise<void> {
     await this.#disk.close?.()
   }

@@ -67,6 +67,16 @@ export class Qcow2Disk implements Disk {
     return this.#forEachPart(offset, pieces, (at, part) => this.#writePart(at, part))
   }
 
+  async letGo(): Promise<void> {
+    await this.flush?.()
+    await this.#file.letGo()
+  }
+
+  /** Whoever had it has not changed it: what is where is as it was. */
+  async takeBack(): Promise<void> {
+    await this.#file.takeBack()
+  }
+
   async close(): Promise<void> {
     try {
       await this.flush?.()

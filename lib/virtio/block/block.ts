@@ -103,6 +103,14 @@ export class Block implements VirtioDevice {
     this.#writeThrough = new StateReader(this.#host?.name ?? 'block', state, STATE_VERSION).boolean('writeThrough')
   }
 
+  async letGo(): Promise<void> {
+    await this.disk.letGo?.()
+  }
+
+  async takeBack(): Promise<void> {
+    await this.disk.takeBack?.()
+  }
+
   async close(): Promise<void> {
     await this.disk.close?.()
   }
