@@ -3,12 +3,14 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { HostMemory } from 'node-kvm'
 import { flat, Machine, openDisk, virtio } from 'node-kvm/machine'
 import { Block } from 'node-kvm/virtio'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { expectRejection } from '../thrown.js'
 import { assemble } from './guests.js'
 import { receive, start, streams } from './migrating.js'
+import { noUserfault } from './userfault-rights.js'
 
 const descriptors = () => readdirSync('/proc/self/fd').length
 
@@ -162,6 +164,24 @@ test('a guest that writes faster than the stream carries stays, and its writes a
   expect(machine.vm.memory.regions.filter(({ logDirtyPages }) => logDirtyPages)).toEqual([])
   await listener.hear(10)
   expect(listener.isWhole()).toBe(true)
+})
+
+test.skipIf(noUserfault !== undefined)('memory that still arrives is not moved', async () => {
+  const memory = HostMemory.allocate({ size: 0x1000, backing: 'memfd' })
+  onTestFinished(() => {
+    memory.close()
+  })
+  const { machine, listener } = await start({
+    pausedClock: 'run',
+    memoryMap: { regions: [{ at: 0x100_0000, memory }] },
+  })
+  const fault = memory.userfault({ missing: true }, (missing) => missing.zero())
+  const [source, target] = streams()
+  const refused = expectRejection(receive(target), 'ERR_KVM_MIGRATION', /userfault/)
+  await expectRejection(machine.migrate(source), 'ERR_KVM_USERFAULT', /close the userfault/)
+  await refused
+  fault.close()
+  await listener.hear(10)
 })
 
 test('a signal gives it up, and the guest goes on', async () => {
