@@ -7,24 +7,10 @@ import { join } from 'node:path'
 import { GuestConsole, type Machine, serial } from 'node-kvm/machine'
 import { expect, onTestFinished, test } from 'vitest'
 import { outcomeOf, PATIENCE, startLinux } from './linux.js'
+import { type Ask, AT_WORK, shellOf } from './shell.js'
 
 const FORKS = 20
-/** It writes numbers, and says so when one is missing. */
-const AT_WORK = `(i=0; while :; do i=$((i+1)); echo $i >/count; [ $(cat /count) = $i ] || echo lo''st; done) & true`
 const RESEEDED = 'crng reseeded due to virtual machine fork'
-
-/** The shell of a guest on a console, whose prompt has been seen. */
-function shellOf(console: GuestConsole, type: (text: string) => void) {
-  return async (command: string): Promise<string> => {
-    type(`echo begin; ${command}; echo "status $?"\n`)
-    const { before, groups } = await console.expect(/^status (\d+)\r?\n/m, { timeout: PATIENCE })
-    const text = before.replace(/^[^]*^begin\r?\n/m, '').trim()
-    if (groups[0] !== '0') throw new Error(`status ${groups[0]}\n${text}`)
-    return text
-  }
-}
-
-type Ask = ReturnType<typeof shellOf>
 
 /** What of a guest must differ, and what must be the same or near. */
 async function look(ask: Ask) {
