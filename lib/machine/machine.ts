@@ -22,17 +22,16 @@ import { type MachineState, readMachineState } from './machine-state.js'
 import { type CheckedMachineOptions, checkMachineOptions, type MachineOptions } from './options.js'
 import { describeOutcome, mayBeOfTheHost, type Outcome } from './outcome.js'
 import { checkRestoreOptions, type RestoreOptions } from './restore-options.js'
-import { writeSnapshot } from '../snapshot/directory.js'
-import { sourceOf } from './snapshot.js'
-import { checkSnapshotOptions, type SnapshotOptions } from './snapshot-options.js'
+import type { SnapshotOptions } from './snapshot-options.js'
+import { takeSnapshot } from './take-snapshot.js'
+import { Moves } from './migration/moves.js'
 import {
-  checkMigrateOptions,
   checkReceiveOptions,
   type MigrateOptions,
   type MigrationReport,
   type ReceiveOptions,
 } from './migration/options.js'
-import { Departure } from './migration/source.js'
+import type { Moving } from './migration/source.js'
 import { receiveMachine } from './migration/target.js'
 import type { MachineOrigin } from './origin.js'
 import { MachineTemplate } from './template.js'
@@ -57,14 +56,11 @@ export class Machine {
   readonly #options: CheckedMachineOptions
   readonly #lives: Lives
   readonly #hardware: Hardware
+  readonly #moves: Moves
   // What it was restored from.
   readonly #origin: MachineOrigin | undefined
   // A run that waits for its devices' last output does not when the machine is closed.
   #stopWaiting: (() => void) | undefined
-  // While it is moved elsewhere.
-  #departure: Departure | undefined
-  // It may go on elsewhere: it stands still until somebody says that it does not.
-  #isInDoubt = false
 
   private constructor(
     kvm: Kvm,
@@ -78,6 +74,7 @@ export class Machine {
     this.#lives = new Lives(options.onReset !== 'end')
     const hardware = new Hardware(kvm, options, () => this.#lives.present, origin)
     this.#hardware = hardware
+    this.#moves = new Moves(this.#whole)
     // The boot source belongs to who gave it, also in a later life.
     const boot = AsyncResource.bind(() => {
       hardware.boot(load)
@@ -244,15 +241,7 @@ export class Machine {
 
   /** Lets a paused machine run on. Does nothing when it is not paused. */
   resume(): void {
-    if (!this.#isInDoubt) {
-      this.#lives.resume()
-      return
-    }
-    this.#isInDoubt = false
-    // What goes wrong then, its run rejects with.
-    void this.#hardware.takeBack().then(() => {
-      this.#lives.resume()
-    })
+    this.#moves.resume()
   }
 
   /**
@@ -284,7 +273,7 @@ export class Machine {
    * goes on from there, if it ran. Rejects with `ERR_KVM_GUEST_ENDED` when its run has ended.
    */
   async rewind(): Promise<void> {
-    this.#checkStays()
+    this.#moves.checkStays()
     const origin = this.#origin
     if (origin === undefined) {
       throw new KvmError('ERR_KVM_SNAPSHOT', 'this machine was not restored or forked from anything', {
@@ -311,27 +300,7 @@ export class Machine {
    * Rejects with `ERR_KVM_SNAPSHOT` where it cannot be written: what was in the directory is as it was.
    */
   async snapshot(directory: string, options: SnapshotOptions = {}): Promise<void> {
-    const { base, progress } = checkSnapshotOptions(directory, options)
-    base?.checkOpen()
-    const { ram } = this.#hardware
-    const { state, memory, wasSaved } = await this.#lives.standingStill(() => {
-      const state = this.save()
-      const memory = base === undefined ? ram.setAside() : ram.setAsideWritten(base)
-      return { state, memory, wasSaved: ram.toBeSaved() }
-    })
-    try {
-      const chain = base?.chain
-      const { id } = await writeSnapshot(directory, {
-        machine: state,
-        memory: memory.map(sourceOf),
-        chain,
-        parent: chain?.[0],
-        progress,
-      })
-      wasSaved(id)
-    } finally {
-      for (const each of memory) each.close()
-    }
+    await takeSnapshot(this.#whole, directory, options)
   }
 
   /**
@@ -344,19 +313,7 @@ export class Machine {
    * `ERR_KVM_MIGRATION_IN_DOUBT` it stands still, since it may go on there: {@link resume} or {@link close} it when you know.
    */
   async migrate(stream: Duplex, options: MigrateOptions = {}): Promise<MigrationReport> {
-    const checked = checkMigrateOptions(stream, options)
-    this.#lives.checkAlive()
-    this.#checkStays()
-    const departure = new Departure({ lives: this.#lives, hardware: this.#hardware }, stream, checked)
-    this.#departure = departure
-    try {
-      return await departure.run()
-    } catch (error) {
-      this.#isInDoubt = error instanceof KvmError && error.code === 'ERR_KVM_MIGRATION_IN_DOUBT'
-      throw error
-    } finally {
-      this.#departure = undefined
-    }
+    return this.#moves.migrate(stream, options)
   }
 
   /** Presses the power button. Returns whether the guest's operating system listens: it should shut down then. */
@@ -396,7 +353,7 @@ export class Machine {
   /** Closes the machine. A run ends at once, with the outcome `stopped`. Closing again does nothing. */
   close(): void {
     if (this.closed) return
-    this.#departure?.abort(closedError())
+    this.#moves.abort(closedError())
     const { hasRun } = this.#lives
     this.#lives.close(() => {
       this.#hardware.closeVm()
@@ -412,15 +369,8 @@ export class Machine {
     this.close()
   }
 
-  #checkStays(): void {
-    if (this.#isInDoubt) {
-      throw new KvmError('ERR_KVM_MIGRATION_IN_DOUBT', 'the machine may go on elsewhere: resume() or close() it first')
-    }
-    if (this.#departure === undefined) return
-    throw new KvmError(
-      'ERR_KVM_RUNNING',
-      'the machine is being moved elsewhere; wait for that, or give it up by its signal',
-    )
+  get #whole(): Moving {
+    return { lives: this.#lives, hardware: this.#hardware }
   }
 
   async #restore(origin: MachineOrigin): Promise<void> {
