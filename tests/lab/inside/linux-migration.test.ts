@@ -36,6 +36,8 @@ test.each([1, 2])(
     const ask = shellOf(guest.console, (text) => {
       guest.console.send(text)
     })
+    const complaints = "dmesg | grep -ciE 'stall|lockup|unstable|watchdog|hung' || true"
+    const known = await ask(complaints)
     const sum = await ask(WRITTEN)
     await ask(AT_WORK)
     const uptime = Number((await ask('cut -d" " -f1 /proc/uptime')).trim())
@@ -64,7 +66,7 @@ test.each([1, 2])(
     expect(later).toBeLessThan(uptime + (1.02 * (performance.now() - began)) / 1000 + 1)
     const counted = Number(await askThere('cat /count'))
     await askThere(`until [ "$(cat /count)" -gt ${counted} ] 2>/dev/null; do :; done`)
-    expect(await askThere("dmesg | grep -ciE 'stall|clocksource: timekeeping watchdog|BUG' || true")).toBe('0')
+    expect(await askThere(complaints)).toBe(known)
     target.stdin.write('poweroff -f\n')
     expect(await closed).toEqual([0, null])
     expect(console.text).not.toMatch(/lost/)
