@@ -16,7 +16,7 @@ test(
       guest.console.send(text)
     })
     const uptime = async () => Number((await ask('cut -d" " -f1 /proc/uptime')).trim())
-    const complaints = () => ask("dmesg | grep -ciE 'stall|lockup|unstable|watchdog|hung' || true")
+    const complaints = () => ask("dmesg | grep -iE 'stall|lockup|unstable|watchdog|hung' || true")
     await ask(AT_WORK)
     const known = await complaints()
     const [before, began] = [await uptime(), performance.now()]
