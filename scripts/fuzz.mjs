@@ -1,9 +1,10 @@
 // @ts-check
-// npm run fuzz -- [RUNS] [SEED]: every fuzz test of tests/unit with so many inputs, and how many that were.
+// npm run fuzz -- [RUNS] [SEED]: every fuzz test with so many inputs, and how many that were: those of tests/unit, and those of
+// tests/kvm where this user may use KVM.
 //   RUNS   for each test, 50000 unless given; a test whose inputs take long tries a share of them
 //   SEED   for other inputs than the last time; a random one unless given, and printed
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,14 +16,19 @@ if (![runs, seed].every((number) => /^\d{1,10}$/.test(number))) {
   process.exit(2)
 }
 
-const files = readdirSync(join(root, 'tests/unit'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.ts'))
-  .map((file) => join('tests/unit', file))
-  .filter((file) => readFileSync(join(root, file), 'utf8').includes('fuzzRuns('))
+const projects = mayUseKvm() ? ['unit', 'kvm'] : ['unit']
+const files = projects
+  .flatMap((project) =>
+    readdirSync(join(root, 'tests', project), { recursive: true, encoding: 'utf8' }).map((file) =>
+      join('tests', project, file),
+    ),
+  )
+  .filter((file) => file.endsWith('.test.ts') && readFileSync(join(root, file), 'utf8').includes('fuzzRuns('))
+const chosen = projects.flatMap((project) => ['--project', project])
 const folder = mkdtempSync(join(tmpdir(), 'node-kvm-fuzz-'))
 const report = join(folder, 'report')
 try {
-  const { status } = spawnSync('npx', ['vitest', 'run', '--project', 'unit', '--testTimeout', '0', ...files], {
+  const { status } = spawnSync('npx', ['vitest', 'run', ...chosen, '--testTimeout', '0', ...files], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, NODE_KVM_FUZZ_RUNS: runs, NODE_KVM_FUZZ_SEED: seed, NODE_KVM_FUZZ_REPORT: report },
@@ -36,4 +42,13 @@ try {
   process.exitCode = status ?? 1
 } finally {
   rmSync(folder, { recursive: true })
+}
+
+function mayUseKvm() {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }

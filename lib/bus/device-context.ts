@@ -31,10 +31,10 @@ export interface Doorbell {
 }
 
 /** Whom a doorbell calls: JavaScript, or whoever waits for an event. */
-export type Ring = (() => void) | HostEvent
+export type DoorbellTarget = (() => void) | HostEvent
 
 /** Rings it. */
-export function ringOf(ring: Ring): () => void {
+export function ringOf(ring: DoorbellTarget): () => void {
   return typeof ring === 'function'
     ? ring
     : () => {
@@ -67,7 +67,7 @@ export interface DeviceContext {
    */
   readonly interrupt: (index?: number) => InterruptLine
   /** From now on these writes call `ring` a little later, several at once where they come fast, and `write()` is not called. */
-  readonly doorbell: (options: DoorbellOptions, ring: Ring) => Doorbell
+  readonly doorbell: (options: DoorbellOptions, ring: DoorbellTarget) => Doorbell
   /** The guest's time in nanoseconds: it stands still while the machine is paused. */
   readonly clock: Clock
   /** Timers on that time. */

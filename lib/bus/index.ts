@@ -2,7 +2,7 @@ export { accessEach } from './access-each.js'
 export { Bus, type BusOptions, type MapOptions, type Unclaimed, type UnclaimedAccess } from './bus.js'
 export type { Clock, Schedule } from './clock.js'
 export { type Access, type Device, isStateful, type Stateful, type Task } from './device.js'
-export type { DeviceContext, Doorbell, DoorbellOptions, MachineEffects, Ring } from './device-context.js'
+export type { DeviceContext, Doorbell, DoorbellOptions, DoorbellTarget, MachineEffects } from './device-context.js'
 export type { HostEvent } from './host-event.js'
 export {
   BankCell,

@@ -1,15 +1,19 @@
-import { type Doorbell, type DoorbellOptions, type Ring, ringOf } from '../bus/device-context.js'
+import { type Doorbell, type DoorbellOptions, type DoorbellTarget, ringOf } from '../bus/device-context.js'
 import { checkInteger, checkUint64, invalidArgument } from '../validate.js'
 
 /** Where a BAR is. */
 export type BarPlace = { port: number } | { address: number }
 
 /** Has writes there ring without the guest waiting for JavaScript. Where it cannot, it returns undefined. */
-export type OpenDoorbell = (at: BarPlace, options: Omit<DoorbellOptions, 'offset'>, ring: Ring) => Doorbell | undefined
+export type OpenDoorbell = (
+  at: BarPlace,
+  options: Omit<DoorbellOptions, 'offset'>,
+  ring: DoorbellTarget,
+) => Doorbell | undefined
 
 interface Bell {
   readonly options: DoorbellOptions
-  readonly ring: Ring
+  readonly ring: DoorbellTarget
   open?: Doorbell | undefined
 }
 
@@ -23,7 +27,7 @@ export class Doorbells {
     this.#open = open
   }
 
-  add(options: DoorbellOptions, length: number, ring: Ring): Doorbell {
+  add(options: DoorbellOptions, length: number, ring: DoorbellTarget): Doorbell {
     const bell: Bell = { options: checkDoorbell(options, length), ring }
     this.#bells.add(bell)
     this.#start(bell)

@@ -1,4 +1,4 @@
-import type { Doorbell, DoorbellOptions, Ring } from '../bus/device-context.js'
+import type { Doorbell, DoorbellOptions, DoorbellTarget } from '../bus/device-context.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { FunctionInterrupts } from './function-interrupts.js'
 import { MasterMemory } from './master-memory.js'
@@ -9,7 +9,7 @@ import type { PciSurroundings } from './surroundings.js'
 export interface FunctionParts {
   readonly isMaster: boolean
   readonly interrupts: FunctionInterrupts
-  doorbell(bar: number, options: DoorbellOptions, ring: Ring): Doorbell
+  doorbell(bar: number, options: DoorbellOptions, ring: DoorbellTarget): Doorbell
 }
 
 /** {@link PciContext} of one function. It is there before the function is: what is asked of it until then is done, and checked, later. */
@@ -67,7 +67,7 @@ export class FunctionContext implements PciContext {
     }
   }
 
-  readonly doorbell = (bar: number, options: DoorbellOptions, ring: Ring): Doorbell => {
+  readonly doorbell = (bar: number, options: DoorbellOptions, ring: DoorbellTarget): Doorbell => {
     let bell: Doorbell | undefined
     let closed = false
     this.#when((parts) => {

@@ -1,5 +1,5 @@
 import type { Device } from '../bus/device.js'
-import type { DeviceContext, Doorbell, DoorbellOptions, Ring } from '../bus/device-context.js'
+import type { DeviceContext, Doorbell, DoorbellOptions, DoorbellTarget } from '../bus/device-context.js'
 import type { HostEvent } from '../bus/host-event.js'
 import type { InterruptLine } from '../bus/interrupt-line.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
@@ -85,7 +85,7 @@ export interface PciContext extends Omit<DeviceContext, 'memory' | 'interrupt' |
   /** Whether the guest has MSI-X switched on: then vectors arrive, and the line does not. */
   readonly messages: boolean
   /** As {@link DeviceContext.doorbell}, in that BAR: it goes with the BAR wherever the guest moves it. */
-  readonly doorbell: (bar: number, options: DoorbellOptions, ring: Ring) => Doorbell
+  readonly doorbell: (bar: number, options: DoorbellOptions, ring: DoorbellTarget) => Doorbell
 }
 
 /** A function, once, of what it is given. */

@@ -10,6 +10,8 @@ export interface Chain {
   readonly readable: Buffers
   /** What the device writes. */
   readonly writable: Buffers
+  /** How many descriptors and pieces of memory it is made of: the work of reading it. */
+  readonly parts: number
 }
 
 /** What a descriptor says (virtio 1.2, 2.7.5 and 2.8.13), read once. */
@@ -28,6 +30,7 @@ export class ChainBuilder {
   readonly #readable: Uint8Array[] = []
   readonly #writable: Uint8Array[] = []
   #length = 0
+  #parts = 0
 
   constructor(memory: DeviceMemory) {
     this.#memory = memory
@@ -43,11 +46,12 @@ export class ChainBuilder {
     }
     const pieces = this.#memory.slices(address, length, isWritable ? 'write' : 'read')
     if (pieces === undefined) throw driverFault('has put a buffer outside of memory', { address, length, isWritable })
+    this.#parts += 1 + pieces.length
     const all = isWritable ? this.#writable : this.#readable
     for (const piece of pieces) all.push(piece)
   }
 
   finish(id: number): Chain {
-    return { id, readable: new Buffers(this.#readable), writable: new Buffers(this.#writable) }
+    return { id, readable: new Buffers(this.#readable), writable: new Buffers(this.#writable), parts: this.#parts }
   }
 }

@@ -1,5 +1,5 @@
 import { promised } from '../bus/in-order.js'
-import type { Doorbell, Ring } from '../bus/device-context.js'
+import type { Doorbell, DoorbellTarget } from '../bus/device-context.js'
 import type { HostEvent } from '../bus/host-event.js'
 import type { DeviceMemory } from '../memory/device-memory.js'
 import * as F from './features.js'
@@ -20,7 +20,7 @@ export interface QueuesHome {
   /** Tells the driver that a queue has given buffers back. */
   interrupt(index: number): void
   /** From now on the driver's notifications of that queue call `ring`; undefined where they come by the registers only. */
-  doorbell(index: number, ring: Ring): Doorbell | undefined
+  doorbell(index: number, ring: DoorbellTarget): Doorbell | undefined
   /** From now on that event, too, tells the driver so; or none does. */
   event(index: number, event: HostEvent | undefined): void
   /** The driver has broken a rule, or the device an assumption of its own: the device cannot go on. */

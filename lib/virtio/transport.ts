@@ -1,5 +1,5 @@
 import { promised } from '../bus/in-order.js'
-import type { DeviceContext, Doorbell, Ring } from '../bus/device-context.js'
+import type { DeviceContext, Doorbell, DoorbellTarget } from '../bus/device-context.js'
 import type { HostEvent } from '../bus/host-event.js'
 import { VIRTIO_F_RING_RESET } from './features.js'
 import { isDriverFault } from './driver-fault.js'
@@ -20,7 +20,7 @@ export interface TransportSignals {
   /** Tells the driver that the configuration, or the status, has changed. */
   configInterrupt(): void
   /** Hangs the doorbell of a queue; undefined where there is none. */
-  doorbell(index: number, ring: Ring): Doorbell | undefined
+  doorbell(index: number, ring: DoorbellTarget): Doorbell | undefined
   /**
    * From now on that event, too, tells the driver what {@link queueInterrupt} does, where the host can see to that by itself; or none
    * does any more. Who makes the event calls {@link queueInterrupt} where it cannot.

@@ -1,18 +1,11 @@
-import { promised } from '../bus/in-order.js'
-import { invalidArgument } from '../validate.js'
 import type { Chain } from './chain.js'
+import { type ChainHandler, ChainWorker } from './chain-worker.js'
 import type { QueueHome, QueuePlace } from './queue-home.js'
 import type { QueueServer, QueueService } from './queue-server.js'
 import type { Done, Ring, RingState } from './ring.js'
 
-/**
- * What executes a chain: it returns how many bytes it has written into it, at once or by and by. In which order chains are done
- * is all the same.
- */
-export type ChainHandler = (chain: Chain) => number | Promise<number>
-
-/** How many chains are begun before others on the event loop get their turn. */
-const CHAINS_PER_TURN = 64
+/** What reading a part of a chain counts as, in bytes: otherwise chains of many parts of a byte, or none, would cost nothing. */
+const PART_COST = 128
 
 /**
  * A queue as its device sees it (virtio 1.2, 2.6). Each chain that is taken off it is given back exactly once; a queue that is
@@ -30,12 +23,10 @@ export class Virtqueue {
   readonly #home: QueueHome
   readonly #place: QueuePlace
   #service: QueueService | undefined
-  #handler: ChainHandler | undefined
+  #worker: ChainWorker | undefined
   #available: (() => void) | undefined
   #inFlight = 0
   #state: 'running' | 'paused' | 'over' = 'running'
-  // Chains are being begun: the driver is told of those that are done when there are no more.
-  #working = false
   #cancelTurn: (() => void) | undefined
   #notifiable = true
   #waiting: (() => void)[] = []
@@ -56,7 +47,13 @@ export class Virtqueue {
 
   /** From now on `handler` executes what the driver makes available. */
   serve(handler: ChainHandler): void {
-    this.#handler = handler
+    this.#worker = new ChainWorker(handler, {
+      queue: this,
+      budget: this.#home.budget,
+      fail: (error) => {
+        this.#fail(error)
+      },
+    })
     this.#work()
   }
 
@@ -84,12 +81,22 @@ export class Virtqueue {
     this.#available = available
   }
 
-  /** The next chain; undefined when there is none. */
+  /**
+   * The next chain; undefined when there is none, and when others on the event loop come first: there is word of it by
+   * {@link onAvailable} then.
+   */
   pop(): Chain | undefined {
     if (this.#state !== 'running') return undefined
+    const { budget } = this.#home
+    if (budget.isSpent) {
+      this.#waitForTurn()
+      return undefined
+    }
     try {
       const chain = this.#next()
-      if (chain !== undefined) this.#inFlight++
+      if (chain === undefined) return undefined
+      this.#inFlight++
+      budget.spend(chain.parts * PART_COST)
       return chain
     } catch (error) {
       this.#fail(error)
@@ -115,10 +122,11 @@ export class Virtqueue {
     if (this.#state !== 'over') {
       try {
         push()
-        if (!this.#working) this.#interrupt()
       } catch (error) {
         this.#fail(error)
       }
+      // Of what is done while others are being begun, the driver hears once.
+      if (this.#worker?.isWorking !== true) this.#interrupt()
     }
     this.#inFlight -= count
     if (this.#inFlight > 0) return
@@ -140,8 +148,7 @@ export class Virtqueue {
   /** The driver has made chains available. @internal */
   notify(): void {
     if (this.#service !== undefined && this.#state === 'running') this.#service.kick.signal()
-    else if (this.#handler !== undefined) this.#work()
-    else if (this.#state === 'running') this.#tell()
+    else this.#go()
   }
 
   /** Resolves when the device has given all chains back. It gets no more until {@link resume}. @internal */
@@ -177,63 +184,29 @@ export class Virtqueue {
     return this.#service?.stop() ?? this.#ring.save()
   }
 
+  #go(): void {
+    if (this.#worker !== undefined) this.#work()
+    else if (this.#state === 'running') this.#tell()
+  }
+
   #work(): void {
     // What comes while it waits for its turn is done in that turn.
-    if (this.#working || this.#handler === undefined || this.#cancelTurn !== undefined) return
-    this.#working = true
-    const { budget } = this.#home
-    let isDone = false
-    try {
-      for (let left = CHAINS_PER_TURN; left > 0 && !isDone && !budget.isSpent; left--) {
-        const chain = this.pop()
-        if (chain === undefined) isDone = true
-        else {
-          budget.spend(chain.readable.length + chain.writable.length)
-          this.#begin(this.#handler, chain)
-        }
-      }
-    } finally {
-      this.#working = false
-    }
-    if (this.#state !== 'over') this.#tryInterrupt()
-    if (isDone) return
-    this.#cancelTurn = budget.wait(0, () => {
+    if (this.#worker === undefined || this.#worker.isWorking || this.#cancelTurn !== undefined) return
+    const isDone = this.#worker.work()
+    this.#interrupt()
+    if (!isDone) this.#waitForTurn()
+  }
+
+  #waitForTurn(): void {
+    this.#cancelTurn ??= this.#home.budget.wait(0, () => {
       this.#cancelTurn = undefined
-      this.#work()
+      this.#go()
     })
   }
 
   #takeNoTurn(): void {
     this.#cancelTurn?.()
     this.#cancelTurn = undefined
-  }
-
-  #begin(handler: ChainHandler, chain: Chain): void {
-    let written: unknown
-    try {
-      written = handler(chain)
-    } catch (error) {
-      this.#drop(chain, error)
-      return
-    }
-    const pending = promised(written) as Promise<unknown> | undefined
-    if (pending === undefined) this.#finish(chain, written)
-    else {
-      pending.then(
-        (count: unknown) => {
-          this.#finish(chain, count)
-        },
-        (error: unknown) => {
-          this.#drop(chain, error)
-        },
-      )
-    }
-  }
-
-  #finish(chain: Chain, written: unknown): void {
-    if (Number.isSafeInteger(written) && Number(written) >= 0) this.push(chain, Number(written))
-    else
-      this.#drop(chain, invalidArgument('what a handler of chains returns', written, 'how many bytes it has written'))
   }
 
   /** A device that waits for chains. */
@@ -243,12 +216,6 @@ export class Virtqueue {
     } catch (error) {
       this.#fail(error)
     }
-  }
-
-  /** A chain that could not be executed. */
-  #drop(chain: Chain, error: unknown): void {
-    this.#fail(error)
-    this.push(chain, 0)
   }
 
   /** While there are chains the driver need not say that there are more. */
@@ -267,16 +234,13 @@ export class Virtqueue {
     return this.#ring.enableNotifications() ? this.#ring.pop() : undefined
   }
 
-  #tryInterrupt(): void {
+  #interrupt(): void {
+    if (this.#state === 'over') return
     try {
-      this.#interrupt()
+      if (this.#ring.interruptWanted()) this.#home.interrupt()
     } catch (error) {
       this.#fail(error)
     }
-  }
-
-  #interrupt(): void {
-    if (this.#ring.interruptWanted()) this.#home.interrupt()
   }
 
   #fail(error: unknown): void {

@@ -9,11 +9,10 @@ import { expect, test } from 'vitest'
 
 import { fuzzRuns } from '../unit/fuzz-runs.js'
 import { AMOUNTS, PATIENCE } from './amounts.js'
+import { type Access, codeOf } from './accesses.js'
 import { assemble } from './guests.js'
 
 const CODE = 0x8000
-/** Of the guest's string I/O; memory ends long after it. */
-const BUFFER = 0x4_0000
 const MEMORY = 0x100_0000
 const LAST_VALUE = 0x2a
 const MOST_ACCESSES = 400
@@ -46,10 +45,6 @@ const PORTS = { live: LIVE_PORTS, deadly: [...LIVE_PORTS, ...portsOf(DEADLY)] }
 /** Interrupt controllers, KVM's own pages, firmware, and the edges of memory. */
 const ADDRESSES = [MEMORY - 4, MEMORY, 0xc000_0000, 0xfec0_0000, 0xfee0_0000, 0xfeff_c000, 0xffff_fff0, 0xffff_ffff]
 
-const imm32 = (value: number) => [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24]
-const imm64 = (value: bigint) => [...imm32(Number(value & 0xffff_ffffn)), ...imm32(Number(value >> 32n))]
-const prefix = { 1: [], 2: [0x66], 4: [], 8: [0x48] } as const
-
 const value = fc.oneof(fc.nat(255).map(BigInt), fc.bigInt({ min: 0n, max: MAX_UINT64 }))
 const access = (ports: readonly number[]) => {
   const port = fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...ports) }, fc.nat(0xffff))
@@ -70,32 +65,6 @@ const access = (ports: readonly number[]) => {
     }),
   )
 }
-type Access = ReturnType<typeof access> extends fc.Arbitrary<infer T> ? T : never
-
-/** The access as 64-bit code. */
-function codeOf(access: Access): number[] {
-  const operand = prefix[access.width]
-  const wide = access.width === 1 ? 0 : 1
-  switch (access.kind) {
-    case 'port': // mov edx, port; mov rax, value; out dx, al/ax/eax, or in
-      return [
-        ...[0xba, ...imm32(access.port), 0x48, 0xb8, ...imm64(access.value)],
-        ...[...operand, (access.write ? 0xee : 0xec) + wide],
-      ]
-    case 'string': // mov edx, port; mov ecx, count; mov esi/edi, BUFFER; rep outsb/w/d, or ins
-      return [
-        ...[0xba, ...imm32(access.port), 0xb9, ...imm32(access.count)],
-        ...[access.write ? 0xbe : 0xbf, ...imm32(BUFFER)],
-        ...[0xf3, ...operand, (access.write ? 0x6e : 0x6c) + wide],
-      ]
-    case 'memory': // mov ebx, address; mov rax, value; mov [rbx], al/ax/eax/rax, or the other way
-      return [
-        ...[0xbb, ...imm32(access.address), 0x48, 0xb8, ...imm64(access.value)],
-        ...[...operand, (access.write ? 0x88 : 0x8a) + wide, 0x03],
-      ]
-  }
-}
-
 // mov al, LAST_VALUE; out 0xf4, al
 const LAST = [0xb0, LAST_VALUE, 0xe6, 0xf4]
 const ENDS: readonly Outcome['kind'][] = ['exit', 'power-off', 'reset', 'panic', 'triple-fault', 'kvm-error']

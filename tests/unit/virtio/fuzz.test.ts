@@ -2,81 +2,13 @@
 // and resets in the middle. Nothing is thrown, nothing hangs, and a driver that resets the device can use it again.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import {
-  Block,
-  Console,
-  Net,
-  type NetPort,
-  netFeatures as F,
-  Rng,
-  type VirtioDevice,
-} from '../../../lib/virtio/index.js'
 import { fuzzRuns } from '../fuzz-runs.js'
 import { VIRTIO_F_RING_PACKED } from '../../../lib/virtio/features.js'
-import { Echo } from './echo.js'
+import { FUZZED } from './fuzz-devices.js'
 import { pciBus } from '../pci/pci.js'
 import { mmioTarget, pciTarget, QUEUE_SIZE, REGISTERS, type Target } from './fuzz-targets.js'
 import { type SplitQueue, VERSION_1 } from './mmio-driver.js'
 
-/** A disk that takes its time, and fails now and then. */
-function lazyDisk() {
-  let count = 0
-  const turn = (bytes?: Uint8Array) =>
-    new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        if (++count % 7 === 0) reject(new Error('a bad sector'))
-        else {
-          bytes?.fill(count)
-          resolve()
-        }
-      })
-    })
-  return {
-    size: 1 << 20,
-    read: (_offset: number, bytes: Uint8Array) => turn(bytes),
-    write: () => turn(),
-    flush: () => turn(),
-    discard: () => turn(),
-    writeZeroes: () => turn(),
-  }
-}
-
-/** A console that always has something to say, and takes its time to listen. */
-function talkativeConsole(): Console {
-  const say = () => void console.ports[0].receive(new Uint8Array(600))
-  const output = () => new Promise<void>((resolve) => setImmediate(resolve))
-  const console: Console = new Console([{ output, onOpen: say, onDrain: say }, { name: 'second' }])
-  return console
-}
-
-/** A network that answers each frame with some, sends when there is room, and takes its time; it can do all that there is. */
-function livelyNetwork() {
-  let port: NetPort | undefined
-  let count = 0
-  const answer = () => {
-    for (const length of [60, 1514, 5000]) port?.receive(new Uint8Array(length).fill(++count))
-    port?.setLink(count % 5 !== 0)
-  }
-  return {
-    features: F.SEND_OFFLOADS | F.RECEIVE_OFFLOADS,
-    attach: (given: NetPort) => void (port = given),
-    start: answer,
-    resume: answer,
-    async send() {
-      await turn()
-      answer()
-    },
-  }
-}
-
-/** What it is, and which of its queues answers a request of 16 bytes to read and some to write, if with an error. */
-const DEVICES: Record<string, [make: () => VirtioDevice, queue: number]> = {
-  Echo: [() => new Echo([QUEUE_SIZE, QUEUE_SIZE]), 0],
-  Rng: [() => new Rng(), 0],
-  Block: [() => new Block(lazyDisk(), { queues: 2 }), 0],
-  Console: [() => talkativeConsole(), 0],
-  Net: [() => new Net(livelyNetwork(), { queuePairs: 2 }), 1],
-}
 const TRANSPORTS = { mmio: mmioTarget, pci: pciTarget }
 
 /** Where drivers have things, and where nothing is; and the device's own registers. */
@@ -216,7 +148,7 @@ async function expectUse(target: Target, index: number): Promise<void> {
   expect([target.memory.loadUint16(queue.used + 2), target.status]).toEqual([1, 15])
 }
 
-const table = Object.entries(DEVICES).flatMap(([name, [make, queue]]) =>
+const table = Object.entries(FUZZED).flatMap(([name, [make, queue]]) =>
   Object.entries(TRANSPORTS).map(([transport, put]) => [name, transport, () => put(make()), queue] as const),
 )
 
@@ -237,11 +169,11 @@ test.each(table)(
 )
 
 test('all of them on one bus, and in the same memory: whatever the guest does to one, each can be used', async () => {
-  const which = fc.nat(2 * Object.keys(DEVICES).length - 1)
+  const which = fc.nat(2 * Object.keys(FUZZED).length - 1)
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(which, step), { maxLength: 200, size: 'max' }), async (steps) => {
       const bus = pciBus()
-      const targets = Object.values(DEVICES).flatMap(([make, queue], index) => [
+      const targets = Object.values(FUZZED).flatMap(([make, queue], index) => [
         { queue, queues: [] as SplitQueue[], target: mmioTarget(make(), bus, 0xd000_0000 + 0x1000 * index) },
         { queue, queues: [] as SplitQueue[], target: pciTarget(make(), bus) },
       ])

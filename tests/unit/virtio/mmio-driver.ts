@@ -1,7 +1,7 @@
 // A driver in JavaScript, over plain memory and virtio's MMIO registers: small enough to break each rule by hand.
 import { type DmaMemory, plainMemory } from '../../../lib/index.js'
 import { monotonicClock } from '../../../lib/bus/clock.js'
-import { type Ring, ringOf } from '../../../lib/bus/device-context.js'
+import { type DoorbellTarget, ringOf } from '../../../lib/bus/device-context.js'
 import { VirtioMmio, type VirtioMmioContext } from '../../../lib/virtio/mmio.js'
 import * as R from '../../../lib/virtio/mmio-registers.js'
 import type { VirtioDevice } from '../../../lib/virtio/virtio-device.js'
@@ -88,7 +88,7 @@ export class MmioDriver {
   readonly #features: bigint
   readonly #queueSize: number
   readonly #queueSpace: number
-  readonly #doorbells = new Map<bigint, Ring>()
+  readonly #doorbells = new Map<bigint, DoorbellTarget>()
   #buffers = BUFFERS
   #level = false
 

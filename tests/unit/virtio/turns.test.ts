@@ -1,9 +1,9 @@
 // What a device does in one turn of the event loop is bounded, however much its driver asks for at once.
 import { expect, test } from 'vitest'
-import { Block } from '../../../lib/virtio/index.js'
+import { Block, type VirtioDevice } from '../../../lib/virtio/index.js'
 import { BlockDriver, header, IN } from './block/block-driver.js'
 import { Echo } from './echo.js'
-import { MmioDriver } from './mmio-driver.js'
+import { INDIRECT, MmioDriver, type SplitQueue, VERSION_1 } from './mmio-driver.js'
 
 const MIB = 2 ** 20
 const PER_TURN = MIB
@@ -13,6 +13,7 @@ const DATA = 0x20_0000
 const STATUS = 0x3f_1000
 const NEXT = 1
 const WRITE = 2
+const INDIRECT_TABLE = 4
 
 /** The most that is counted between two turns, until `isOver`. */
 async function mostInATurn(counted: () => number, isOver: () => boolean): Promise<{ most: number; turns: number }> {
@@ -93,4 +94,57 @@ test('every queue gets its turn, also beside one that is kicked all the time', a
   }
   expect(Math.min(...used())).toBeGreaterThan(0)
   expect(used()[0]).toBeLessThan(3 * Math.min(...used()) + 8)
+})
+
+test.each([0, 1])(
+  'chains of 256 descriptors of %i bytes: a few are executed in a turn, of all queues together',
+  async (length) => {
+    const echo = new Echo(Array<number>(QUEUES).fill(256))
+    const driver = await new MmioDriver(echo, { queueSize: 256, features: VERSION_1 | INDIRECT }).start()
+    const table = 0x3e_0000
+    for (const queue of driver.queues) {
+      for (let slot = 0; slot < 256; slot++) {
+        queue.writeDescriptor(table, slot, DATA, length, slot < 255 ? NEXT : 0, slot + 1)
+        queue.writeDescriptor(queue.descriptors, slot, table, 256 * 16, INDIRECT_TABLE)
+        queue.makeAvailable(slot)
+      }
+    }
+    const used = () => driver.queues.reduce((sum, { used: at }) => sum + (driver.memory.loadUint16(at + 2) ?? 0), 0)
+    for (const index of driver.queues.keys()) driver.kick(index)
+    expect(used()).toBeLessThanOrEqual(32)
+    const { most } = await mostInATurn(used, () => used() >= 320)
+    expect(most).toBeLessThanOrEqual(32)
+    expect(driver.faults).toEqual([])
+  },
+)
+
+test('a device that takes chains itself, of 256 descriptors each: it gets a few in a turn, and then hears of more', async () => {
+  let taken = 0
+  const device: VirtioDevice = {
+    ...{ id: 1, features: 0n, queueSizes: [256] },
+    startQueue: (queue) => {
+      const take = () => {
+        for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
+          taken++
+          queue.push(chain, 0)
+        }
+      }
+      queue.onAvailable(take)
+    },
+  }
+  const driver = await new MmioDriver(device, { queueSize: 256, features: VERSION_1 | INDIRECT }).start()
+  const queue = driver.queues[0] as SplitQueue
+  const table = 0x3e_0000
+  for (let slot = 0; slot < 256; slot++) {
+    queue.writeDescriptor(table, slot, DATA, 1, WRITE | (slot < 255 ? NEXT : 0), slot + 1)
+    queue.writeDescriptor(queue.descriptors, slot, table, 256 * 16, INDIRECT_TABLE)
+    queue.makeAvailable(slot)
+  }
+  driver.kick(0)
+  expect(taken).toBeLessThanOrEqual(32)
+  const { most } = await mostInATurn(
+    () => taken,
+    () => taken === 256,
+  )
+  expect(most).toBeLessThanOrEqual(32)
 })
