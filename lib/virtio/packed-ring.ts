@@ -2,6 +2,7 @@ import { type Chain, ChainBuilder } from './chain.js'
 import { CheckedRing, type RingKind } from './checked-ring.js'
 import { DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, DESCRIPTOR_SIZE } from './descriptor.js'
 import { driverFault } from './driver-fault.js'
+import { WRAP } from './queue-registers.js'
 import { type Done, hasPassed, type Ring, type RingOptions, type RingState } from './ring.js'
 
 // A descriptor (virtio 1.2, 2.8.13): address, length, buffer id, flags.
@@ -18,7 +19,6 @@ const EVENT_F_DISABLE = 1
 const EVENT_F_DESC = 2
 
 const MASK = 0xffff
-const WRAP = 1 << 15
 
 /** A place in the ring, and how often, modulo 2, it has been gone round before. */
 class Position {

@@ -19,6 +19,8 @@ export interface QueueState {
 const UINT32 = 2 ** 32
 const MAX_UINT32 = 0xffff_ffff
 const MAX_UINT16 = 0xffff
+/** The wrap counter of a packed ring, beside its place. */
+export const WRAP = 1 << 15
 export const AREAS = ['descriptors', 'driver', 'device'] as const
 
 /** The registers of a queue. Those that describe it do not change while it is ready. */
@@ -67,8 +69,8 @@ export class QueueRegisters {
     return { size: this.size, ready: this.ready, descriptors, driver, device, ...(ring === undefined ? {} : { ring }) }
   }
 
-  /** Reads all of it. What is returned takes it over. */
-  read(device: string, state: unknown): { ring: RingState | undefined; apply: () => void } {
+  /** Reads all of it: of a packed queue, or of a split one. What is returned takes it over. */
+  read(device: string, state: unknown, packed: boolean): { ring: RingState | undefined; apply: () => void } {
     const reader = new StateReader(device, state)
     const size = reader.integer('size', this.maxSize, 1)
     const ready = reader.boolean('ready')
@@ -79,11 +81,18 @@ export class QueueRegisters {
       this.ready = ready
       for (const [name, halves] of areas) this.#areas[name] = halves
     }
-    return { ring: ring === undefined ? undefined : readRing(device, ring), apply }
+    return { ring: ring === undefined ? undefined : readRing(device, ring, packed ? size : undefined), apply }
   }
 }
 
-function readRing(device: string, state: unknown): RingState {
+/** `places`: of a packed ring, in which it stands at one of them. The indices of a split one may be any. */
+function readRing(device: string, state: unknown, places: number | undefined): RingState {
   const reader = new StateReader(device, state)
-  return { available: reader.integer('available', MAX_UINT16), used: reader.integer('used', MAX_UINT16) }
+  const index = (member: keyof RingState) => {
+    const value = reader.integer(member, MAX_UINT16)
+    if (places === undefined) return value
+    const round = value & WRAP
+    return reader.integer(member, round + places - 1, round)
+  }
+  return { available: index('available'), used: index('used') }
 }

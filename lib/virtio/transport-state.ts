@@ -1,6 +1,7 @@
 import { KvmError } from '../errors.js'
 import { StateReader, type Versioned } from '../state.js'
 import { withHalf } from './negotiation.js'
+import { VIRTIO_F_RING_PACKED } from './features.js'
 import type { QueueRegisters, QueueState } from './queue-registers.js'
 import type { RingState } from './ring.js'
 import * as STATUS from './status.js'
@@ -47,6 +48,7 @@ export function readTransportState(
     const problem = `the saved state of ${name} is wrong: its driver has accepted features that this device does not offer`
     throw new KvmError('ERR_KVM_INVALID_STATE', problem, { operands: { device: name, member: 'features' } })
   }
+  const packed = (accepted & VIRTIO_F_RING_PACKED) !== 0n
   const queues = reader.array('queues', registers.length)
   return {
     status,
@@ -55,6 +57,6 @@ export function readTransportState(
     driverFeatureSelect: reader.integer('driverFeatureSelect', MAX_UINT32),
     queueSelect: reader.integer('queueSelect', MAX_UINT32),
     generation: reader.integer('generation', MAX_UINT32),
-    queues: registers.map((each, index) => each.read(name, queues[index])),
+    queues: registers.map((each, index) => each.read(name, queues[index], packed)),
   }
 }

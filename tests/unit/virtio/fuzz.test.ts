@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fuzzRuns } from '../fuzz-runs.js'
+import type { TransportState } from '../../../lib/virtio/index.js'
 import { VIRTIO_F_RING_PACKED } from '../../../lib/virtio/features.js'
 import { FUZZED } from './fuzz-devices.js'
 import { pciBus } from '../pci/pci.js'
@@ -61,6 +62,14 @@ const step = fc.oneof(
   },
   // A BAR moves, and is switched on and off, with what uses memory and interrupts.
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('move' as const), place, command: fc.nat(7) }) },
+  // A state that somebody has changed, and made its checksum fit.
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...{ kind: fc.constant('forgery' as const), queue: fc.nat(MAX_QUEUE), status: fc.nat(0xff) },
+      ring: fc.record({ available: fc.nat(0xffff), used: fc.nat(0xffff) }),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -129,8 +138,23 @@ async function take(target: Target, queues: SplitQueue[], step: Step): Promise<v
       target.resume()
       break
     }
+    case 'forgery':
+      await target.pause()
+      restoreForged(target, step)
+      target.resume()
+      break
     case 'turn':
       await turn()
+  }
+}
+
+function restoreForged(target: Target, { queue, status, ring }: Extract<Step, { kind: 'forgery' }>): void {
+  const state = target.save() as TransportState
+  const queues = state.queues.map((each, index) => (index === queue ? { ...each, ready: true, ring } : each))
+  try {
+    target.restore({ ...state, status, queues })
+  } catch (error) {
+    expect([error, target.save()]).toMatchObject([{ code: 'ERR_KVM_INVALID_STATE' }, state])
   }
 }
 

@@ -258,6 +258,18 @@ describe('against the rules', () => {
     refuses(outside.ring, /outside of memory/)
   })
 
+  test('all of length 0, and unknown flags: a chain without bytes', () => {
+    const { ring, driver } = setUp()
+    driver.offer([
+      { length: 0, flags: 0x7f78 },
+      { address: 2 * MEMORY, length: 0, flags: WRITE },
+    ])
+    const chain = ring.pop() as Chain
+    expect([chain.readable.length, chain.writable.length]).toEqual([0, 0])
+    ring.push(chain, 0)
+    expect(driver.collect(2)).toEqual({ id: 0, written: 0 })
+  })
+
   test.each([
     [{ descriptors: 0x1008, driver: DRIVER, device: DEVICE }, /descriptor ring .* not aligned/],
     [{ descriptors: RING, driver: 0x3002, device: DEVICE }, /driver event suppression .* not aligned/],

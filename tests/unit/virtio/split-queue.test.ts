@@ -42,6 +42,26 @@ async function expectFault(driver: MmioDriver, reason: RegExp): Promise<void> {
   expect((await driver.send(0, [{ data: Uint8Array.of(1, 2) }, { room: 2 }])).data).toEqual(Uint8Array.of(1, 2))
 }
 
+/** As {@link MmioDriver.start}, with a queue of that size whose parts are there. */
+function startAt(driver: MmioDriver, size: number, at: { desc?: number; avail?: number; used?: number }): void {
+  driver.set(R.STATUS, 3)
+  driver.set(R.DRIVER_FEATURES_SEL, 1)
+  driver.set(R.DRIVER_FEATURES, 1)
+  driver.set(R.STATUS, 11)
+  const { desc = 0x1000, avail = 0x3000, used = 0x4000 } = at
+  for (const [register, value] of [
+    [R.QUEUE_NUM, size],
+    [R.QUEUE_DESC_LOW, desc],
+    [R.QUEUE_DRIVER_LOW, avail],
+    [R.QUEUE_DEVICE_LOW, used % 2 ** 32],
+    [R.QUEUE_DEVICE_LOW + 4, Math.floor(used / 2 ** 32)],
+    [R.QUEUE_READY, 1],
+  ] as const) {
+    driver.set(register, value)
+  }
+  driver.set(R.STATUS, 15)
+}
+
 describe('by the rules', () => {
   test.each([
     ['plain', VERSION_1],
@@ -269,6 +289,36 @@ describe('against the rules', () => {
     expect(driver.memory.loadUint16((driver.queues[0]?.used ?? 0) + 2)).toBe(1)
   })
 
+  test('a buffer over the rings: what the device finds there then is a fault, or nothing', async () => {
+    const driver = await begin()
+    const [queue] = driver.queues
+    if (queue === undefined) throw new Error('there is a queue')
+    driver.memory.fill(BUFFERS, 0x1000, 0xff)
+    await offer(driver, [
+      [BUFFERS, 0x1000, NEXT, 1],
+      [queue.descriptors, 0x1000, WRITE],
+    ])
+    // The available index, too, is 0xffff now.
+    await expectFault(driver, /says that 65534 chains are available/)
+  })
+
+  // What is the first descriptor is an empty buffer at once, and an available index of 1.
+  test('three parts of a queue at one place: the device works on what it finds there, and nowhere else', async () => {
+    const driver = new MmioDriver(new Echo())
+    driver.memory.fill(0x1000, 0x200, 0)
+    startAt(driver, 16, { desc: 0x1000, avail: 0x1000, used: 0x1000 })
+    const written: number[] = []
+    const stop = driver.memory.trackWrites((address) => written.push(address))
+    driver.memory.storeUint16(0x1002, 1)
+    driver.kick(0)
+    await settle()
+    stop()
+    expect(written).not.toEqual([])
+    expect(written.every((address) => address >= 0x1000 && address < 0x1000 + 6 + 8 * 16)).toBe(true)
+    await driver.start()
+    expect((await driver.send(0, [{ data: Uint8Array.of(1, 2) }, { room: 2 }])).data).toEqual(Uint8Array.of(1, 2))
+  })
+
   test.each([
     ['size 3', 3, {}, /no power of two/],
     ['a descriptor table at an odd place', 16, { desc: 0x1008 }, /descriptor table .* not aligned/],
@@ -280,22 +330,7 @@ describe('against the rules', () => {
     ['a used ring in ROM', 16, { used: 0x10_0000_0000 }, /used ring .* no memory/],
   ])('%s: the queue does not start', async (_, size, at, message) => {
     const driver = new MmioDriver(new Echo())
-    driver.set(R.STATUS, 3)
-    driver.set(R.DRIVER_FEATURES_SEL, 1)
-    driver.set(R.DRIVER_FEATURES, 1)
-    driver.set(R.STATUS, 11)
-    const { desc = 0x1000, avail = 0x3000, used = 0x4000 } = at as Record<string, number>
-    for (const [register, value] of [
-      [R.QUEUE_NUM, size],
-      [R.QUEUE_DESC_LOW, desc],
-      [R.QUEUE_DRIVER_LOW, avail],
-      [R.QUEUE_DEVICE_LOW, used % 2 ** 32],
-      [R.QUEUE_DEVICE_LOW + 4, Math.floor(used / 2 ** 32)],
-      [R.QUEUE_READY, 1],
-    ] as const) {
-      driver.set(register, value)
-    }
-    driver.set(R.STATUS, 15)
+    startAt(driver, size, at)
     await settle()
     await expectFault(driver, message)
   })

@@ -7,6 +7,8 @@ import { expectRefusal } from '../../thrown.js'
 import { Echo } from './echo.js'
 import { MmioDriver, VERSION_1 } from './mmio-driver.js'
 
+const PACKED = 1n << 34n
+
 const bytes = (value: number) => Uint8Array.of(value)
 
 describe('status', () => {
@@ -148,6 +150,13 @@ describe('queues', () => {
       expect(driver.status).toBe(0)
     },
   )
+
+  test.each([2, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])('a kick for queue %i of 2', async (queue) => {
+    const driver = await new MmioDriver(new Echo([8, 8])).start()
+    driver.set(R.QUEUE_NOTIFY, queue)
+    expect([driver.faults, driver.status]).toEqual([[], 15])
+    expect((await driver.send(1, [{ data: bytes(3) }, { room: 1 }])).data).toEqual(bytes(3))
+  })
 
   test('DEVICE_NEEDS_RESET is not for drivers to say', async () => {
     const driver = await new MmioDriver(new Echo()).start()
@@ -295,6 +304,24 @@ describe('state', () => {
     }, 'ERR_KVM_INVALID_STATE')
     expect(driver.mmio.save()).toEqual(before)
   })
+
+  test.each([{ available: 16 }, { available: 0x8010 }, { used: 16 }, { used: 0xffff }])(
+    'one of a packed queue of 16 that stands outside of it is refused: %o',
+    async (wrong) => {
+      const driver = await new MmioDriver(new Echo(), { features: VERSION_1 | PACKED }).start()
+      const before = driver.mmio.save()
+      const at = (ring: object) => ({
+        ...before,
+        queues: [{ ...before.queues[0]!, ring: { ...before.queues[0]!.ring!, ...ring } }],
+      })
+      expectRefusal(() => {
+        driver.mmio.restore(at(wrong))
+      }, 'ERR_KVM_INVALID_STATE')
+      expect(driver.mmio.save()).toEqual(before)
+      driver.mmio.restore(at({ available: 15, used: 0x800f }))
+      expect(driver.mmio.save()).toEqual(at({ available: 15, used: 0x800f }))
+    },
+  )
 
   test('one of other queues is refused, and the device as it was', async () => {
     const driver = await new MmioDriver(new Echo()).start()
