@@ -55,7 +55,8 @@ class Allocation : public Napi::AsyncWorker {
 
 Napi::Value LockFile(const Napi::CallbackInfo& info) {
   struct flock lock {};
-  lock.l_type = info[1].IsUndefined() ? F_UNLCK : info[1].ToBoolean() ? F_WRLCK : F_RDLCK;
+  lock.l_type = F_UNLCK;
+  if (!info[1].IsUndefined()) lock.l_type = info[1].ToBoolean() ? F_WRLCK : F_RDLCK;
   lock.l_whence = SEEK_SET;
   const auto fd = static_cast<int>(ToUint32(info, 0));
   return Napi::Number::New(info.Env(), fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : -errno);

@@ -36,7 +36,8 @@ test.each([1, 2])(
     const ask = shellOf(guest.console, (text) => {
       guest.console.send(text)
     })
-    const complaints = "dmesg | grep -iE 'stall|lockup|unstable|watchdog|hung' || true"
+    // A readout that takes long is a timer that comes late: a busy host, and both clocks agree.
+    const complaints = "dmesg | grep -v 'Long readout' | grep -iE 'stall|lockup|unstable|watchdog|hung' || true"
     const known = await ask(complaints)
     const sum = await ask(WRITTEN)
     await ask(AT_WORK)
