@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -109,9 +111,13 @@ test('what is no disk is refused', async () => {
   symlinkSync(join(folder, 'nowhere'), link)
   const fifo = join(folder, 'fifo')
   spawnSync('mkfifo', [fifo])
-  for (const path of [folder, link, fifo, '/dev/null', join(folder, 'absent'), `${folder}/\0`]) {
+  const socket = join(folder, 'socket')
+  const server = createServer().listen(socket)
+  await once(server, 'listening')
+  for (const path of [folder, link, fifo, socket, '/dev/null', join(folder, 'absent'), `${folder}/\0`]) {
     await expectRejection(FileDisk.open(path), 'ERR_KVM_DISK')
   }
+  server.close()
   await expectRejection(FileDisk.open(7 as never), 'ERR_KVM_INVALID_ARGUMENT')
   await expectRejection(FileDisk.open(file(1), { readOnly: true } as never), 'ERR_KVM_INVALID_ARGUMENT')
 })
