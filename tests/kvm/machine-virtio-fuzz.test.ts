@@ -8,7 +8,12 @@ import fc from 'fast-check'
 import { flat, Machine, type Outcome, virtio } from 'node-kvm/machine'
 import { expect, test } from 'vitest'
 
-import { QUEUE_FEATURES, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1 } from '../../lib/virtio/features.js'
+import {
+  QUEUE_FEATURES,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
+} from '../../lib/virtio/features.js'
 import type { VirtioDevice } from '../../lib/virtio/virtio-device.js'
 import { fuzzRuns } from '../unit/fuzz-runs.js'
 import { FUZZED } from '../unit/virtio/fuzz-devices.js'
@@ -50,9 +55,10 @@ function makeDevices() {
 }
 type Driven = ReturnType<typeof makeDevices>[number]
 
+const buffer = fc.nat(0xffff).map((offset) => BUFFERS + offset)
 /** Free, rings, the end of memory, devices' own registers, nowhere. */
 const address = fc.oneof(
-  { weight: 6, arbitrary: fc.nat(0xffff).map((offset) => BUFFERS + offset) },
+  { weight: 6, arbitrary: buffer },
   fc.nat(0x9_ffff).map((offset) => RINGS + offset),
   fc.constantFrom(MEMORY - 4, MEMORY, ROM, MMIO_PLACE, BAR_PLACE, 0xe000_0000, 0xfee0_0000, 0xffff_ffff),
 )
@@ -64,94 +70,89 @@ const length = fc.oneof(fc.constantFrom(0, 1, 15, 16, 17, 512, 0xffff_ffff), fc.
 const flags = fc.oneof({ weight: 9, arbitrary: fc.nat(7) }, { weight: 1, arbitrary: fc.nat(0xffff) })
 const queue = fc.nat(MAX_QUEUE)
 const width = fc.constantFrom<1 | 2 | 4 | 8>(1, 2, 4, 8)
+const configWidth = fc.constantFrom<1 | 2 | 4>(1, 2, 4)
+const slot = fc.nat(QUEUE_SIZE - 1)
 const offset = fc.oneof(fc.nat(0x120), fc.nat(0x3fff))
 
 type Step = (driven: Driven) => Access[]
 const TURN: Access = { kind: 'port', port: LIVES + 1, width: 1, write: false, value: 0n }
 const MACHINE_RESET: Access = { kind: 'port', port: 0xcf9, width: 1, write: true, value: 6n }
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: features.map(
-      (bits): Step =>
-        ({ guest, device }) =>
-          guest.start(accept(device, bits)),
-    ),
-  },
-  {
-    weight: 9,
-    arbitrary: fc.tuple(queue, fc.nat(QUEUE_SIZE - 1), address, length, flags, fc.nat(QUEUE_SIZE)).map(
-      (all): Step =>
-        ({ guest }) =>
-          guest.descriptor(...all),
-    ),
-  },
-  {
-    weight: 7,
-    arbitrary: fc
-      .tuple(queue, fc.nat(QUEUE_SIZE))
-      .map(([index, head]): Step => ({ guest }) => [...guest.makeAvailable(index, head), guest.notify(index)]),
-  },
-  {
-    weight: 2,
-    arbitrary: queue.map(
-      (index): Step =>
-        ({ guest }) =>
-          guest.resetQueue(index),
-    ),
-  },
-  {
-    weight: 3,
-    arbitrary: fc
-      .tuple(fc.nat(0xffff), fc.oneof(fc.nat(255).map(BigInt), any), width)
-      .map((all): Step => ({ guest }) => [guest.memory(...all)]),
-  },
-  {
-    weight: 4,
-    arbitrary: fc
-      .tuple(offset, width, fc.boolean(), fc.nat(255), address)
-      .map((all): Step => ({ guest }) => [guest.register(...all)]),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.tuple(fc.nat(0xff), fc.nat(0xffff_ffff), fc.constantFrom<1 | 2 | 4>(1, 2, 4)).map(
-      (all): Step =>
-        ({ guest }) =>
-          guest.configure(...all),
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.tuple(place, fc.nat(7)).map(
-      (all): Step =>
-        ({ guest }) =>
-          guest.move(...all),
-    ),
-  },
-  { weight: 2, arbitrary: fc.constant<Step>(({ guest }) => guest.reset()) },
-  { weight: 3, arbitrary: fc.constant<Step>(() => [TURN]) },
-)
-
 const accept = ({ features: own }: VirtioDevice, bits: bigint) => VIRTIO_F_VERSION_1 | (bits & (own | QUEUE_FEATURES))
 
+/** A good driver begins, and makes a request for whose answer nobody waits. */
+function beginRequest({ guest, device, queue: index }: Driven, at: number): Access[] {
+  const start = guest.start(accept(device, VIRTIO_F_RING_RESET))
+  return [...guest.hide(), ...guest.reach(), ...start, ...guest.request(index, at).ask]
+}
+
+/** A step that is made of those values. */
+function step<T>(weight: number, values: fc.Arbitrary<T>, take: (driven: Driven, values: T) => Access[]) {
+  return {
+    weight,
+    arbitrary: values.map(
+      (each): Step =>
+        (driven) =>
+          take(driven, each),
+    ),
+  }
+}
+const nothing = fc.constant(undefined)
+const move = fc.tuple(place, fc.nat(7))
+
+/** What a request that is on its way may meet with. */
+const interruption = fc.oneof(
+  step(3, nothing, ({ guest }) => guest.reset()),
+  step(2, nothing, ({ guest, queue: index }) => guest.resetQueue(index)),
+  step(1, nothing, ({ guest }) => guest.hide()),
+  step(1, move, ({ guest }, all) => guest.move(...all)),
+  step(1, nothing, () => []),
+)
+
+const steps = fc.oneof(
+  step(3, features, ({ guest, device }, bits) => guest.start(accept(device, bits))),
+  step(6, fc.tuple(buffer, interruption), (driven, [at, interrupt]) => [
+    ...beginRequest(driven, at),
+    ...interrupt(driven),
+  ]),
+  step(9, fc.tuple(queue, slot, address, length, flags, fc.nat(QUEUE_SIZE)), ({ guest }, all) =>
+    guest.descriptor(...all),
+  ),
+  step(7, fc.tuple(queue, fc.nat(QUEUE_SIZE)), ({ guest }, [index, head]) => [
+    ...guest.makeAvailable(index, head),
+    guest.notify(index),
+  ]),
+  step(2, queue, ({ guest }, index) => guest.resetQueue(index)),
+  step(3, fc.tuple(fc.nat(0xffff), fc.oneof(fc.nat(255).map(BigInt), any), width), ({ guest }, all) => [
+    guest.memory(...all),
+  ]),
+  step(4, fc.tuple(offset, width, fc.boolean(), fc.nat(255), address), ({ guest }, all) => [guest.register(...all)]),
+  step(1, fc.tuple(fc.nat(0xff), fc.nat(0xffff_ffff), configWidth), ({ guest }, all) => guest.configure(...all)),
+  step(2, move, ({ guest }, all) => guest.move(...all)),
+  step(2, nothing, ({ guest }) => guest.reset()),
+  step(3, nothing, () => [TURN]),
+)
+
 interface Attack {
+  /** Of how many there are in all. */
+  devices: readonly number[]
+  /** Each does something to one of those. */
   steps: readonly (readonly [which: number, step: Step])[]
-  /** Resets the machine, at the end and without waiting for anything. */
+  /** Resets the machine at the end, in mid-I/O of each of them. */
   reset: boolean
   /** How often the machine is paused while the guest runs. */
   pauses: number
 }
 
 /** All of the guest: hostile in its first life, good in each. */
-function program(all: readonly Driven[], { steps, reset }: Attack): Uint8Array {
+function program(all: readonly Driven[], { devices, steps, reset }: Attack): Uint8Array {
   const code = (accesses: readonly Access[]) => accesses.flatMap(codeOf)
   const reach = [...all.flatMap(({ guest }) => guest.hide()), ...all.flatMap(({ guest }) => guest.reach())]
   const hostile = code([
     ...reach,
     ...all.flatMap(({ guest, device }) => guest.start(accept(device, 0n))),
-    ...steps.flatMap(([which, take]) => take(all[which]!)),
-    ...(reset ? [MACHINE_RESET] : []),
+    ...steps.flatMap(([which, take]) => take(all[devices[which]!]!)),
+    ...(reset ? [...devices.flatMap((which) => beginRequest(all[which]!, BUFFERS)), MACHINE_RESET] : []),
   ])
   const good = all.flatMap(({ guest, device, queue: index }, which) => {
     const start = guest.start(accept(device, 0n))
@@ -199,24 +200,28 @@ const openFiles = () => readdirSync('/proc/self/fd').length
 
 test('a good driver has a request answered by each device, at once and after a reset of the machine', async () => {
   for (const reset of [false, true]) {
-    expect(await live({ steps: [], reset, pauses: 2 })).toMatchObject({
+    expect(await live({ devices: [], steps: [], reset, pauses: 2 })).toMatchObject({
       outcome: { kind: 'exit', value: LAST_VALUE },
       resets: reset ? 1 : 0,
       failed: 0,
     })
   }
 })
-test('whatever a driver does, each device can be reset and used', async () => {
+test('whatever a driver does, each device can be reset and used', { timeout: PATIENCE }, async () => {
   const files = openFiles()
   const seen = new Map<string, number>()
   const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1)
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.tuple(fc.nat(2 * COUNT - 1), step), { maxLength: 250, size: 'max' }),
-      fc.boolean(),
-      fc.nat(4),
-      async (steps, reset, pauses) => {
-        const { outcome, resets, failed } = await live({ steps, reset, pauses })
+      fc.record<Attack>({
+        // A few, so that what is done to one comes while it has something to do.
+        devices: fc.array(fc.nat(2 * COUNT - 1), { minLength: 3, maxLength: 3 }),
+        steps: fc.array(fc.tuple(fc.nat(2), steps), { maxLength: 250, size: 'max' }),
+        reset: fc.boolean(),
+        pauses: fc.nat(4),
+      }),
+      async (attack) => {
+        const { outcome, resets, failed } = await live(attack)
         count('run')
         if (resets > 0) count('machine reset')
         if (failed > 0) count('a device failed')
