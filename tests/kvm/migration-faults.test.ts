@@ -76,7 +76,12 @@ describe('a target takes nothing from whoever sends', () => {
     ['a page at the end of all numbers', begun(message(2, Buffer.concat([Buffer.alloc(8, 0xff), page]))), /outside/],
     ['a half of a page', begun(message(2, Buffer.concat([address(0), page.subarray(1)]))), /size/],
     ['pages without an address', begun(message(2, Buffer.alloc(4))), /too short/],
-    ['zeros without end', begun(message(3, Buffer.concat([address(0), Buffer.alloc(8, 0xff)]))), /size|outside/],
+    [
+      'more zeros than a message may have',
+      [GREETING, announce([{ ...RAM, size: 2 ** 22 }]), message(3, Buffer.concat([address(0), address(2 ** 21)]))],
+      /2097152 bytes of zeros, more than 1048576/,
+    ],
+    ['zeros without end', begun(message(3, Buffer.concat([address(0), Buffer.alloc(8, 0xff)]))), /zeros|size|outside/],
     ['a round without a number', begun(message(4)), /too short/],
     ['a state that is none', begun(message(5, json([]))), /./],
     ['two machines', begun(announce([RAM])), /'announce' where 'pages'/],
@@ -96,6 +101,20 @@ describe('a target takes nothing from whoever sends', () => {
     )
     expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_KVM_(MIGRATION|INVALID_STATE)$/) as string })
     expect((error as Error).message).toMatch(problem)
+  })
+
+  test('a storm of zeros lets others have their turn', async () => {
+    const zeros = message(3, Buffer.concat([address(0), address(2 ** 20)]))
+    let [turns, over] = [0, false]
+    const turn = () => {
+      turns++
+      if (!over) setImmediate(turn)
+    }
+    turn()
+    const storm = Buffer.concat(Array.from({ length: 500 }, () => zeros))
+    await expectRejection(send(GREETING, announce([RAM]), storm), 'ERR_KVM_MIGRATION', /has ended/)
+    over = true
+    expect(turns).toBeGreaterThan(500)
   })
 
   test('noise, however much of it', async () => {

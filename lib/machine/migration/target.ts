@@ -1,7 +1,15 @@
 import type { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { KvmError } from '../../errors.js'
 import { Channel, unexpected } from '../../snapshot/migration/channel.js'
-import { decodeJson, decodeNumber, decodeUint32, encodeUint32, malformed } from '../../snapshot/migration/frames.js'
+import {
+  decodeJson,
+  decodeNumber,
+  decodeUint32,
+  encodeUint32,
+  malformed,
+  MOST_MEMORY,
+} from '../../snapshot/migration/frames.js'
 import { type MachineState, readMachineState } from '../machine-state.js'
 import type { MachineOrigin } from '../origin.js'
 import type { RestoreOptions } from '../restore-options.js'
@@ -89,15 +97,26 @@ async function receive<Machine extends Arrived>(
 
 /** Returns the state, which comes after the memory. */
 async function receiveMemory(channel: Channel, memory: ReceivedMemory): Promise<unknown> {
+  let sinceTurn = 0
   for (;;) {
+    // Zeros take few bytes, and many of them come at once: others on the event loop have their turn, too.
+    if (sinceTurn >= MOST_MEMORY) {
+      sinceTurn = 0
+      await setImmediate()
+    }
     const { name, body } = await channel.receive()
     switch (name) {
       case 'pages':
         memory.write(decodeNumber(body, 0), body.subarray(8))
+        sinceTurn += body.length
         break
-      case 'zeros':
-        memory.clear(decodeNumber(body, 0), decodeNumber(body, 8))
+      case 'zeros': {
+        const length = decodeNumber(body, 8)
+        if (length > MOST_MEMORY) throw malformed(`a message has ${length} bytes of zeros, more than ${MOST_MEMORY}`)
+        memory.clear(decodeNumber(body, 0), length)
+        sinceTurn += length
         break
+      }
       case 'round':
         await channel.send('counted', encodeUint32(decodeUint32(body)))
         break
