@@ -10,11 +10,15 @@ import {
 import { onTestFinished } from 'vitest'
 import { counting, Listener } from './counting-machine.js'
 
-/** Two ends of a stream, which takes `delay` ms for each message. `cut` says after how many messages of which end nothing comes through any more. */
-export function streams(
-  cut?: { end: 'source' | 'target'; after: number },
-  delay = 0,
-): [source: Duplex, target: Duplex] {
+/** Of the messages of docs/migration.md the two behind which nobody can know, by their numbers. */
+export const GO = 6
+export const STARTED = 19
+
+/** From which message of which end on nothing comes through any more: how many come before it, or which one it is. */
+export type Cut = { end: 'source' | 'target' } & ({ after: number } | { at: number })
+
+/** Two ends of a stream, which takes `delay` ms for each message. */
+export function streams(cut?: Cut, delay = 0): [source: Duplex, target: Duplex] {
   const ends: Duplex[] = []
   let broken = false
   const make = (name: 'source' | 'target', other: number) => {
@@ -22,7 +26,7 @@ export function streams(
     const end = new Duplex({
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
-        if (cut?.end === name && messages++ >= cut.after) broken = true
+        if (cut?.end === name) broken ||= 'after' in cut ? messages++ >= cut.after : chunk.readUInt32LE(4) === cut.at
         const [one, two] = ends as [Duplex, Duplex]
         const arrive = () => {
           if (broken) {
